@@ -1,0 +1,14 @@
+/* latchkey/latchkey.h - everything. Start reading at client.h, then lock.h. */
+#ifndef LATCHKEY_LATCHKEY_H
+#define LATCHKEY_LATCHKEY_H
+
+#include <latchkey/client.h>
+#include <latchkey/config.h>
+#include <latchkey/election.h>
+#include <latchkey/grant.h>
+#include <latchkey/ledger.h>
+#include <latchkey/lock.h>
+#include <latchkey/status.h>
+#include <latchkey/version.h>
+
+#endif

@@ -1,0 +1,188 @@
+/* coupon.c - `latchkey coupon`: a table of verbs, and what they share.
+ *
+ * Every verb that writes has an id before it asks, its own or the caller's, so that an answer that got lost is never
+ * the end: the line that says so prints the id, and the same command with it finds out. */
+#include "cli/coupon.h"
+
+#include <ctype.h>
+#include <string.h>
+
+static const struct verb *const verbs[] = {
+    &coupon_create, &coupon_claim,  &coupon_freeze, &coupon_unfreeze, &coupon_redeem,    &coupon_refund, &coupon_void,
+    &coupon_show,   &coupon_lookup, &coupon_list,   &coupon_audit,    &coupon_add_stock, &coupon_close,  &coupon_delete,
+};
+
+static int run(struct cli *cli, int argc, char **argv)
+{
+    const char *name = cli_subverb(cli, &argc, &argv);
+    if (!name)
+        return cli->code;
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (strcmp(verbs[i]->name + strlen("coupon "), name) == 0) {
+            cli->verb = verbs[i];
+            return verbs[i]->run(cli, argc, argv);
+        }
+    }
+    return cli_usage(cli, "there is no 'coupon %s'", name);
+}
+
+const struct verb verb_coupon = {
+    .name = "coupon",
+    .summary = "a campaign's coupons: claim, freeze, redeem, audit",
+    .help = "usage: latchkey coupon VERB CAMPAIGN ...\n"
+            "\n"
+            "Coupons of a campaign: never oversold, never lost, nothing done twice.\n"
+            "\n"
+            "  create CAMPAIGN --stock N            a new campaign\n"
+            "  claim CAMPAIGN USER                  take coupons from the stock; prints one id a line\n"
+            "  claim CAMPAIGN --from FILE|-         the same for many users, one a line\n"
+            "  freeze CAMPAIGN USER COUPON --order ORDER    hold it for an order\n"
+            "  unfreeze, redeem, refund, void CAMPAIGN USER COUPON [--order ORDER]\n"
+            "  show CAMPAIGN [USER]                 the campaign, or one user's coupons\n"
+            "  lookup CAMPAIGN USER ID              what became of an operation\n"
+            "  list CAMPAIGN                        every account\n"
+            "  audit CAMPAIGN                       recount everything; 2 when something is wrong\n"
+            "  add-stock CAMPAIGN N                 more coupons\n"
+            "  close CAMPAIGN                       end claiming\n"
+            "  delete CAMPAIGN --yes                remove it with all its accounts\n"
+            "\n"
+            "CAMPAIGN is an absolute path. `latchkey coupon VERB --help` tells more.\n",
+    .run = run,
+};
+
+/* ---- the campaign ---- */
+
+bool desk_open(struct cli *cli, const char *campaign, struct desk *out)
+{
+    if (!cli_path(cli, campaign))
+        return false;
+    DESK desk = { .client = cli_connect(cli, cli_deadline(cli)) };
+    if (!desk.client)
+        return false;
+    int status = lk_ledger_new(&desk.ledger, desk.client, campaign);
+    if (status != LK_OK) {
+        cli->code = cli_fail(cli, status, "%s", campaign);
+        return false;
+    }
+    *out = desk;
+    desk = (struct desk){ 0 };
+    return true;
+}
+
+void desk_close(struct desk *desk)
+{
+    desk->ledger = lk_ledger_free(desk->ledger);
+    desk->client = cli_disconnect(desk->client);
+}
+
+int64_t desk_long_deadline(const struct cli *cli)
+{
+    int64_t one = cli->connect_timeout_ns;
+
+    return one > INT64_MAX / 120 ? LK_FOREVER : lk_now_ns() + 60 * one;
+}
+
+/* ---- words ---- */
+
+bool text_is_name(const char *text, size_t size, size_t most)
+{
+    if (size == 0 || size > most)
+        return false;
+    for (size_t i = 0; i < size; i++) {
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            return false;
+    }
+    json_t *utf8 = json_stringn(text, size);
+    json_decref(utf8);
+    return utf8 != NULL;
+}
+
+bool check_user(struct cli *cli, const char *user)
+{
+    if (text_is_name(user, strlen(user), LK_USER_MAX))
+        return true;
+    cli->code = cli_usage(cli, "USER must be 1 to %d bytes of UTF-8 without control characters", LK_USER_MAX);
+    return false;
+}
+
+bool check_order(struct cli *cli, const char *order)
+{
+    if (!order || text_is_name(order, strlen(order), LK_ORDER_MAX))
+        return true;
+    cli->code = cli_usage(cli, "ORDER must be 1 to %d bytes of UTF-8 without control characters", LK_ORDER_MAX);
+    return false;
+}
+
+bool check_coupon(struct cli *cli, const char *text, lk_coupon *out)
+{
+    if (lk_coupon_parse(text, out) == LK_OK)
+        return true;
+    cli->code = cli_usage(cli, "COUPON must be SHARD-SERIAL, as claim printed it");
+    return false;
+}
+
+bool choose_id(struct cli *cli, lk_client *client, const char *text, lk_id *out)
+{
+    char shown[LK_ID_TEXT_SIZE];
+
+    if (!text) {
+        *out = lk_id_new(client);
+        cli_detail(cli, "id %s", lk_id_text(*out, shown));
+        return true;
+    }
+    if (lk_id_from_text(text, out) == LK_OK)
+        return true;
+    cli->code = cli_usage(cli, "--id must be 1 to 256 bytes");
+    return false;
+}
+
+char *status_word(int status, char word[STATUS_WORD_SIZE])
+{
+    const char *name = lk_status_name(status);
+    size_t size = 0;
+
+    name += strncmp(name, "LK_E_", 5) == 0 ? 5 : strncmp(name, "LK_", 3) == 0 ? 3 : 0;
+    for (; name[size] && size < STATUS_WORD_SIZE - 1; size++)
+        word[size] = name[size] == '_' ? '-' : (char)tolower((unsigned char)name[size]);
+    word[size] = '\0';
+    return word;
+}
+
+int refuse_with_id(struct cli *cli, int status, lk_id id, const char *what)
+{
+    char text[LK_ID_TEXT_SIZE];
+
+    if (status != LK_E_UNKNOWN)
+        return cli_fail(cli, status, "%s", what);
+    return cli_refuse(cli, EXIT_UNKNOWN,
+                      "%s: the reply was lost, it may have been done; the same command with --id %s settles it", what,
+                      lk_id_text(id, text));
+}
+
+int refuse_operation(struct cli *cli, const lk_ledger_result *result, const char *what)
+{
+    char until[CLI_TIME_SIZE];
+
+    if (result->status == LK_E_ID_DIFFERS && result->differs)
+        return cli_refuse(cli, cli_code(cli, result->status),
+                          "%s: this id was used before with another %s; repeat it exactly, or take a new id", what,
+                          result->differs);
+    if (result->status == LK_E_NOT_OPEN && result->retry_ms > 0)
+        return cli_refuse(cli, cli_code(cli, result->status), "%s: the campaign is not open yet; come back at %s", what,
+                          cli_time_text(result->retry_ms, until));
+    if (result->status == LK_E_FROZEN && result->retry_ms > 0)
+        return cli_refuse(cli, cli_code(cli, result->status),
+                          "%s: the coupon is frozen for an order until %s; name that order, or wait", what,
+                          cli_time_text(result->retry_ms, until));
+    return refuse_with_id(cli, result->status, result->id, what);
+}
+
+json_t *result_json(const lk_ledger_result *result, uint32_t index, const char *user)
+{
+    char coupon[LK_COUPON_TEXT_SIZE], id[LK_ID_TEXT_SIZE], time[CLI_TIME_SIZE];
+
+    return json_pack("{s:s, s:o, s:s, s:s, s:I, s:s, s:b}", "coupon", lk_coupon_text(result->coupons[index], coupon),
+                     "user", cli_json_text(user, strlen(user)), "state", lk_coupon_state_name(result->state), "id",
+                     lk_id_text(result->id, id), "zxid", (json_int_t)result->zxid, "time",
+                     cli_time_text(result->time_ms, time), "repeated", (int)result->repeated);
+}

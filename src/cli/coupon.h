@@ -1,0 +1,55 @@
+/* coupon.h - what the verbs of `latchkey coupon` share: a campaign opened, users and ids checked, answers put in words. */
+#ifndef CLI_COUPON_H
+#define CLI_COUPON_H
+
+#include "cli/cli.h"
+
+extern const struct verb coupon_create, coupon_add_stock, coupon_close, coupon_delete;
+extern const struct verb coupon_claim, coupon_freeze, coupon_unfreeze, coupon_redeem, coupon_refund, coupon_void;
+extern const struct verb coupon_lookup, coupon_show, coupon_list, coupon_audit;
+
+/* A connected client and the ledger of one campaign. */
+struct desk {
+    lk_client *client;
+    lk_ledger *ledger;
+};
+#define DESK __attribute__((cleanup(desk_close))) struct desk
+
+/* False: that was said, return cli->code. */
+bool desk_open(struct cli *cli, const char *campaign, struct desk *out);
+void desk_close(struct desk *desk);
+
+/* For verbs that go through a whole campaign: sixty times what one request may take. */
+int64_t desk_long_deadline(const struct cli *cli);
+
+/* 1 to `most` bytes of UTF-8 without control characters, as the ledger wants users and orders. */
+bool text_is_name(const char *text, size_t size, size_t most);
+
+/* USER, --order: else said, with code 64. */
+bool check_user(struct cli *cli, const char *user);
+bool check_order(struct cli *cli, const char *order); /* NULL is none */
+bool check_coupon(struct cli *cli, const char *text, lk_coupon *out);
+
+/* --id ID; NULL makes a new one, which -v prints. False: said, code 64. */
+bool choose_id(struct cli *cli, lk_client *client, const char *text, lk_id *out);
+
+/* The status as one word of a bulk line and of JSON: "ok", "sold-out", "limit". */
+#define STATUS_WORD_SIZE 32
+char *status_word(int status, char word[STATUS_WORD_SIZE]);
+
+/* Says why an operation was not done, prints what settles an unknown one; returns the exit code. */
+int refuse_operation(struct cli *cli, const lk_ledger_result *result, const char *what);
+
+/* The same for what has no result: create, add-stock, close. */
+int refuse_with_id(struct cli *cli, int status, lk_id id, const char *what);
+
+/* {"coupon", "user", "state", "id", "zxid", "time", "repeated"} */
+json_t *result_json(const lk_ledger_result *result, uint32_t index, const char *user);
+
+/* `coupon claim --from`: `count` for each line; `prefix` NULL: one is made. */
+int coupon_claim_bulk(struct cli *cli, const char *campaign, const char *from, uint32_t count, const char *prefix);
+
+/* "PREFIX/USER/N": the id of a user's Nth line. LK_E_INVALID: too long. */
+int bulk_id(const char *prefix, const char *user, uint64_t occurrence, lk_id *out);
+
+#endif

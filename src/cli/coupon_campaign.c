@@ -1,0 +1,256 @@
+/* coupon_campaign.c - create, add-stock, close, delete: what is done to a campaign as a whole.
+ *
+ * `--opens +60` is another moment each time the command is run, but the same command with --id must be the same
+ * request. So a relative time is taken from the campaign where it exists already, and counted from now only where not. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/clock.h"
+#include "cli/coupon.h"
+
+struct wanted {
+    lk_campaign_options options;
+    struct cli_time opens, closes, ends;
+    bool has_opens, has_closes, has_ends;
+};
+
+static bool is_relative(const struct wanted *wanted)
+{
+    return (wanted->has_opens && wanted->opens.relative) || (wanted->has_closes && wanted->closes.relative)
+           || (wanted->has_ends && wanted->ends.relative);
+}
+
+static int64_t moment(bool given, struct cli_time time, int64_t now_ms, int64_t stored_ms)
+{
+    if (!given)
+        return 0;
+    if (!time.relative)
+        return time.ms;
+    return stored_ms != 0 ? stored_ms : now_ms + time.ms;
+}
+
+static int settle_times(struct cli *cli, struct desk *desk, struct wanted *wanted)
+{
+    lk_campaign_info there = { .rules = LK_CAMPAIGN_OPTIONS_INIT };
+    int64_t now_ms = 0;
+
+    if (is_relative(wanted)) {
+        int status = lk_campaign_show(desk->ledger, cli_deadline(cli), &there);
+        if (status == LK_E_NOT_FOUND)
+            status = clock_ask(cli, desk->client, &now_ms);
+        if (status != LK_OK)
+            return status;
+    }
+    wanted->options.opens_ms = moment(wanted->has_opens, wanted->opens, now_ms, there.rules.opens_ms);
+    wanted->options.closes_ms = moment(wanted->has_closes, wanted->closes, now_ms, there.rules.closes_ms);
+    wanted->options.ends_ms = moment(wanted->has_ends, wanted->ends, now_ms, there.rules.ends_ms);
+    return LK_OK;
+}
+
+static int print_created(struct cli *cli, const char *campaign, const lk_campaign_options *options, lk_id id)
+{
+    char text[LK_ID_TEXT_SIZE];
+
+    if (!cli->json) {
+        printf("created %s: %" PRIu64 " coupons", campaign, options->stock);
+        if (options->per_user > 0)
+            printf(", %" PRIu32 " per user", options->per_user);
+        puts("");
+        return EXIT_DONE;
+    }
+    json_t *line = json_pack("{s:o, s:I, s:I, s:s}", "campaign", cli_json_text(campaign, strlen(campaign)), "stock",
+                             (json_int_t)options->stock, "per_user", (json_int_t)options->per_user, "id",
+                             lk_id_text(id, text));
+    return cli_json_print(cli, line) ? EXIT_DONE : cli->code;
+}
+
+/* The options into `wanted`, with the configuration file's defaults. */
+static bool parse_create(struct cli *cli, int argc, char **argv, struct wanted *wanted, const char **id)
+{
+    uint64_t per_user = 0, shards = 0;
+    int64_t ttl_ns = 0;
+    bool has_stock = false, has_per_user = false, has_shards = false, has_ttl = false;
+    const struct cli_option options[] = {
+        { .kind = CLI_NUMBER,
+          .name = "stock",
+          .value = &wanted->options.stock,
+          .given = &has_stock,
+          .most = INT64_MAX },
+        { .kind = CLI_NUMBER, .name = "per-user", .value = &per_user, .given = &has_per_user, .most = UINT32_MAX },
+        { .kind = CLI_TIME, .name = "opens", .value = &wanted->opens, .given = &wanted->has_opens },
+        { .kind = CLI_TIME, .name = "closes", .value = &wanted->closes, .given = &wanted->has_closes },
+        { .kind = CLI_TIME, .name = "ends", .value = &wanted->ends, .given = &wanted->has_ends },
+        { .kind = CLI_SECONDS, .name = "freeze-ttl", .value = &ttl_ns, .given = &has_ttl },
+        { .kind = CLI_NUMBER,
+          .name = "shards",
+          .value = &shards,
+          .given = &has_shards,
+          .least = 1,
+          .most = LK_SHARDS_MAX },
+        { .kind = CLI_TEXT, .name = "id", .value = id },
+        { 0 },
+    };
+
+    if (!cli_parse(cli, options, 1, 1, argc, argv))
+        return false;
+    if (!has_stock) {
+        cli->code = cli_usage(cli, "--stock N is missing");
+        return false;
+    }
+    wanted->options.per_user = (uint32_t)(has_per_user ? (int64_t)per_user
+                                                       : cli_config_number(cli, "coupon.per_user", 0));
+    wanted->options.shards = (uint32_t)(has_shards ? (int64_t)shards : cli_config_number(cli, "coupon.shards", 0));
+    wanted->options.freeze_ttl_ms = has_ttl ? ttl_ns / 1000000 : cli_config_number(cli, "coupon.freeze_ttl", 0);
+    return true;
+}
+
+static int run_create(struct cli *cli, int argc, char **argv)
+{
+    struct wanted wanted = { .options = LK_CAMPAIGN_OPTIONS_INIT };
+    const char *id_text = NULL;
+    lk_id id;
+
+    DESK desk = { 0 };
+    if (!parse_create(cli, argc, argv, &wanted, &id_text) || !desk_open(cli, cli->words[0], &desk)
+        || !choose_id(cli, desk.client, id_text, &id))
+        return cli->code;
+    int status = settle_times(cli, &desk, &wanted);
+    if (status != LK_OK)
+        return cli_fail(cli, status, "%s: server time", cli->words[0]);
+    status = lk_campaign_create(desk.ledger, &wanted.options, &id, cli_deadline(cli));
+    if (status != LK_OK)
+        return refuse_with_id(cli, status, id, cli->words[0]);
+    return print_created(cli, cli->words[0], &wanted.options, id);
+}
+
+const struct verb coupon_create = {
+    .name = "coupon create",
+    .summary = "a new campaign",
+    .help = "usage: latchkey coupon create CAMPAIGN --stock N [OPTIONS]\n"
+            "\n"
+            "Makes a campaign with N coupons.\n"
+            "\n"
+            "  --stock N         how many coupons\n"
+            "  --per-user K      how many one user may have; void ones do not count (no limit)\n"
+            "  --opens TIME      no claim before (at once)\n"
+            "  --closes TIME     no claim after (never)\n"
+            "  --ends TIME       no redemption after, what is claimed becomes void (never)\n"
+            "  --freeze-ttl SEC  how long a freeze lasts that does not say (900)\n"
+            "  --shards K        parts of the stock that can be claimed from at once, 1 to 64 (4)\n"
+            "  --id ID           names the creation: the same command again is no error\n"
+            "\n"
+            "TIME is RFC 3339 (2026-11-27T09:00:00Z) or +SEC from now, by the server's clock.\n",
+    .run = run_create,
+};
+
+static int print_done(struct cli *cli, const char *done, const char *campaign, lk_id id)
+{
+    char text[LK_ID_TEXT_SIZE];
+
+    if (!cli->json) {
+        printf("%s %s\n", done, campaign);
+        return EXIT_DONE;
+    }
+    json_t *line = json_pack("{s:o, s:s, s:s}", "campaign", cli_json_text(campaign, strlen(campaign)), "done", done,
+                             "id", lk_id_text(id, text));
+    return cli_json_print(cli, line) ? EXIT_DONE : cli->code;
+}
+
+static int run_add_stock(struct cli *cli, int argc, char **argv)
+{
+    const char *id_text = NULL;
+    const struct cli_option options[] = { { .kind = CLI_TEXT, .name = "id", .value = &id_text }, { 0 } };
+    uint64_t count;
+    lk_id id;
+
+    DESK desk = { 0 };
+    if (!cli_parse(cli, options, 2, 2, argc, argv))
+        return cli->code;
+    if (!cli_number(cli->words[1], 1, INT64_MAX, &count))
+        return cli_usage(cli, "N must be a whole number above 0");
+    if (!desk_open(cli, cli->words[0], &desk) || !choose_id(cli, desk.client, id_text, &id))
+        return cli->code;
+    int status = lk_campaign_add_stock(desk.ledger, count, &id, cli_deadline(cli));
+    if (status != LK_OK)
+        return refuse_with_id(cli, status, id, cli->words[0]);
+    return print_done(cli, "stocked", cli->words[0], id);
+}
+
+const struct verb coupon_add_stock = {
+    .name = "coupon add-stock",
+    .summary = "more coupons",
+    .help = "usage: latchkey coupon add-stock CAMPAIGN N [--id ID]\n"
+            "\n"
+            "Adds N coupons to the campaign's stock.\n"
+            "\n"
+            "  --id ID  names the addition: the same command again adds nothing\n",
+    .run = run_add_stock,
+};
+
+static int run_close(struct cli *cli, int argc, char **argv)
+{
+    const char *id_text = NULL;
+    const struct cli_option options[] = { { .kind = CLI_TEXT, .name = "id", .value = &id_text }, { 0 } };
+    lk_id id;
+
+    DESK desk = { 0 };
+    if (!cli_parse(cli, options, 1, 1, argc, argv) || !desk_open(cli, cli->words[0], &desk)
+        || !choose_id(cli, desk.client, id_text, &id))
+        return cli->code;
+    int status = lk_campaign_close(desk.ledger, &id, cli_deadline(cli));
+    if (status != LK_OK)
+        return refuse_with_id(cli, status, id, cli->words[0]);
+    return print_done(cli, "closed", cli->words[0], id);
+}
+
+const struct verb coupon_close = {
+    .name = "coupon close",
+    .summary = "end claiming",
+    .help = "usage: latchkey coupon close CAMPAIGN [--id ID]\n"
+            "\n"
+            "Ends claiming for good. What is claimed can still be redeemed.\n"
+            "\n"
+            "  --id ID  names the closing: the same command again is no error\n",
+    .run = run_close,
+};
+
+static int run_delete(struct cli *cli, int argc, char **argv)
+{
+    bool yes = false;
+    const char *id_text = NULL; /* deleting twice is harmless; the option is there because every writing verb has it */
+    const struct cli_option options[] = {
+        { .kind = CLI_FLAG, .name = "yes", .value = &yes },
+        { .kind = CLI_TEXT, .name = "id", .value = &id_text },
+        { 0 },
+    };
+    lk_id id;
+
+    DESK desk = { 0 };
+    if (!cli_parse(cli, options, 1, 1, argc, argv))
+        return cli->code;
+    if (!yes)
+        return cli_usage(cli, "this removes the campaign and every account in it; say --yes if that is meant");
+    if (!desk_open(cli, cli->words[0], &desk) || !choose_id(cli, desk.client, id_text, &id))
+        return cli->code;
+    int status = lk_campaign_delete(desk.ledger, desk_long_deadline(cli));
+    if (status == LK_E_UNKNOWN || status == LK_E_DEADLINE)
+        return cli_refuse(cli, EXIT_UNKNOWN,
+                          "%s: not all was confirmed; the same command (with --id %s or without) removes the rest",
+                          cli->words[0], lk_id_text(id, (char[LK_ID_TEXT_SIZE]){ 0 }));
+    /* With an id it may be the second run of one that had got through. */
+    if (status != LK_OK && !(status == LK_E_NOT_FOUND && id_text))
+        return cli_fail(cli, status, "%s", cli->words[0]);
+    return print_done(cli, "deleted", cli->words[0], id);
+}
+
+const struct verb coupon_delete = {
+    .name = "coupon delete",
+    .summary = "remove a campaign",
+    .help = "usage: latchkey coupon delete CAMPAIGN --yes [--id ID]\n"
+            "\n"
+            "Removes the campaign with all its accounts, for good. Run again it removes what was left.\n"
+            "\n"
+            "  --yes    means it\n"
+            "  --id ID  a campaign that is gone already is then no error\n",
+    .run = run_delete,
+};

@@ -1,0 +1,19 @@
+/* loop.h - a verb that goes on until a signal: callbacks and signals in one thread. */
+#ifndef CLI_LOOP_H
+#define CLI_LOOP_H
+
+#include "cli/cli.h"
+
+struct loop {
+    lk_client *client;
+    int signals;
+};
+
+/* cli_connect(), with TERM, INT and HUP to be read by loop_run(). They end the program as usual while it connects. */
+bool loop_connect(struct loop *loop, struct cli *cli, int64_t deadline_ns);
+
+/* Runs callbacks until one of the signals comes (128+n) or, after some callbacks, `goes_on` says no (cli->code).
+ * Disconnects, so that what the client has is given back. */
+int loop_run(struct loop *loop, struct cli *cli, bool (*goes_on)(void *arg), void *arg);
+
+#endif

@@ -1,0 +1,45 @@
+/* flight.h - some requests sent together, and what came back when all of them are answered.
+ *
+ * Everything in the ledger goes in flights: a page of reads, a read behind a sync, one commit. Reads are asked again
+ * by the session when a reply is lost; a write is sent once, and its owner finds out. */
+#ifndef LEDGER_FLIGHT_H
+#define LEDGER_FLIGHT_H
+
+#include "session/session.h"
+
+struct answer {
+    struct flight *flight;
+    int rc;
+    struct keeper_stat stat;
+    void *data;
+    size_t data_size;
+    char **children;
+    size_t child_count;
+    struct keeper_reply *results; /* of a multi: rc and stat only */
+    size_t result_count;
+};
+
+struct flight {
+    lk_client *client;
+    struct request_group group;
+    struct answer *answers; /* in the order of the requests */
+    size_t count, waiting;
+    void (*landed)(struct flight *flight); /* inside the monitor; may send the flight anew */
+};
+
+/* LK_OK, then landed() follows once, unless the flight is dropped; else what request_send() answered, and nothing
+ * follows (what was sent before the failure may still be applied). The flight must not be in the air. */
+int flight_send(struct flight *flight, lk_client *client, const struct keeper_request *requests, size_t count,
+                void (*landed)(struct flight *flight));
+/* Frees the answers; of a flight in the air no reply comes any more. */
+void flight_drop(struct flight *flight);
+bool flight_is_in_the_air(const struct flight *flight);
+
+/* Whether the request may have been applied although nobody was told. */
+bool answer_is_lost(const struct answer *answer);
+/* What a reply that is no answer to the question means for the caller; LK_OK for KEEPER_OK. */
+int answer_status(const struct answer *answer);
+/* Of a multi that failed: the operation that failed; result_count when none is named. */
+size_t answer_culprit(const struct answer *answer);
+
+#endif

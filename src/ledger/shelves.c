@@ -1,0 +1,237 @@
+/* shelves.c - what is known of the stock.
+ *
+ * A claim takes from the home shelf, read once and then carried forward by the claims' own commits. Only when home
+ * does not have enough are the others read; and only when all together do not, "sold out" is proven: all shards are
+ * read with watches, then one committed multi checks that every one still is as it was read. That answer is
+ * remembered until a watch fires or the connection is lost. */
+#include <stdlib.h>
+
+#include "ledger/machine.h"
+
+void shelf_forget(struct shelf *shelf)
+{
+    shelf->known = false;
+    shelf->ledger->stock_proven = false;
+}
+
+void shelves_forget(struct lk_ledger *ledger)
+{
+    for (size_t i = 0; i < ledger->campaign.rules.shards; i++)
+        shelf_forget(&ledger->shelves[i]);
+}
+
+void shelf_install(struct shelf *shelf, struct shard *shard, int32_t version)
+{
+    shard_free(&shelf->shard);
+    shelf->shard = *shard;
+    *shard = (struct shard){ 0 };
+    shelf->version = version;
+    shelf->known = true;
+    shelf->ledger->stock_proven = false;
+}
+
+int shelves_open(struct lk_ledger *ledger)
+{
+    for (size_t i = 0; i < ledger->campaign.rules.shards; i++) {
+        struct shelf *shelf = &ledger->shelves[i];
+        shelf->ledger = ledger;
+        shelf->path = name_shard(ledger->path, i);
+        if (!shelf->path)
+            return LK_E_NOMEM;
+    }
+    ledger->home = client_random(ledger->client) % ledger->campaign.rules.shards;
+    return LK_OK;
+}
+
+void shelves_close(struct lk_ledger *ledger)
+{
+    flight_drop(&ledger->stocktaking);
+    if (ledger->stock_state != STOCK_WRITING)
+        ledger->stock_state = STOCK_IDLE;
+    ledger->stock_proven = false;
+    for (size_t i = 0; i < LK_SHARDS_MAX; i++) {
+        struct shelf *shelf = &ledger->shelves[i];
+        watch_unset(ledger->client, &shelf->watch);
+        shard_free(&shelf->shard);
+        free(shelf->path);
+        *shelf = (struct shelf){ 0 };
+    }
+}
+
+bool stock_is_known(const struct lk_ledger *ledger)
+{
+    for (size_t i = 0; i < ledger->campaign.rules.shards; i++) {
+        if (!ledger->shelves[i].known)
+            return false;
+    }
+    return true;
+}
+
+static uint64_t shelves_available(const struct lk_ledger *ledger)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < ledger->campaign.rules.shards; i++)
+        sum += ledger->shelves[i].known ? shard_available(&ledger->shelves[i].shard) : 0;
+    return sum;
+}
+
+static void shelf_changed(struct watch *watch, enum keeper_watch_event event)
+{
+    (void)event;
+    shelf_forget(container_of(watch, struct shelf, watch));
+}
+
+/* LK_OK; LK_E_NOT_FOUND: the shard is not there. */
+static int shelf_take_answer(struct shelf *shelf, const struct answer *answer)
+{
+    struct shard shard = { 0 };
+    int status = answer_status(answer);
+
+    if (status == LK_OK)
+        status = shard_decode(&shard, answer->data, answer->data_size,
+                              (uint32_t)(shelf - shelf->ledger->shelves));
+    if (status == LK_OK && (answer->stat.version < 0 || answer->stat.version > VERSION_MAX)) {
+        shard_free(&shard);
+        status = LK_E_SERVER;
+    }
+    if (status != LK_OK)
+        return status;
+    servertime_see(&shelf->ledger->time, answer->stat.mtime_ms, client_now(shelf->ledger->client));
+    shelf_install(shelf, &shard, answer->stat.version);
+    return LK_OK;
+}
+
+/* The stock could not be learnt. A shard that is not there may mean that the campaign is another one now. */
+static void stock_failed(struct lk_ledger *ledger, int status)
+{
+    ledger->stock_state = STOCK_IDLE;
+    if (status == LK_E_NOT_FOUND)
+        campaign_miss_part(ledger);
+    else
+        ledger_fail_waiting(ledger, status, true);
+    ledger_pump(ledger);
+}
+
+static void stock_landed(struct flight *flight)
+{
+    struct lk_ledger *ledger = container_of(flight, struct lk_ledger, stocktaking);
+    size_t at = 0;
+
+    ledger->stock_state = STOCK_IDLE;
+    for (size_t i = 0; i < ledger->campaign.rules.shards; i++) {
+        if (!ledger->shelves[i].asked)
+            continue;
+        int status = shelf_take_answer(&ledger->shelves[i], &flight->answers[at++]);
+        if (status != LK_OK) {
+            stock_failed(ledger, status);
+            return;
+        }
+    }
+    ledger_pump(ledger);
+}
+
+void stock_read(struct lk_ledger *ledger)
+{
+    struct keeper_request requests[LK_SHARDS_MAX] = { 0 };
+    bool home_alone = !ledger->shelves[ledger->home].known;
+    size_t count = 0;
+
+    for (size_t i = 0; i < ledger->campaign.rules.shards; i++) {
+        struct shelf *shelf = &ledger->shelves[i];
+        shelf->asked = !shelf->known && (!home_alone || i == ledger->home);
+        if (shelf->asked)
+            requests[count++] = (struct keeper_request){ .verb = KEEPER_GET, .path = shelf->path };
+    }
+    int status = flight_send(&ledger->stocktaking, ledger->client, requests, count, stock_landed);
+    if (status == LK_OK)
+        ledger->stock_state = STOCK_READING;
+    else
+        ledger_fail_waiting(ledger, status, true);
+}
+
+/* ---- the proof ---- */
+
+static void stock_checked(struct flight *flight)
+{
+    struct lk_ledger *ledger = container_of(flight, struct lk_ledger, stocktaking);
+    const struct answer *answer = &flight->answers[0];
+
+    ledger->stock_state = STOCK_IDLE;
+    if (answer->rc == KEEPER_OK) {
+        /* A watch that fired between the reading and this answer has unset what it saw change. */
+        ledger->stock_proven = stock_is_known(ledger);
+    } else if (answer->rc == KEEPER_BAD_VERSION) {
+        size_t culprit = answer_culprit(answer);
+        if (culprit > 0 && culprit <= ledger->campaign.rules.shards)
+            shelf_forget(&ledger->shelves[culprit - 1]);
+        ledger_conflict(ledger);
+    } else if (answer->rc == KEEPER_NO_NODE) {
+        stock_failed(ledger, LK_E_NOT_FOUND);
+        return;
+    } else if (!answer_is_lost(answer)) {
+        stock_failed(ledger, answer_status(answer));
+        return;
+    }
+    ledger_pump(ledger);
+}
+
+static void stock_check(struct lk_ledger *ledger)
+{
+    struct keeper_request checks[LK_SHARDS_MAX + 1] = { 0 };
+    size_t shards = ledger->campaign.rules.shards;
+
+    checks[0] = (struct keeper_request){
+        .verb = KEEPER_CHECK, .path = ledger->seal_path, .version = KEEPER_ANY_VERSION
+    };
+    for (size_t i = 0; i < shards; i++)
+        checks[i + 1] = (struct keeper_request){
+            .verb = KEEPER_CHECK, .path = ledger->shelves[i].path, .version = ledger->shelves[i].version
+        };
+    const struct keeper_request multi = {
+        .verb = KEEPER_MULTI, .path = ledger->path, .operations = checks, .operation_count = shards + 1
+    };
+    int status = flight_send(&ledger->stocktaking, ledger->client, &multi, 1, stock_checked);
+    if (status == LK_OK)
+        ledger->stock_state = STOCK_PROVING;
+    else
+        stock_failed(ledger, status);
+}
+
+static void stock_watched(struct flight *flight)
+{
+    struct lk_ledger *ledger = container_of(flight, struct lk_ledger, stocktaking);
+
+    ledger->stock_state = STOCK_IDLE;
+    for (size_t i = 0; i < ledger->campaign.rules.shards; i++) {
+        int status = shelf_take_answer(&ledger->shelves[i], &flight->answers[i]);
+        if (status != LK_OK) {
+            stock_failed(ledger, status);
+            return;
+        }
+    }
+    if (shelves_available(ledger) >= ledger->wanted)
+        ledger_pump(ledger);
+    else
+        stock_check(ledger);
+}
+
+void stock_prove(struct lk_ledger *ledger, uint32_t wanted)
+{
+    struct keeper_request requests[LK_SHARDS_MAX] = { 0 };
+    size_t shards = ledger->campaign.rules.shards;
+    int status = LK_OK;
+
+    ledger->wanted = wanted;
+    for (size_t i = 0; i < shards && status == LK_OK; i++) {
+        struct shelf *shelf = &ledger->shelves[i];
+        requests[i] = (struct keeper_request){ .verb = KEEPER_GET, .path = shelf->path, .watch = true };
+        status = watch_set(ledger->client, &shelf->watch, shelf->path, shelf_changed);
+    }
+    if (status == LK_OK)
+        status = flight_send(&ledger->stocktaking, ledger->client, requests, shards, stock_watched);
+    if (status == LK_OK)
+        ledger->stock_state = STOCK_READING;
+    else
+        ledger_fail_waiting(ledger, status, true);
+}

@@ -1,0 +1,77 @@
+/* task.c - one request about a whole campaign, see task.h. */
+#include "ledger/task.h"
+
+static int task_withdraw(struct op *op, int status)
+{
+    struct task *task = container_of(op, struct task, op);
+    lk_client *client = task->ledger->client;
+
+    flight_drop(&task->flight);
+    timer_stop(client, &task->pause);
+    list_remove(&task->node);
+    if (task->unsettled)
+        return LK_E_UNKNOWN;
+    return status == LK_E_DEADLINE && client_session_id(client) == 0 ? LK_E_NO_SERVER : status;
+}
+
+int task_run(struct task *task, struct lk_ledger *ledger, int64_t deadline_ns, void (*start)(struct task *task))
+{
+    int status = client_enter(ledger->client);
+    if (status != LK_OK)
+        return status;
+    status = op_may_wait(ledger->client);
+    if (status == LK_OK) {
+        task->ledger = ledger;
+        task->unsettled = false;
+        op_begin(ledger->client, &task->op, deadline_ns, task_withdraw, NULL);
+        list_append(&ledger->tasks, &task->node);
+        start(task);
+        status = op_wait(&task->op);
+    }
+    client_leave(ledger->client);
+    return status;
+}
+
+void task_finish(struct task *task, int status)
+{
+    list_remove(&task->node);
+    op_done(&task->op, status);
+}
+
+void task_send(struct task *task, const struct keeper_request *requests, size_t count,
+               void (*landed)(struct flight *flight))
+{
+    int status = flight_send(&task->flight, task->ledger->client, requests, count, landed);
+
+    if (status != LK_OK)
+        task_finish(task, status);
+}
+
+
+static void fly_landed(struct flight *flight)
+{
+    task_finish(container_of(flight, struct task, flight), LK_OK);
+}
+
+int task_fly(struct task *task, struct lk_ledger *ledger, const struct keeper_request *requests, size_t count,
+             int64_t deadline_ns)
+{
+    int status = client_enter(ledger->client);
+    if (status != LK_OK)
+        return status;
+    status = op_may_wait(ledger->client);
+    if (status == LK_OK) {
+        task->ledger = ledger;
+        op_begin(ledger->client, &task->op, deadline_ns, task_withdraw, NULL);
+        list_append(&ledger->tasks, &task->node);
+        task_send(task, requests, count, fly_landed);
+        status = op_wait(&task->op);
+    }
+    client_leave(ledger->client);
+    return status;
+}
+
+void task_clear(struct task *task)
+{
+    flight_drop(&task->flight);
+}

@@ -1,0 +1,60 @@
+/* task.h - requests about a whole campaign: not many a day, each on its own, apart from jobs and commits.
+ *
+ * What writes (create, add stock, close) is a machine of flights, as the jobs are. What only looks, and the deletion,
+ * is straight-line code over task_fly(), which sends one flight and waits for it. */
+#ifndef LEDGER_TASK_H
+#define LEDGER_TASK_H
+
+#include "ledger/machine.h"
+
+struct task {
+    struct op op;
+    struct list node;  /* of ledger->tasks */
+    struct lk_ledger *ledger;
+    struct flight flight;
+    struct timer pause;
+    bool unsettled;    /* a write of it is on its way, or was lost */
+};
+
+/* Begins the task, lets `start` send the first flight (or finish), and waits. */
+int task_run(struct task *task, struct lk_ledger *ledger, int64_t deadline_ns, void (*start)(struct task *task));
+void task_finish(struct task *task, int status);
+/* Sends, or finishes the task with what was wrong. */
+void task_send(struct task *task, const struct keeper_request *requests, size_t count,
+               void (*landed)(struct flight *flight));
+
+/* Sends one flight and waits until it has landed; the answers stay in task->flight until the next, or task_clear(). */
+int task_fly(struct task *task, struct lk_ledger *ledger, const struct keeper_request *requests, size_t count,
+             int64_t deadline_ns);
+void task_clear(struct task *task);
+
+/* The campaign and its shards as they are now, behind a sync, and the server's time. */
+struct survey {
+    struct task task;
+    struct campaign campaign;
+    struct shard shards[LK_SHARDS_MAX];
+    int shard_status[LK_SHARDS_MAX]; /* of each: LK_OK, LK_E_NOT_FOUND, what its record is */
+    int64_t now_ms;
+};
+int survey_make(struct survey *survey, struct lk_ledger *ledger, int64_t deadline_ns);
+void survey_free(struct survey *survey);
+
+/* All accounts, a page at a time: buckets, then names, then records. */
+#define PAGE_SIZE 128
+struct pages {
+    struct task task;
+    struct lk_ledger *ledger;
+    char **buckets, **names; /* to be freed with names_free() */
+    size_t bucket_count, bucket_at, name_count, name_at;
+    /* the page: names[first...] and an answer each, in task.flight */
+    size_t first, count;
+};
+int pages_open(struct pages *pages, struct lk_ledger *ledger, int64_t deadline_ns);
+int pages_next(struct pages *pages, int64_t deadline_ns); /* LK_OK with count 0: that was all */
+void pages_close(struct pages *pages);
+void names_free(char **names, size_t count);
+
+/* An account for the public: one allocation. */
+int account_show(const struct account *account, const struct campaign *campaign, int64_t now_ms, lk_account **out);
+
+#endif

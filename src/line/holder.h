@@ -1,0 +1,71 @@
+/* holder.h - the public life of a place: what lk_lock and lk_candidate have in common.
+ *
+ * Grant states, the operations that wait for them, callbacks at each change. A lock or a candidate is a holder with a
+ * kind and a vocabulary. */
+#ifndef HOLDER_H
+#define HOLDER_H
+
+#include <latchkey/grant.h>
+
+#include "line/place.h"
+
+struct holder;
+
+/* A queued call of on_change. */
+struct change {
+    struct callback callback;
+    struct holder *holder; /* of the spare alone */
+    lk_grant_fn *fn;
+    void *arg;
+    lk_grant_change change;
+};
+
+struct holder {
+    struct place place;
+    lk_client *client; /* a reference */
+    char *path, *words, *host;
+    lk_grant_state state;
+    lk_fence fence;
+    struct op *acquire;   /* under way, or NULL */
+    bool only_if_free;
+    struct list releases; /* under way: who stands may resign again before the last removal is confirmed */
+    struct list watchers; /* operations of wait_lost */
+    lk_grant_fn *on_change;
+    void *on_change_arg;
+    struct change spare;  /* so that without memory the last change is still told */
+    bool spare_is_queued;
+    bool freed;           /* by the user; the memory goes when the place is OUT */
+    unsigned threads;     /* that wait for an operation, and look at the holder once more when it ends */
+};
+
+struct holder_options {
+    lk_client *client;
+    const char *path;
+    enum line_kind kind;
+    const void *words;
+    size_t words_size;
+    lk_grant_fn *on_change;
+    void *on_change_arg;
+};
+
+/* LK_OK, LK_E_PATH, LK_E_TOO_LARGE, LK_E_NOMEM, LK_E_CLOSED, LK_E_FORKED. */
+int holder_new(struct holder **out, const struct holder_options *options);
+void holder_free(struct holder *holder); /* NULL accepted */
+
+/* With `done` asynchronous (out_op may be NULL), without blocking (out_fence may be NULL). */
+int holder_acquire(struct holder *holder, bool only_if_free, int64_t deadline_ns, lk_fence *out_fence);
+int holder_acquire_start(struct holder *holder, bool only_if_free, int64_t deadline_ns, lk_done_fn *done, void *arg,
+                         lk_op *out_op);
+/* `also_waiting`: gives up a wait too, whose operation ends with LK_E_CANCELLED. */
+int holder_release(struct holder *holder, bool also_waiting, int64_t deadline_ns);
+int holder_release_start(struct holder *holder, bool also_waiting, int64_t deadline_ns, lk_done_fn *done, void *arg,
+                         lk_op *out_op);
+int holder_proclaim(struct holder *holder, const void *words, size_t size, int64_t deadline_ns);
+
+lk_grant_state holder_state(struct holder *holder);
+int64_t holder_remaining_ns(struct holder *holder);
+int holder_fence(struct holder *holder, lk_fence *out);
+int holder_node(struct holder *holder, char *name, size_t size);
+int holder_wait_lost(struct holder *holder, int64_t deadline_ns);
+
+#endif

@@ -1,0 +1,182 @@
+/* join.c - into the line: look first if it is only a try, create our znode, make the parents if there are none.
+ *
+ * The create and the read of the parent go out together: one round trip and one commit, no listing. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/path.h"
+#include "line/numbers.h"
+#include "line/place.h"
+
+static void place_make_parent(struct place *place);
+
+/* ---- a try looks first, and writes nothing when it is busy ---- */
+
+static void place_looked(struct place *place)
+{
+    if (place->parent.exists && place->parent.status != LK_OK && place->parent.status != LK_E_NOT_FOUND
+        && place->parent.status != LK_E_FOREIGN)
+        place_refuse(place, place->parent.status);
+    else if (place->is_busy)
+        place_refuse(place, LK_E_BUSY);
+    else
+        place_create(place);
+}
+
+static void place_listed(void *context, const struct keeper_reply *reply)
+{
+    struct place *place = context;
+
+    if (reply->rc != KEEPER_OK && reply->rc != KEEPER_NO_NODE) {
+        place_refuse(place, place_status(reply->rc));
+        return;
+    }
+    place->is_busy = reply->rc == KEEPER_OK && numbers_count(reply) > 0;
+    place_arrived(place);
+}
+
+static void place_look(struct place *place)
+{
+    const struct keeper_request get = { .verb = KEEPER_GET, .path = place->path };
+    const struct keeper_request list = { .verb = KEEPER_LIST, .path = place->path };
+
+    place->state = PLACE_LOOKING;
+    place_await(place, 2, place_looked);
+    if (place_send(place, &get, REQUEST_RETRY, place_parent_read))
+        place_send(place, &list, REQUEST_RETRY, place_listed);
+}
+
+void place_begin(struct place *place)
+{
+    place->token = client_random(place->client);
+    place->uncertain = place->is_sweeping = place->looked_before = false;
+    if (place->only_if_free)
+        place_look(place);
+    else
+        place_create(place);
+}
+
+/* ---- create ---- */
+
+static void place_created(void *context, const struct keeper_reply *reply)
+{
+    struct place *place = context;
+
+    switch (reply->rc) {
+    case KEEPER_OK:
+        if (!place_adopt(place, reply->path, &reply->stat)) {
+            /* Without memory we can't even name it; without a number it can't stand in the line. */
+            place->uncertain = !place->node;
+            place_refuse(place, place->node ? LK_E_LINE_FULL : LK_E_NOMEM);
+        } else if (!place->wanted) {
+            place_remove(place);
+        } else {
+            place_arrived(place);
+        }
+        return;
+    case KEEPER_NO_NODE:
+        place_quiet(place);
+        if (!place->wanted) {
+            place_left(place);
+            return;
+        }
+        place->making_size = strlen(place->path);
+        place_make_parent(place);
+        return;
+    case KEEPER_UNKNOWN:
+    case KEEPER_EXPIRED:
+        place->uncertain = true;
+        place_quiet(place);
+        place_find(place);
+        return;
+    default:
+        place_refuse(place, place_status(reply->rc));
+    }
+}
+
+void place_create(struct place *place)
+{
+    __attribute__((cleanup(record_free))) struct record_out record = { 0 };
+    char *prefix = path_join(place->path, PLACE_PREFIX);
+    const struct keeper_request get = { .verb = KEEPER_GET, .path = place->path };
+
+    place->state = PLACE_JOINING;
+    if (!prefix || place_record(place, &record) != LK_OK) {
+        free(prefix);
+        place_refuse(place, LK_E_NOMEM);
+        return;
+    }
+    const struct keeper_request create = {
+        .verb = KEEPER_CREATE,
+        .path = prefix,
+        .data = record.bytes,
+        .data_size = record.size,
+        .mode = KEEPER_EPHEMERAL_SEQUENTIAL,
+        .access = client_access(place->client),
+    };
+    place_await(place, 2, place_decide);
+    /* Should the read not get out, the create must still be heard of: it is in flight. */
+    bool sent = place_send(place, &create, REQUEST_ONCE | REQUEST_PROOF, place_created);
+    free(prefix);
+    if (!sent || request_send(place->client, &place->requests, &get, REQUEST_RETRY, place_parent_read, place) == LK_OK)
+        return;
+    place_await(place, 1, place_read_parent);
+}
+
+/* ---- parents: containers, so that an empty line is tidied away by the server ---- */
+
+static void place_parent_made(void *context, const struct keeper_reply *reply)
+{
+    struct place *place = context;
+    size_t whole = strlen(place->path);
+
+    switch (reply->rc) {
+    case KEEPER_OK:
+    case KEEPER_NODE_EXISTS:
+        if (place->making_size == whole) {
+            place_create(place);
+            return;
+        }
+        place->making_size += 1 + strcspn(place->path + place->making_size + 1, "/");
+        break;
+    case KEEPER_NO_NODE:
+        while (place->path[--place->making_size] != '/')
+            ;
+        if (place->making_size == 0) {
+            place_refuse(place, LK_E_SERVER);
+            return;
+        }
+        break;
+    case KEEPER_UNKNOWN:
+    case KEEPER_EXPIRED:
+        break; /* making it twice does no harm */
+    default:
+        place_refuse(place, place_status(reply->rc));
+        return;
+    }
+    place_make_parent(place);
+}
+
+static void place_make_parent(struct place *place)
+{
+    __attribute__((cleanup(record_free))) struct record_out record = { 0 };
+    bool is_line = place->making_size == strlen(place->path);
+    char *path = strndup(place->path, place->making_size);
+
+    place->state = PLACE_MAKING_PARENTS;
+    if (!path || (is_line && place_parent_record(place, 0, 0, &record) != LK_OK)) {
+        free(path);
+        place_refuse(place, LK_E_NOMEM);
+        return;
+    }
+    const struct keeper_request create = {
+        .verb = KEEPER_CREATE,
+        .path = path,
+        .data = record.bytes,
+        .data_size = record.size,
+        .mode = KEEPER_CONTAINER,
+        .access = client_access(place->client),
+    };
+    place_send(place, &create, REQUEST_ONCE | REQUEST_PROOF, place_parent_made);
+    free(path);
+}

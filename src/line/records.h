@@ -1,0 +1,41 @@
+/* records.h - what a line keeps on ZooKeeper: see docs/format.md.
+ *
+ * The parent holds the low-water mark: "no znode in this line has a number up to `mark`", a certificate of emptiness
+ * written by an exclusive holder in the same commit that removes it. `tag` is the czxid of the parent that the mark was
+ * made for: in a parent that was deleted and made again the numbers start anew, and an old mark must not count. */
+#ifndef LINE_RECORDS_H
+#define LINE_RECORDS_H
+
+#include "base/record.h"
+#include "keeper/keeper.h"
+
+enum line_kind { LINE_LOCK = 1, LINE_RWLOCK = 2, LINE_SEMAPHORE = 3, LINE_ELECTION = 4 };
+
+#define LINE_FORMAT 1
+#define PLACE_FORMAT 1
+
+struct line_record {
+    uint8_t kind;
+    uint32_t permits; /* of a semaphore; else 0 */
+    uint32_t mark;
+    int64_t tag;      /* 0: no mark */
+};
+
+int line_record_write(struct record_out *out, const struct line_record *record);
+int line_record_read(struct line_record *out, const void *data, size_t size); /* as record_open() */
+
+/* What one znode in the line says of its owner. */
+struct place_record {
+    uint8_t kind;
+    uint64_t token;   /* of one attempt to join: finds the znode again when the create's reply was lost */
+    uint64_t pid;
+    const char *host, *words; /* when read: into the record, not NUL-terminated */
+    size_t host_size, words_size;
+};
+
+int place_record_write(struct record_out *out, const struct place_record *record);
+int place_record_read(struct place_record *out, const void *data, size_t size);
+
+const char *line_kind_name(uint8_t kind); /* "" for none of ours */
+
+#endif

@@ -1,0 +1,133 @@
+/* callback.c - the user's callbacks: queued inside the monitor, run outside it, one at a time, in order. */
+#include "session/engine.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+void condition_init(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+bool condition_wait(lk_client *client, pthread_cond_t *condition, int64_t deadline_ns)
+{
+    struct timespec at;
+
+    if (deadline_ns == LK_FOREVER) {
+        pthread_cond_wait(condition, &client->monitor);
+        client->now_ns = client->world->now_ns(client->world);
+        return true;
+    }
+    /* No condition waits on CLOCK_BOOTTIME; a suspended machine makes this one late, never early. */
+    int64_t left_ns = deadline_ns - client->world->now_ns(client->world);
+    if (left_ns <= 0)
+        return false;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    int64_t at_ns = left_ns > INT64_C(1) << 61 ? INT64_C(1) << 61 : left_ns;
+    at_ns += at.tv_sec * INT64_C(1000000000) + at.tv_nsec;
+    at.tv_sec = at_ns / INT64_C(1000000000);
+    at.tv_nsec = at_ns % INT64_C(1000000000);
+    int rc = pthread_cond_timedwait(condition, &client->monitor, &at);
+    client->now_ns = client->world->now_ns(client->world);
+    return rc != ETIMEDOUT;
+}
+
+static void callbacks_signal(lk_client *client)
+{
+    uint64_t one = 1;
+
+    pthread_cond_broadcast(&client->callbacks_changed);
+    if (client->callback_fd >= 0)
+        (void)!write(client->callback_fd, &one, sizeof one);
+}
+
+static void callbacks_unsignal(lk_client *client)
+{
+    uint64_t count;
+
+    if (client->callback_fd >= 0)
+        (void)!read(client->callback_fd, &count, sizeof count);
+}
+
+void callback_post(lk_client *client, struct callback *callback)
+{
+    bool first = list_is_empty(&client->callbacks);
+
+    list_append(&client->callbacks, &callback->node);
+    if (first)
+        callbacks_signal(client);
+}
+
+static bool callbacks_are_mine(const lk_client *client)
+{
+    return client->dispatching && pthread_equal(client->dispatcher, pthread_self());
+}
+
+int op_may_wait(const lk_client *client)
+{
+    return callbacks_are_mine(client) ? LK_E_WOULD_DEADLOCK : LK_OK;
+}
+
+void callbacks_forget(lk_client *client, const void *owner)
+{
+    list_for_each_safe(node, &client->callbacks)
+    {
+        struct callback *callback = container_of(node, struct callback, node);
+        if (callback->owner != owner)
+            continue;
+        list_remove(&callback->node);
+        callback->forget(callback);
+    }
+    if (list_is_empty(&client->callbacks))
+        callbacks_unsignal(client);
+    while (client->running_owner == owner && !callbacks_are_mine(client))
+        condition_wait(client, &client->callbacks_changed, LK_FOREVER);
+}
+
+static void callback_run(lk_client *client, struct callback *callback)
+{
+    client->running_owner = callback->owner;
+    if (list_is_empty(&client->callbacks))
+        callbacks_unsignal(client);
+    client_leave(client);
+    callback->run(callback);
+    client_enter_closed(client);
+    client->running_owner = NULL;
+    pthread_cond_broadcast(&client->callbacks_changed);
+}
+
+/* Inside the monitor. */
+int callbacks_run(lk_client *client, int64_t deadline_ns)
+{
+    int count = 0;
+
+    if (callbacks_are_mine(client))
+        return LK_E_WOULD_DEADLOCK;
+    while (client->dispatching)
+        if (!condition_wait(client, &client->callbacks_changed, deadline_ns))
+            return 0;
+    while (list_is_empty(&client->callbacks)) {
+        if (client->closing)
+            return 0;
+        if (!condition_wait(client, &client->callbacks_changed, deadline_ns))
+            return 0;
+    }
+    client->dispatching = true;
+    client->dispatcher = pthread_self();
+    /* Only what waits now: a callback that asks for more must not keep the caller's loop from its other work. But if it
+     * has closed the client, there may be no other call to run what that ended. */
+    int waiting = 0;
+    list_for_each(node, &client->callbacks) waiting++;
+    for (; (count < waiting || client->closing) && !list_is_empty(&client->callbacks); count++)
+        callback_run(client, container_of(list_take(&client->callbacks), struct callback, node));
+    client->dispatching = false;
+    pthread_cond_broadcast(&client->callbacks_changed);
+    return count;
+}

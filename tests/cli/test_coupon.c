@@ -1,0 +1,529 @@
+/* test_coupon.c - every verb of `latchkey coupon` on a real server: what it prints, what it refuses, and that an id
+ * does nothing twice, also when a reply is lost. */
+#include "expect.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* To do what a stranger could do. */
+#include <zookeeper/zookeeper.h>
+
+#define MULTI 14 /* ZooKeeper's opcode: what a claim is written by */
+
+static const char *new_campaign(const char *word, const char *stock, const char *per_user)
+{
+    const char *path = harness_path(word);
+
+    tool_free(tool_run(0, ARGS("coupon", "create", path, "--stock", stock, "--per-user", per_user)));
+    return path;
+}
+
+/* One coupon's id, as claim printed it, without its newline. */
+static void claim(const char *path, const char *user, char coupon[64])
+{
+    char *text = prints(0, "coupon", "claim", path, user);
+
+    snprintf(coupon, 64, "%.*s", (int)strcspn(text, "\n"), text);
+    free(text);
+}
+
+/* "COUPON STATE\n" */
+static const char *became(const char *coupon, const char *state)
+{
+    static char line[128];
+
+    snprintf(line, sizeof(line), "%s %s\n", coupon, state);
+    return line;
+}
+
+static const char *write_file(char name[64], const char *text)
+{
+    strcpy(name, "/tmp/latchkey-users-XXXXXX");
+    int fd = mkstemp(name);
+    assert_int_not_equal(fd, -1);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    return name;
+}
+
+/* ---- campaigns ---- */
+
+static void create_twice_with_one_id_is_one_campaign(void **state)
+{
+    const char *path = harness_path("sale");
+    char line[128];
+
+    (void)state;
+    snprintf(line, sizeof(line), "created %s: 5 coupons, 2 per user\n", path);
+    gives(0, line, "coupon", "create", path, "--stock", "5", "--per-user", "2", "--id", "birth");
+    gives(0, line, "coupon", "create", path, "--stock", "5", "--per-user", "2", "--id", "birth");
+    refuses(1, "used before", "coupon", "create", path, "--stock", "6", "--per-user", "2", "--id", "birth");
+    refuses(1, "exists", "coupon", "create", path, "--stock", "5");
+    says(0, "available    5\n", "coupon", "show", path);
+    says(0, "\"phase\":\"open\",\"stocked\":5,\"available\":5,\"issued\":0,\"per_user\":2,", "coupon", "show", path,
+         "--json");
+    refuses(1, "not found", "coupon", "show", "/nowhere-at-all");
+}
+
+static void relative_times_stay_when_the_command_is_repeated(void **state)
+{
+    const char *path = harness_path("later");
+
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        says(0, "created", "coupon", "create", path, "--stock", "1", "--opens", "+3600", "--closes", "+7200.5",
+             "--ends", "2999-01-01T00:00:00+02:00", "--id", "later");
+    refuses(1, "not open yet; come back at 2", "coupon", "claim", path, "ann");
+    says(0, "is           not open yet\n", "coupon", "show", path);
+    says(0, "ends         2998-12-31T22:00:00.000Z\n", "coupon", "show", path);
+}
+
+static void stock_is_added_and_a_campaign_closed_once_an_id(void **state)
+{
+    const char *path = new_campaign("stock", "0", "1");
+
+    (void)state;
+    refuses(1, "sold out", "coupon", "claim", path, "ann");
+    tool_free(tool_run(0, ARGS("coupon", "add-stock", path, "2", "--id", "more")));
+    tool_free(tool_run(0, ARGS("coupon", "add-stock", path, "2", "--id", "more")));
+    says(0, "stocked      2\n", "coupon", "show", path);
+    tool_free(tool_run(0, ARGS("coupon", "close", path, "--id", "shut")));
+    tool_free(tool_run(0, ARGS("coupon", "close", path, "--id", "shut")));
+    refuses(1, "closed", "coupon", "claim", path, "ann");
+    says(0, "\"phase\":\"closed\"", "--json", "coupon", "show", path);
+    refuses(1, "closed", "coupon", "add-stock", path, "2");
+}
+
+static void delete_wants_to_be_meant_and_leaves_nothing(void **state)
+{
+    const char *path = new_campaign("gone", "3", "1");
+    char coupon[64];
+
+    (void)state;
+    claim(path, "ann", coupon);
+    refuses(64, "--yes", "coupon", "delete", path);
+    tool_free(tool_run(0, ARGS("coupon", "delete", path, "--yes")));
+    refuses(1, "not found", "coupon", "show", path);
+    refuses(1, "not found", "coupon", "delete", path, "--yes");
+    tool_free(tool_run(0, ARGS("coupon", "delete", path, "--yes", "--id", "again")));
+}
+
+/* ---- claims ---- */
+
+static void a_claim_with_one_id_is_one_claim(void **state)
+{
+    const char *path = new_campaign("claims", "5", "2");
+
+    (void)state;
+    char *first = prints(0, "coupon", "claim", path, "ann", "--id", "first");
+    gives(0, first, "coupon", "claim", path, "ann", "--id", "first");
+    refuses(1, "another count", "coupon", "claim", path, "ann", "--id", "first", "--count", "2");
+    refuses(1, "limit", "coupon", "claim", path, "ann", "--count", "2");
+    free(first);
+
+    char *two = prints(0, "coupon", "claim", path, "bob", "--count", "2", "--json");
+    assert_non_null(strstr(two, "\"user\":\"bob\",\"state\":\"claimed\""));
+    assert_non_null(strstr(strchr(two, '\n') + 1, "\"user\":\"bob\",\"state\":\"claimed\""));
+    free(two);
+}
+
+static void lookup_tells_what_an_id_did(void **state)
+{
+    const char *path = new_campaign("lookup", "5", "2");
+    char line[128];
+
+    (void)state;
+    char *first = prints(0, "coupon", "claim", path, "ann", "--id", "first");
+    snprintf(line, sizeof(line), "%.*s claimed\n", (int)strcspn(first, "\n"), first);
+    gives(0, line, "coupon", "lookup", path, "ann", "first");
+    says(0, "\"state\":\"claimed\"", "coupon", "lookup", path, "ann", "first", "--json");
+    refuses(1, "not done", "coupon", "lookup", path, "ann", "never");
+    free(first);
+}
+
+/* ---- one coupon ---- */
+
+static void a_coupon_goes_from_claim_to_void(void **state)
+{
+    const char *path = new_campaign("life", "3", "0");
+    char a[64];
+
+    (void)state;
+    claim(path, "ann", a);
+    gives(0, became(a, "frozen"), "coupon", "freeze", path, "ann", a, "--order", "o1", "--ttl", "600");
+    refuses(1, "frozen for an order until 2", "coupon", "freeze", path, "ann", a, "--order", "o2");
+    refuses(1, "frozen for an order until 2", "coupon", "redeem", path, "ann", a);
+    gives(0, became(a, "redeemed"), "coupon", "redeem", path, "ann", a, "--order", "o1", "--id", "spend");
+    gives(0, became(a, "redeemed"), "coupon", "redeem", path, "ann", a, "--order", "o1", "--id", "spend");
+    refuses(1, "redeemed", "coupon", "redeem", path, "ann", a);
+    refuses(1, "redeemed", "coupon", "void", path, "ann", a);
+    gives(0, became(a, "claimed"), "coupon", "refund", path, "ann", a);
+    refuses(1, "not redeemed", "coupon", "refund", path, "ann", a);
+    gives(0, became(a, "void"), "coupon", "void", path, "ann", a);
+    refuses(1, "void", "coupon", "void", path, "ann", a);
+    refuses(1, "no such coupon", "coupon", "redeem", path, "bob", a);
+    says(0, "\"state\":\"void\"", "coupon", "show", path, "ann", "--json");
+    says(0, "  void      2", "coupon", "show", path, "ann");
+}
+
+static void unfreeze_finds_its_order_itself(void **state)
+{
+    const char *path = new_campaign("thaw", "3", "0");
+    char a[64];
+
+    (void)state;
+    claim(path, "ann", a);
+    refuses(1, "not frozen", "coupon", "unfreeze", path, "ann", a);
+    tool_free(tool_run(0, ARGS("coupon", "freeze", path, "ann", a, "--order", "o1")));
+    says(0, "  order o1  until 2", "coupon", "show", path, "ann");
+    gives(0, became(a, "claimed"), "coupon", "unfreeze", path, "ann", a, "--id", "thaw");
+    gives(0, became(a, "claimed"), "coupon", "unfreeze", path, "ann", a, "--id", "thaw");
+    refuses(1, "unfrozen before", "coupon", "freeze", path, "ann", a, "--order", "o1");
+    gives(0, became(a, "claimed"), "coupon", "unfreeze", path, "ann", a, "--order", "o9");
+    refuses(1, "unfrozen before", "coupon", "freeze", path, "ann", a, "--order", "o9");
+    refuses(1, "not frozen", "coupon", "redeem", path, "ann", a, "--order", "o9");
+    refuses(1, "no such coupon", "coupon", "unfreeze", path, "bob", a);
+}
+
+/* ---- many at once ---- */
+
+static void a_list_of_users_is_claimed_for_in_order_and_once(void **state)
+{
+    const char *path = new_campaign("bulk", "2", "0");
+    char name[64];
+
+    (void)state;
+    write_file(name, "cay\ndan\ncay\n\neve\r\nfay");
+    char *text = prints(0, "coupon", "claim", path, "--from", name, "--id", "batch");
+    /* All are under way at once: which of them get the two is not said. */
+    const char *line = text;
+    size_t ok = 0, refused = 0;
+    for (size_t i = 0; i < 5; i++, line = strchr(line, '\n') + 1) {
+        static const char *const users[] = { "cay\t", "dan\t", "cay\t", "eve\t", "fay\t" };
+        assert_memory_equal(line, users[i], 4);
+        ok += strncmp(line + 4, "ok\t", 3) == 0;
+        refused += strncmp(line + 4, "sold-out\t\n", 10) == 0;
+    }
+    assert_string_equal(line, "");
+    assert_int_equal(ok, 2);
+    assert_int_equal(refused, 3);
+    gives(0, text, "coupon", "claim", path, "--from", name, "--id", "batch");
+    says(0, "issued       2\n", "coupon", "show", path);
+    free(text);
+
+    /* With stock again, the same command finishes what was refused. */
+    tool_free(tool_run(0, ARGS("coupon", "add-stock", path, "3")));
+    text = prints(0, "-q", "coupon", "claim", path, "--from", name, "--id", "batch");
+    assert_null(strstr(text, "sold-out"));
+    says(0, "available    0\n", "coupon", "show", path);
+    says(0, "cay\t2\tclaimed 2\n", "coupon", "list", path);
+    says(0, "\"user\":\"eve\",\"coupons\":1,\"claimed\":1,\"frozen\":0,\"redeemed\":0,\"void\":0", "coupon", "list",
+         path, "--json");
+    free(text);
+    unlink(name);
+}
+
+static void a_line_that_is_no_user_is_refused_alone(void **state)
+{
+    const char *path = new_campaign("lines", "2", "0");
+    char name[64];
+
+    (void)state;
+    write_file(name, "gil\n\377\nhal\n");
+    char *text = prints(0, "coupon", "claim", path, "--from", name);
+    assert_non_null(strstr(text, "\n\\xff\tinvalid\t\n"));
+    assert_non_null(strstr(text, "hal\tok\t"));
+    free(text);
+    says(0, "\"status\":\"sold-out\",\"coupons\":[]", "coupon", "claim", path, "--from", name, "--json");
+    refuses(1, "not found", "coupon", "claim", "/nowhere-at-all", "--from", name);
+    unlink(name);
+    refuses(64, "No such file", "coupon", "claim", path, "--from", name);
+    gives(0, "", "coupon", "claim", path, "--from", "/dev/null");
+}
+
+static void a_thousand_lines_are_all_answered(void **state)
+{
+    const char *path = new_campaign("many", "600", "1");
+    char name[64], *list = calloc(1000, 16), *end = list;
+
+    (void)state;
+    assert_non_null(list);
+    for (int i = 0; i < 1000; i++)
+        end += sprintf(end, "user-%d\n", i);
+    write_file(name, list);
+    free(list);
+    char *text = prints(0, "coupon", "claim", path, "--from", name);
+    size_t ok = 0, refused = 0;
+    for (const char *at = text; (at = strchr(at, '\t')) != NULL; at = strchr(at, '\n')) {
+        ok += strncmp(at, "\tok\t", 4) == 0;
+        refused += strncmp(at, "\tsold-out\t", 10) == 0;
+    }
+    free(text);
+    unlink(name);
+    assert_int_equal(ok, 600);
+    assert_int_equal(refused, 400);
+    says(0, "\"clean\":true,\"stocked\":600,\"available\":0,\"issued\":600,\"claimed\":600,", "coupon", "audit", path,
+         "--json");
+}
+
+static void a_terminal_sees_progress_and_a_file_does_not(void **state)
+{
+    const char *path = new_campaign("watch", "600", "1");
+    const char *const variables[] = { "TERM=xterm", NULL };
+    const struct setting setting = { .on_terminal = true, .variables = variables };
+    char name[64];
+
+    (void)state;
+    write_file(name, "ann\nbob\n");
+    struct tool *tool = tool_start_in(&setting, ARGS("coupon", "claim", path, "--from", name));
+    assert_int_equal(tool_wait(tool), 0);
+    assert_non_null(strstr(tool_out(tool), "% "));
+    tool_free(tool);
+    tool = tool_run(0, ARGS("coupon", "claim", path, "--from", name));
+    assert_null(strchr(tool_err(tool), '\033'));
+    assert_null(strchr(tool_err(tool), '\r'));
+    tool_free(tool);
+    unlink(name);
+}
+
+/* ---- audit ---- */
+
+static void an_audit_counts_everything(void **state)
+{
+    const char *path = new_campaign("audit", "7", "0");
+    char a[64], b[64], c[64];
+
+    (void)state;
+    claim(path, "ann", a);
+    claim(path, "bob", b);
+    claim(path, "bob", c);
+    tool_free(tool_run(0, ARGS("coupon", "redeem", path, "ann", a)));
+    tool_free(tool_run(0, ARGS("coupon", "freeze", path, "bob", b, "--order", "o")));
+    tool_free(tool_run(0, ARGS("coupon", "void", path, "bob", c)));
+    gives(0,
+          "stocked               7\n"
+          "available             4\n"
+          "issued                3\n"
+          "  claimed             0\n"
+          "  frozen              1\n"
+          "  redeemed            1\n"
+          "  void                1\n"
+          "accounts              2\n"
+          "clean\n",
+          "coupon", "audit", path);
+}
+
+/* Removes a user's account behind the ledger's back, as a stranger could. */
+static void lose_account(const char *path, const char *user)
+{
+    struct String_vector buckets;
+    char name[256];
+    size_t lost = 0;
+
+    zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
+    zhandle_t *stranger = zookeeper_init(harness_servers(), NULL, 10000, NULL, NULL, 0);
+    assert_non_null(stranger);
+    snprintf(name, sizeof(name), "%s/accounts", path);
+    assert_int_equal(zoo_get_children(stranger, name, 0, &buckets), ZOK);
+    for (int i = 0; i < buckets.count; i++) {
+        snprintf(name, sizeof(name), "%s/accounts/%s/%s", path, buckets.data[i], user);
+        lost += zoo_delete(stranger, name, -1) == ZOK;
+    }
+    deallocate_String_vector(&buckets);
+    zookeeper_close(stranger);
+    assert_int_equal(lost, 1);
+}
+
+static void an_audit_that_finds_a_fault_is_2_and_names_it(void **state)
+{
+    const char *path = new_campaign("fault", "7", "0");
+    char coupon[64];
+
+    (void)state;
+    claim(path, "ann", coupon);
+    lose_account(path, "ann");
+    struct tool *tool = tool_run(2, ARGS("coupon", "audit", path));
+    assert_non_null(strstr(tool_out(tool), "\nfault: "));
+    assert_non_null(strstr(tool_out(tool), coupon));
+    assert_non_null(strstr(tool_out(tool), "\nNOT clean\n"));
+    tool_says(tool, " faults, the first: ");
+    tool_free(tool);
+    tool = tool_run(2, ARGS("coupon", "audit", path, "--json"));
+    assert_non_null(strstr(tool_out(tool), "\"clean\":false,"));
+    tool_free(tool);
+}
+
+/* ---- lost replies ---- */
+
+/* Runs the tool through a proxy that loses the next reply to a multi. */
+static zkbox_proxy *proxy_that_loses(int delay_ms)
+{
+    zkbox_proxy *proxy;
+
+    assert_int_equal(zkbox_proxy_start(&proxy, zkbox_address(harness_box, 0)), 0);
+    zkbox_proxy_delay(proxy, delay_ms);
+    assert_int_equal(zkbox_proxy_lose_reply(proxy, MULTI, 1), 0);
+    return proxy;
+}
+
+static void a_claim_whose_reply_is_lost_is_one_claim(void **state)
+{
+    const char *path = new_campaign("lost", "5", "0");
+
+    (void)state;
+    zkbox_proxy *proxy = proxy_that_loses(0);
+    const struct setting setting = { .servers = zkbox_proxy_address(proxy) };
+    struct tool *tool = tool_start_in(&setting, ARGS("coupon", "claim", path, "ann", "--id", "once"));
+    assert_int_equal(zkbox_proxy_wait_lost(proxy, 30000), 0);
+    assert_int_equal(tool_wait(tool), 0);
+    gives(0, tool_out(tool), "coupon", "claim", path, "ann", "--id", "once");
+    says(0, "issued       1\n", "coupon", "show", path);
+    tool_free(tool);
+    zkbox_proxy_stop(proxy);
+}
+
+static void an_unknown_claim_prints_the_id_that_settles_it(void **state)
+{
+    const char *path = new_campaign("unknown", "5", "0");
+    char id[64] = "";
+
+    (void)state;
+    /* The delay keeps the tool from asking again before the link is cut for good. */
+    zkbox_proxy *proxy = proxy_that_loses(100);
+    const struct setting setting = { .servers = zkbox_proxy_address(proxy) };
+    struct tool *tool = tool_start_in(&setting, ARGS("--connect-timeout", "3", "coupon", "claim", path, "ann"));
+    assert_int_equal(zkbox_proxy_wait_lost(proxy, 30000), 0);
+    zkbox_proxy_cut(proxy);
+    assert_int_equal(tool_wait(tool), 75);
+    tool_says(tool, "the same command with --id ");
+    assert_int_equal(sscanf(strstr(tool_err(tool), "--id "), "--id %63s", id), 1);
+    tool_free(tool);
+    zkbox_proxy_stop(proxy);
+
+    char *coupon = prints(0, "coupon", "claim", path, "ann", "--id", id);
+    gives(0, coupon, "coupon", "claim", path, "ann", "--id", id);
+    free(coupon);
+    says(0, "issued       1\n", "coupon", "show", path);
+}
+
+/* ---- what is not understood, and nobody there ---- */
+
+static void bad_usage_is_64_and_points_at_help(void **state)
+{
+    static const char *const lines[] = {
+        "coupon",
+        "coupon sell /s",
+        "coupon claim",
+        "coupon claim /s",
+        "coupon claim s ann",
+        "coupon claim /s ann bob",
+        "coupon claim /s ann --count 0",
+        "coupon claim /s ann --count 65",
+        "coupon claim /s ann --from x",
+        "coupon claim /s a\tb",
+        "coupon claim /s \377",
+        "coupon claim /s --from /dev/null --id \377",
+        "coupon create /s",
+        "coupon create /s --stock x",
+        "coupon create /s --stock -1",
+        "coupon create /s --stock 1 --opens tomorrow",
+        "coupon create /s --stock 1 --ends 2026-02-29T00:00:00Z",
+        "coupon create /s --stock 1 --shards 65",
+        "coupon freeze /s ann 0-1",
+        "coupon freeze /s ann 0-1 --order o --ttl 0",
+        "coupon freeze /s ann 0-1 --order o --ttl nan",
+        "coupon redeem /s ann zero",
+        "coupon redeem /s ann 0-1 --ttl 3",
+        "coupon void /s ann",
+        "coupon lookup /s ann",
+        "coupon add-stock /s 0",
+        "coupon add-stock /s",
+        "coupon close",
+        "coupon delete /s --force",
+        "coupon audit",
+        "coupon audit /s now",
+        "coupon list s",
+        "coupon show /s a b",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        expect_line_refused(64, "--help", lines[i]);
+    refuses(64, "--help", "coupon", "claim", "/s", "");
+    refuses(64, "--help", "coupon", "redeem", "/s", "ann", "0-1", "--order", "");
+    refuses(64, "--id", "coupon", "claim", "/s", "ann", "--id", "");
+}
+
+static void every_verb_has_its_help(void **state)
+{
+    static const char *const verbs[] = { "create", "claim",  "freeze", "unfreeze", "redeem", "refund", "void",
+                                         "show",   "lookup", "list",   "audit",    "close",  "delete", "add-stock" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        char usage[64];
+        snprintf(usage, sizeof(usage), "usage: latchkey coupon %s CAMPAIGN", verbs[i]);
+        says(0, usage, "coupon", verbs[i], "--help");
+        refuses(64, "--help", "coupon", verbs[i], "--wrong");
+    }
+    says(0, "usage: latchkey coupon VERB", "coupon", "--help");
+}
+
+static void without_a_server_every_verb_is_69(void **state)
+{
+    static const char *const lines[] = {
+        "create /s --stock 1",
+        "claim /s ann",
+        "claim /s --from /dev/null",
+        "unfreeze /s ann 0-1",
+        "freeze /s ann 0-1 --order o",
+        "redeem /s ann 0-1",
+        "refund /s ann 0-1",
+        "void /s ann 0-1",
+        "show /s",
+        "show /s ann",
+        "lookup /s ann i",
+        "list /s",
+        "audit /s",
+        "add-stock /s 1",
+        "close /s",
+        "delete /s --yes",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        char line[128];
+        snprintf(line, sizeof(line), "--servers %s --connect-timeout 0.3 coupon %s", harness_no_server(), lines[i]);
+        expect_line_refused(69, "no server", line);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(create_twice_with_one_id_is_one_campaign),
+        cmocka_unit_test(relative_times_stay_when_the_command_is_repeated),
+        cmocka_unit_test(stock_is_added_and_a_campaign_closed_once_an_id),
+        cmocka_unit_test(delete_wants_to_be_meant_and_leaves_nothing),
+        cmocka_unit_test(a_claim_with_one_id_is_one_claim),
+        cmocka_unit_test(lookup_tells_what_an_id_did),
+        cmocka_unit_test(a_coupon_goes_from_claim_to_void),
+        cmocka_unit_test(unfreeze_finds_its_order_itself),
+        cmocka_unit_test(a_list_of_users_is_claimed_for_in_order_and_once),
+        cmocka_unit_test(a_line_that_is_no_user_is_refused_alone),
+        cmocka_unit_test(a_thousand_lines_are_all_answered),
+        cmocka_unit_test(a_terminal_sees_progress_and_a_file_does_not),
+        cmocka_unit_test(an_audit_counts_everything),
+        cmocka_unit_test(an_audit_that_finds_a_fault_is_2_and_names_it),
+        cmocka_unit_test(a_claim_whose_reply_is_lost_is_one_claim),
+        cmocka_unit_test(an_unknown_claim_prints_the_id_that_settles_it),
+        cmocka_unit_test(bad_usage_is_64_and_points_at_help),
+        cmocka_unit_test(every_verb_has_its_help),
+        cmocka_unit_test(without_a_server_every_verb_is_69),
+    };
+
+    harness_tool_path(argc, argv);
+    return cmocka_run_group_tests_name("coupon", tests, harness_start, harness_stop);
+}

@@ -1,0 +1,174 @@
+/* test_golden.c - the line's records on ZooKeeper, byte by byte: programs of different versions share those znodes.
+ *
+ * Each file in tests/golden is one record in hexadecimal, field by field, with comments. It is never changed once a
+ * release has written it; a new format version gets new files, and the old ones must still be read. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "line/records.h"
+
+struct golden {
+    unsigned char bytes[512];
+    size_t size;
+};
+
+static struct golden golden_read(const char *name)
+{
+    struct golden golden = { .size = 0 };
+    char path[512], line[256];
+
+    snprintf(path, sizeof path, SOURCE_ROOT "/tests/golden/%s", name);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        fail_msg("can't open %s", path);
+    while (fgets(line, sizeof line, file)) {
+        line[strcspn(line, "#\n")] = '\0';
+        unsigned byte;
+        int used;
+        for (const char *at = line; sscanf(at, " %2x%n", &byte, &used) == 1; at += used)
+            golden.bytes[golden.size++] = (unsigned char)byte;
+    }
+    fclose(file);
+    return golden;
+}
+
+static void assert_golden(const char *name, const struct record_out *out)
+{
+    struct golden golden = golden_read(name);
+
+    for (size_t i = 0; i < out->size && i < golden.size; i++)
+        if (out->bytes[i] != golden.bytes[i])
+            fail_msg("%s: byte %zu is %02x, and was %02x", name, i, out->bytes[i], golden.bytes[i]);
+    assert_int_equal(out->size, golden.size);
+}
+
+static void a_lines_record(void **state)
+{
+    const struct line_record record = { .kind = LINE_LOCK, .mark = 41, .tag = INT64_C(0x100000007) };
+    struct golden golden = golden_read("line-lock.hex");
+    struct record_out out = { 0 };
+    struct line_record read;
+
+    (void)state;
+    assert_int_equal(line_record_write(&out, &record), LK_OK);
+    assert_golden("line-lock.hex", &out);
+    record_free(&out);
+    assert_int_equal(line_record_read(&read, golden.bytes, golden.size), LK_OK);
+    assert_int_equal(read.kind, LINE_LOCK);
+    assert_int_equal(read.permits, 0);
+    assert_int_equal(read.mark, 41);
+    assert_int_equal(read.tag, INT64_C(0x100000007));
+}
+
+static void a_semaphores_line(void **state)
+{
+    const struct line_record record = { .kind = LINE_SEMAPHORE, .permits = 12 };
+    struct golden golden = golden_read("line-semaphore.hex");
+    struct record_out out = { 0 };
+    struct line_record read;
+
+    (void)state;
+    assert_int_equal(line_record_write(&out, &record), LK_OK);
+    assert_golden("line-semaphore.hex", &out);
+    record_free(&out);
+    assert_int_equal(line_record_read(&read, golden.bytes, golden.size), LK_OK);
+    assert_int_equal(read.kind, LINE_SEMAPHORE);
+    assert_int_equal(read.permits, 12);
+    assert_int_equal(read.mark, 0);
+    assert_int_equal(read.tag, 0);
+}
+
+static void a_candidates_place(void **state)
+{
+    const struct place_record record = {
+        .kind = LINE_ELECTION,
+        .token = UINT64_C(0x0123456789abcdef),
+        .pid = 4711,
+        .host = "host-a",
+        .host_size = 6,
+        .words = "10.0.0.7:8080",
+        .words_size = 13,
+    };
+    struct golden golden = golden_read("place-election.hex");
+    struct record_out out = { 0 };
+    struct place_record read;
+
+    (void)state;
+    assert_int_equal(place_record_write(&out, &record), LK_OK);
+    assert_golden("place-election.hex", &out);
+    record_free(&out);
+    assert_int_equal(place_record_read(&read, golden.bytes, golden.size), LK_OK);
+    assert_int_equal(read.kind, LINE_ELECTION);
+    assert_int_equal(read.token, UINT64_C(0x0123456789abcdef));
+    assert_int_equal(read.pid, 4711);
+    assert_int_equal(read.host_size, 6);
+    assert_memory_equal(read.host, "host-a", 6);
+    assert_int_equal(read.words_size, 13);
+    assert_memory_equal(read.words, "10.0.0.7:8080", 13);
+}
+
+static void a_place_without_words(void **state)
+{
+    const struct place_record record = { .kind = LINE_LOCK, .token = 1, .pid = 2, .host = "", .words = "" };
+    struct golden golden = golden_read("place-lock.hex");
+    struct record_out out = { 0 };
+    struct place_record read;
+
+    (void)state;
+    assert_int_equal(place_record_write(&out, &record), LK_OK);
+    assert_golden("place-lock.hex", &out);
+    record_free(&out);
+    assert_int_equal(place_record_read(&read, golden.bytes, golden.size), LK_OK);
+    assert_int_equal(read.token, 1);
+    assert_int_equal(read.pid, 2);
+    assert_int_equal(read.host_size, 0);
+    assert_int_equal(read.words_size, 0);
+}
+
+static void a_line_of_a_kind_that_is_none_is_corrupt(void **state)
+{
+    struct record_out out = { 0 };
+    struct line_record read;
+
+    (void)state;
+    for (uint8_t kind = 0; kind < 8; kind++) {
+        const struct line_record record = { .kind = kind };
+        assert_int_equal(line_record_write(&out, &record), LK_OK);
+        assert_int_equal(line_record_read(&read, out.bytes, out.size), *line_kind_name(kind) ? LK_OK : LK_E_CORRUPT);
+    }
+    record_free(&out);
+}
+
+static void one_record_is_not_taken_for_the_other(void **state)
+{
+    struct golden line = golden_read("line-lock.hex"), place = golden_read("place-lock.hex");
+    struct line_record a_line;
+    struct place_record a_place;
+
+    (void)state;
+    assert_int_equal(line_record_read(&a_line, place.bytes, place.size), LK_E_KIND);
+    assert_int_equal(place_record_read(&a_place, line.bytes, line.size), LK_E_KIND);
+    line.bytes[3] = LINE_FORMAT + 1;
+    assert_int_equal(line_record_read(&a_line, line.bytes, line.size), LK_E_NEWER_FORMAT);
+    place.bytes[3] = PLACE_FORMAT + 1;
+    assert_int_equal(place_record_read(&a_place, place.bytes, place.size), LK_E_NEWER_FORMAT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_lines_record),
+        cmocka_unit_test(a_semaphores_line),
+        cmocka_unit_test(a_candidates_place),
+        cmocka_unit_test(a_place_without_words),
+        cmocka_unit_test(a_line_of_a_kind_that_is_none_is_corrupt),
+        cmocka_unit_test(one_record_is_not_taken_for_the_other),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
