@@ -27,8 +27,9 @@ extern "C" {
 #define LK_CLAIM_MAX 64   /* coupons in one claim */
 #define LK_SHARDS_MAX 64
 
-/* An operation's name. Made by lk_id_new() (ordered by time; an account forgets old ones and then refuses them with
- * LK_E_ID_TOO_OLD) or from a text of the caller's (never forgotten while the account lives). All zero: none. */
+/* An operation's name, known within one user's account (of operations on the campaign: within the campaign). Made by
+ * lk_id_new(), ordered by time: beside its claims an account keeps the newest 64 of these and refuses what is older
+ * with LK_E_ID_TOO_OLD. Or from a text of the caller's: never forgotten while the account lives. All zero: none. */
 typedef struct lk_id {
     uint8_t bytes[16];
 } lk_id;
@@ -36,7 +37,8 @@ typedef struct lk_id {
 #define LK_ID_TEXT_SIZE 33
 LK_EXPORT lk_id lk_id_new(lk_client *client);
 /* 32 hexadecimal digits as lk_id_text() writes them give that id; any other text of 1 to 256 bytes gives an id that
- * is a hash of it. LK_E_INVALID: empty or too long. */
+ * is a hash of it. A UUID keeps its dashes: bare, it would be taken for an id with an age. LK_E_INVALID: empty, too
+ * long, or all zero. */
 LK_API int lk_id_from_text(const char *text, lk_id *out);
 LK_EXPORT char *lk_id_text(lk_id id, char text[LK_ID_TEXT_SIZE]); /* returns `text` */
 
@@ -57,7 +59,7 @@ LK_EXPORT const char *lk_coupon_state_name(lk_coupon_state state); /* "claimed",
 
 typedef struct lk_campaign_options {
     size_t size;            /* set by LK_CAMPAIGN_OPTIONS_INIT */
-    uint64_t stock;
+    uint64_t stock;         /* at most 10^12 */
     uint32_t per_user;      /* 0: no limit */
     int64_t opens_ms;       /* server time, milliseconds since 1970; 0: at once */
     int64_t closes_ms;      /* claiming ends; 0: never */
@@ -67,17 +69,25 @@ typedef struct lk_campaign_options {
 } lk_campaign_options;
 #define LK_CAMPAIGN_OPTIONS_INIT { sizeof(lk_campaign_options), 0, 0, 0, 0, 0, 0, 0 }
 
-/* One campaign's ledger. Talks to no server. LK_E_PATH. */
+/* One campaign's ledger. Talks to no server. LK_E_PATH, LK_E_TOO_LARGE. It remembers rules, stock and accounts that
+ * it has seen, so keep it: what is old is found out by the write, and a refusal is only given on what was read after
+ * the call began. */
 typedef struct lk_ledger lk_ledger;
 LK_API int lk_ledger_new(lk_ledger **out, lk_client *client, const char *path);
+/* Asynchronous operations under way still get their callbacks: LK_E_CANCELLED, or LK_E_UNKNOWN. No blocking call may
+ * be under way. */
 LK_EXPORT lk_ledger *lk_ledger_free(lk_ledger *ledger);
 
 /* Each takes an id; with LK_ID_NONE one is made. The one used is in *inout_id also when the call fails, so that
  * LK_E_UNKNOWN can be settled; inout_id may be NULL.
  * Statuses of all: LK_E_UNKNOWN, LK_E_DEADLINE (nothing was done), LK_E_NO_SERVER, LK_E_NO_RIGHTS, LK_E_ID_DIFFERS,
  * LK_E_CORRUPT, LK_E_NEWER_FORMAT, LK_E_KIND, LK_E_FOREIGN, LK_E_WOULD_DEADLOCK; but for create LK_E_NOT_FOUND.
- * create: LK_E_EXISTS (made under another id). add_stock: LK_E_CAMPAIGN_CLOSED, LK_E_CAMPAIGN_ENDED.
- * delete removes the campaign with all accounts; what was removed before a deadline stays removed, call it again. */
+ * create: LK_E_EXISTS (made under another id, or being deleted). Made whole or not at all, its parents before it.
+ * add_stock: LK_E_CAMPAIGN_ENDED, LK_E_CAMPAIGN_CLOSED, LK_E_TOO_LARGE. add_stock and close: LK_E_ID_TOO_OLD,
+ * LK_E_ACCOUNT_FULL (the campaign remembers too many ids that are texts). Closing what is closed succeeds.
+ * delete removes the campaign with all accounts. From its beginning the campaign is not found any more; what was
+ * removed before a deadline stays removed, call it again. LK_E_FOREIGN: a stranger's znode stands in it; that and the
+ * campaign's own znode are left. */
 #define LK_ID_NONE ((lk_id){ { 0 } })
 LK_API int lk_campaign_create(lk_ledger *ledger, const lk_campaign_options *options, lk_id *inout_id,
                               int64_t deadline_ns);
@@ -115,7 +125,7 @@ typedef struct lk_ledger_result {
     lk_coupon_state state;   /* after the operation, as it was answered the first time */
     int64_t zxid;            /* of the account's write; 0 when it is not known any more (a repeated id) */
     int64_t time_ms;         /* server time of the write, as stored */
-    bool repeated;           /* the id had been applied before; this is its answer */
+    bool repeated;           /* an earlier call had applied the id; this is its answer */
     const char *differs;     /* LK_E_ID_DIFFERS: the field ("verb", "coupon", ...); static text */
     int64_t retry_ms;        /* LK_E_NOT_OPEN, LK_E_FROZEN: server time until which it is so; else 0 */
 } lk_ledger_result;
@@ -124,15 +134,19 @@ typedef struct lk_ledger_result {
  * LK_E_INVALID; LK_E_NOT_FOUND (no such campaign) and what is wrong with the records; LK_E_ID_DIFFERS,
  * LK_E_ID_TOO_OLD (or the first answer again); then
  *   claim     LK_E_CAMPAIGN_ENDED, LK_E_CAMPAIGN_CLOSED, LK_E_NOT_OPEN, LK_E_LIMIT, LK_E_SOLD_OUT, LK_E_ACCOUNT_FULL
- *   others    LK_E_NO_COUPON, LK_E_VOID, then by the present state:
- *   freeze    LK_E_UNFROZEN, LK_E_REDEEMED, LK_E_FROZEN (the same order again under a new id too)
- *   unfreeze  LK_E_REDEEMED, LK_E_FROZEN (for another order); of a coupon that is not frozen it is recorded and succeeds
- *   redeem    LK_E_REDEEMED, LK_E_FROZEN (for another order, or none named), LK_E_NOT_FROZEN (an order named, no freeze)
- *   refund    LK_E_NOT_REDEEMED      void  LK_E_REDEEMED, LK_E_FROZEN
- * LK_E_DEADLINE: nothing was done. LK_E_UNKNOWN: it may have been done. */
+ *   others    LK_E_NO_COUPON, LK_E_VOID, then by the present state (and LK_E_ACCOUNT_FULL at the very end):
+ *   freeze    LK_E_UNFROZEN (the order was unfrozen here before, or its freeze ran out; a coupon remembers 8 such
+ *             orders), LK_E_REDEEMED, LK_E_FROZEN (the same order again under a new id too)
+ *   unfreeze  LK_E_REDEEMED, LK_E_FROZEN (for another order); of a coupon not frozen it is recorded and succeeds
+ *   redeem    LK_E_REDEEMED, LK_E_FROZEN (for another order, or none named), LK_E_NOT_FROZEN (an order, no freeze)
+ *   refund    LK_E_NOT_REDEEMED (or redeemed for another order than the one named)
+ *   void      LK_E_REDEEMED, LK_E_FROZEN
+ * LK_E_SOLD_OUT: there are fewer than `count` left. LK_E_DEADLINE, LK_E_NO_SERVER: nothing was done. LK_E_UNKNOWN: it
+ * may have been done. */
 LK_API int lk_ledger_do(lk_ledger *ledger, const lk_ledger_op *op, int64_t deadline_ns, lk_ledger_result *out);
 
-/* The asynchronous twin; the result lives until the callback returns. */
+/* The asynchronous twin; the result lives until the callback returns. What is asked for while a commit is under way
+ * goes into the next one together. */
 typedef void lk_ledger_done_fn(const lk_ledger_result *result, void *arg);
 LK_API int lk_ledger_do_start(lk_ledger *ledger, const lk_ledger_op *op, int64_t deadline_ns,
                               lk_ledger_done_fn *done, void *arg, lk_op *out_op);
@@ -172,7 +186,8 @@ LK_API int lk_account_show(lk_ledger *ledger, const char *user, int64_t deadline
 LK_EXPORT lk_account *lk_account_free(lk_account *account);
 
 /* Calls back with every account, in no order, a page at a time, on the calling thread. A non-zero answer of `each`
- * ends it and is returned. */
+ * ends it and is returned. Accounts whose record can't be read are passed over: then the first such status is returned
+ * when all others have been shown. */
 typedef int lk_account_fn(const lk_account *account, void *arg);
 LK_API int lk_account_each(lk_ledger *ledger, lk_account_fn *each, void *arg, int64_t deadline_ns);
 

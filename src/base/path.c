@@ -59,6 +59,10 @@ int path_check(const char *path)
         return LK_E_TOO_LARGE;
     if (!utf8_is_valid(path, size))
         return LK_E_PATH;
+    /* The server checks UTF-16: it takes a character above U+FFFF, whose first byte is above 0xef, for surrogates. */
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)path[i] > 0xef)
+            return LK_E_PATH;
     for (const char *part = path + 1;; part = strchr(part, '/') + 1) {
         size_t part_size = strcspn(part, "/");
         if (!part_is_valid(part, part_size))

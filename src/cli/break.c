@@ -34,13 +34,12 @@ static int run(struct cli *cli, int argc, char **argv)
     cli_disconnect(client);
     if (rc == LK_E_NOT_FOUND)
         return cli_refuse(cli, EXIT_REFUSED,
-                          "%s: nobody there has the fence %" PRIu64 "; `latchkey status %s` lists who stands there", path,
-                          fence.zxid, path);
+                          "%s: nobody there has the fence %" PRIu64 "; `latchkey status %s` lists who stands there",
+                          path, fence.zxid, path);
     if (rc != LK_OK)
         return cli_fail(cli, rc, "%s", path);
 
-    cli_note(cli, "%s: until the owner of fence %" PRIu64 " has heard of it, only the fence protects what the lock guards",
-             path, fence.zxid);
+    cli_note(cli, "%s: until the owner has heard of it, only the fence protects what the lock guards", path);
     if (!cli->json) {
         printf("removed fence %" PRIu64 "\n", fence.zxid);
         return EXIT_DONE;

@@ -19,15 +19,15 @@
 /* The contract's numbers. CMD's own code, and 128+n, come besides. */
 enum {
     EXIT_DONE = 0,
-    EXIT_REFUSED = 1,     /* by the answer: sold out, not found, wrong state */
-    EXIT_AUDIT = 2,       /* an audit found a fault */
+    EXIT_REFUSED = 1, /* by the answer: sold out, not found, wrong state */
+    EXIT_AUDIT = 2,   /* an audit found a fault */
     EXIT_USAGE = 64,
     EXIT_NO_SERVER = 69,
-    EXIT_UNKNOWN = 75,    /* the line prints the id that settles it */
+    EXIT_UNKNOWN = 75, /* the line prints the id that settles it */
     EXIT_CONFIG = 78,
     EXIT_LOST = 123,
     EXIT_TIMEOUT = 124,
-    EXIT_OWN = 125,       /* latchkey's own failure; with CMD, refusals too */
+    EXIT_OWN = 125, /* latchkey's own failure; with CMD, refusals too */
     EXIT_CANNOT_RUN = 126,
     EXIT_NO_COMMAND = 127,
 };
@@ -36,9 +36,9 @@ struct cli;
 
 struct verb {
     const char *name;
-    const char *summary;   /* a few words for `latchkey --help` */
-    const char *help;      /* what `latchkey VERB --help` prints, whole lines; begins with "usage: latchkey VERB" */
-    bool takes_command;    /* `--` begins CMD; else it only ends the options, as everywhere */
+    const char *summary; /* a few words for `latchkey --help` */
+    const char *help;    /* what `latchkey VERB --help` prints, whole lines; begins with "usage: latchkey VERB" */
+    bool takes_command;  /* `--` begins CMD; else it only ends the options, as everywhere */
     int (*run)(struct cli *cli, int argc, char **argv); /* argv[0] is the verb; answers the exit code */
 };
 
@@ -49,20 +49,20 @@ struct cli {
     const struct verb *verb;
 
     /* Set by cli_parse(). */
-    char **words;              /* what is neither option nor CMD; NULL at the end */
+    char **words; /* what is neither option nor CMD; NULL at the end */
     size_t word_count;
-    char **command;            /* CMD with its arguments; NULL: there was no `--` (or the verb takes none) */
+    char **command; /* CMD with its arguments; NULL: there was no `--` (or the verb takes none) */
     bool json, quiet, verbose;
-    lk_client_options client;  /* servers, root, timeouts, credentials as they are in effect */
-    bool servers_named;        /* by option, environment or file; false: the default is used */
-    const char *root;          /* "": none */
-    const char *config_file;   /* absolute; "": none is used */
-    const lk_config *config;   /* NULL: none; for defaults of primitives: cli_config_text() */
+    lk_client_options client; /* servers, root, timeouts, credentials as they are in effect */
+    bool servers_named;       /* by option, environment or file; false: the default is used */
+    const char *root;         /* "": none */
+    const char *config_file;  /* absolute; "": none is used */
+    const lk_config *config;  /* NULL: none; for defaults of primitives: cli_config_text() */
     int64_t connect_timeout_ns;
 
-    int code;                  /* the exit code when a function below has answered false or NULL */
+    int code; /* the exit code when a function below has answered false or NULL */
 
-    sigset_t mask_at_start;    /* CMD gets these two back */
+    sigset_t mask_at_start; /* CMD gets these two back */
     bool sigchld_ignored;
     struct cli_globals *globals; /* options as given; globals.c alone looks inside */
 };
@@ -70,12 +70,12 @@ struct cli {
 /* ---- options ---- */
 
 enum cli_kind {
-    CLI_END,      /* the table's last entry: { 0 } */
-    CLI_FLAG,     /* bool: becomes true */
-    CLI_TEXT,     /* const char * */
-    CLI_SECONDS,  /* int64_t, nanoseconds */
-    CLI_NUMBER,   /* uint64_t within least and most */
-    CLI_TIME,     /* struct cli_time */
+    CLI_END,     /* the table's last entry: { 0 } */
+    CLI_FLAG,    /* bool: becomes true */
+    CLI_TEXT,    /* const char * */
+    CLI_SECONDS, /* int64_t, nanoseconds */
+    CLI_NUMBER,  /* uint64_t within least and most */
+    CLI_TIME,    /* struct cli_time */
 };
 
 struct cli_option {
@@ -181,7 +181,8 @@ struct cli_variable {
 
 /* Runs cli->command in a process group of its own: terminal, signals, descriptors and exit codes by the contract, no
  * lock. The calling process must have no threads yet; CMD's descriptors are those without CLOEXEC. NULL at the end of
- * `variables`. Returns the exit code. What is left of the group is not touched. */
+ * `variables`. Returns the exit code, with all signals blocked: what is to be cleaned up will be.
+ * What is left of the group is not touched. */
 int cli_run_command(struct cli *cli, const struct cli_variable *variables);
 
 #endif

@@ -7,13 +7,13 @@
 #include "cli/cli.h"
 
 struct command {
-    pid_t pid;      /* and the group's id; 0: there is none */
-    int gate;       /* it waits here for the word to run */
-    int verdict;    /* its exec's errno comes from here; nothing at all when it worked */
-    int tty;        /* the controlling terminal; -1: none */
+    pid_t pid;   /* and the group's id; 0: there is none */
+    int gate;    /* it waits here for the word to run */
+    int verdict; /* its exec's errno comes from here; nothing at all when it worked */
+    int tty;     /* the controlling terminal; -1: none */
     bool ended;
-    bool failed;    /* it never began: its exec did not work */
-    int code;       /* its own, or 128+n; once it has ended */
+    bool failed; /* it never began: its exec did not work */
+    int code;    /* its own, or 128+n; once it has ended */
 };
 
 /* Forks it, in a group of its own that gets the terminal if that is ours to give; it waits at the gate. All signals

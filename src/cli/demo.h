@@ -2,7 +2,8 @@
  *
  *   demo.c         the verb: servers, campaign, the order of events
  *   demo_sale.c    the parent's side: workers started, given work, killed, started again; their answers kept
- *   demo_worker.c  one worker process
+ *   demo_spawn.c   a worker process started
+ *   demo_worker.c  what it does
  *   demo_report.c  the answers held against the ledger, and the table
  *
  * Parent and worker talk in lines over two pipes; a worker ends when the parent's end is closed, however that happens.
@@ -12,6 +13,8 @@
  *                 "answer CLAIM STATUS SHARD-SERIAL MICROS TRIES KNOWN"     KNOWN 1: the ledger had it already */
 #ifndef CLI_DEMO_H
 #define CLI_DEMO_H
+
+#include <sys/types.h>
 
 #include "cli/coupon.h"
 #include "cli/progress.h"
@@ -65,6 +68,15 @@ struct demo_sale {
 
 /* Runs the sale to its end, workers gone. Returns 0 or an exit code, said. */
 int demo_sale(struct demo_sale *sale);
+
+/* A worker with the parent's ends of its pipes. */
+struct demo_process {
+    pid_t pid;
+    int orders;  /* its stdin */
+    int answers; /* its stdout */
+};
+/* Returns 0 or an exit code, said. */
+int demo_spawn(const struct demo_sale *sale, size_t number, struct demo_process *out);
 
 /* `latchkey demo --worker`. */
 int demo_work(struct cli *cli, const struct demo_options *options, uint64_t worker, const char *campaign);

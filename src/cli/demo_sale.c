@@ -4,11 +4,9 @@
  * way, what was under way is settled, nothing is claimed twice. A kill comes at a moment of the sale, not of the clock:
  * when so many coupons are granted and the victim is amid a batch. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -18,11 +16,8 @@
 #include "cli/lines.h"
 
 #define BATCH_MAX 64
-#define CMDLINE_MAX (1024 * 1024)
 #define REPORTS 4 /* the leader is asked so often during the sale */
 #define PATIENCE_MS 10000
-
-extern char **environ;
 
 struct demo_worker {
     pid_t pid;            /* 0: not running */
@@ -62,109 +57,19 @@ static void close_end(int *fd)
     *fd = -1;
 }
 
-/* ---- starting a worker ---- */
-
-/* Our own command line, with the worker's options behind the verb. So a worker has all global options, however they
- * were given. `argc` counts the verb and what follows it. */
-struct arguments {
-    char *bytes;
-    char **words;
-};
-
-static void free_arguments(struct arguments *arguments)
-{
-    free(arguments->bytes);
-    free(arguments->words);
-}
-
-static bool read_cmdline(struct arguments *out, size_t *out_size)
-{
-    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
-    size_t size = 0;
-    ssize_t got = -1;
-
-    out->bytes = malloc(CMDLINE_MAX);
-    while (fd >= 0 && out->bytes && size < CMDLINE_MAX) {
-        got = read(fd, out->bytes + size, CMDLINE_MAX - size);
-        if (got == 0 || (got < 0 && errno != EINTR))
-            break;
-        size += got > 0 ? (size_t)got : 0;
-    }
-    if (fd >= 0)
-        close(fd);
-    *out_size = size;
-    return got == 0 && size > 0 && out->bytes[size - 1] == '\0';
-}
-
-static bool make_arguments(const struct demo_sale *sale, const char *const *added, size_t added_count,
-                           struct arguments *out)
-{
-    size_t size, count = 0;
-
-    if (!read_cmdline(out, &size))
-        return false;
-    for (size_t i = 0; i < size; i++)
-        count += out->bytes[i] == '\0';
-    out->words = calloc(count + added_count + 1, sizeof(char *));
-    if (!out->words || count < (size_t)sale->argc)
-        return false;
-    char *at = out->bytes;
-    size_t verb = count - (size_t)sale->argc, put = 0;
-    for (size_t i = 0; i < count; i++, at += strlen(at) + 1) {
-        out->words[put++] = at;
-        for (size_t j = 0; i == verb && j < added_count; j++)
-            out->words[put++] = (char *)added[j]; /* exec takes them as they are */
-    }
-    return true;
-}
-
-static int spawn(struct demo_sale *sale, char **words, int orders, int answers, pid_t *out)
-{
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attributes;
-
-    posix_spawn_file_actions_init(&files);
-    posix_spawnattr_init(&attributes);
-    posix_spawn_file_actions_adddup2(&files, orders, STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&files, answers, STDOUT_FILENO);
-    posix_spawnattr_setsigmask(&attributes, &sale->cli->mask_at_start);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    int failed = posix_spawn(out, "/proc/self/exe", &files, &attributes, words, environ);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&files);
-    return failed;
-}
+/* ---- processes ---- */
 
 static int start_worker(struct demo_sale *sale, size_t number)
 {
     struct demo_worker *worker = &sale->workers[number];
-    char name[DEMO_NUMBER_SIZE], timeout[DEMO_NUMBER_SIZE];
-    const char *added[] = { "--worker",          name,    "--campaign", sale->campaign,
-                            "--session-timeout", timeout, "--servers",  sale->cli->client.servers };
-    __attribute__((cleanup(free_arguments))) struct arguments arguments = { 0 };
-    __attribute__((cleanup(close_end))) int orders = -1;
-    __attribute__((cleanup(close_end))) int answers = -1;
-    int ends[2];
+    struct demo_process process;
 
-    snprintf(name, sizeof(name), "%zu", number + 1);
-    snprintf(timeout, sizeof(timeout), "%" PRId64 ".%03d", sale->cli->client.session_timeout_ms / 1000,
-             (int)(sale->cli->client.session_timeout_ms % 1000));
-    if (!make_arguments(sale, added, sizeof(added) / sizeof(added[0]), &arguments))
-        return cli_refuse(sale->cli, EXIT_OWN, "can't read the own command line; is /proc mounted?");
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return cli_fail(sale->cli, LK_E_SYSTEM, "worker %zu", number + 1);
-    orders = ends[0];
-    worker->orders = ends[1];
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return cli_fail(sale->cli, LK_E_SYSTEM, "worker %zu", number + 1);
-    lines_begin(&worker->answers, ends[0]);
-    answers = ends[1];
-    pid_t pid;
-    int failed = spawn(sale, arguments.words, orders, answers, &pid);
-    if (failed)
-        return cli_refuse(sale->cli, EXIT_OWN, "worker %zu can't be started: %s; try fewer --workers", number + 1,
-                          strerror(failed));
-    worker->pid = pid;
+    int code = demo_spawn(sale, number, &process);
+    if (code != EXIT_DONE)
+        return code;
+    worker->pid = process.pid;
+    worker->orders = process.orders;
+    lines_begin(&worker->answers, process.answers);
     worker->ready = worker->killed = false;
     return EXIT_DONE;
 }
@@ -199,22 +104,6 @@ static void order_batch(struct demo_worker *worker)
     worker->left = worker->to - worker->from;
     snprintf(line, sizeof(line), "claim %" PRIu64 " %" PRIu64 "\n", worker->from, worker->to);
     order(worker, line);
-}
-
-/* The batch it had before it was killed, or the next. */
-static void give_work(struct demo_sale *sale, struct demo_worker *worker)
-{
-    if (worker->again) {
-        sale->asked_again += worker->to - worker->from;
-        worker->again = false;
-    } else {
-        uint64_t left = sale->claims - sale->next_claim;
-        worker->from = sale->next_claim;
-        worker->to = worker->from + (left < sale->batch ? left : sale->batch);
-        sale->next_claim = worker->to;
-    }
-    if (worker->from < worker->to)
-        order_batch(worker);
 }
 
 /* ---- kills ---- */
@@ -263,8 +152,37 @@ static void maybe_kill(struct demo_sale *sale)
 {
     size_t victim = has_leader(sale) ? sale->leader : sale->kills % sale->options->workers;
 
-    if (sale->open_ns != 0 && kill_is_due(sale) && is_worth_killing(&sale->workers[victim]))
+    if (kill_is_due(sale) && is_worth_killing(&sale->workers[victim]))
         kill_worker(sale, victim);
+}
+
+/* The batch that it had before it was killed, or the next. */
+static void give_work(struct demo_sale *sale, struct demo_worker *worker)
+{
+    if (worker->again) {
+        sale->asked_again += worker->to - worker->from;
+        worker->again = false;
+    } else {
+        uint64_t left = sale->claims - sale->next_claim;
+        worker->from = sale->next_claim;
+        worker->to = worker->from + (left < sale->batch ? left : sale->batch);
+        sale->next_claim = worker->to;
+    }
+    if (worker->from < worker->to)
+        order_batch(worker);
+}
+
+/* After each event. While a kill is due nobody gets anything new: the victim shall die amid the sale, not after it. */
+static void go_on(struct demo_sale *sale)
+{
+    if (sale->open_ns == 0)
+        return;
+    maybe_kill(sale);
+    for (size_t i = 0; i < sale->options->workers; i++) {
+        struct demo_worker *worker = &sale->workers[i];
+        if (worker->ready && (worker->again || (worker->left == 0 && !kill_is_due(sale))))
+            give_work(sale, worker);
+    }
 }
 
 /* ---- what workers say ---- */
@@ -323,10 +241,7 @@ static bool take_answer(struct demo_sale *sale, size_t number, const char *line)
     sale->retried += tries > 1;
     sale->settled += known;
     keep_answer(sale, claim, &answer);
-    if (worker->left == 0 && worker->ready)
-        give_work(sale, worker);
     maybe_ask_leader(sale);
-    maybe_kill(sale);
     return true;
 }
 
@@ -344,6 +259,8 @@ static void take_report(struct demo_sale *sale, size_t number, uint64_t availabl
 {
     char issued[DEMO_NUMBER_SIZE], all[DEMO_NUMBER_SIZE];
 
+    if (sale->reported == stocked - available)
+        return;
     sale->reported = stocked - available;
     narrate(sale, "worker %zu reports: %s of %s coupons issued%s", number + 1, demo_number(sale->reported, issued),
             demo_number(stocked, all), available == 0 ? ", sold out" : "");
@@ -357,9 +274,6 @@ static bool hear(struct demo_sale *sale, size_t number, const char *line)
         return true; /* last words; of these only its answers still mean something */
     if (strcmp(line, "ready") == 0) {
         sale->workers[number].ready = true;
-        if (sale->open_ns != 0)
-            give_work(sale, &sale->workers[number]);
-        maybe_kill(sale);
     } else if (strcmp(line, "leads") == 0) {
         take_lead(sale, number);
     } else if (sscanf(line, "stock %" SCNu64 " %" SCNu64, &available, &stocked) == 2) {
@@ -397,6 +311,7 @@ static int listen_to(struct demo_sale *sale, size_t number)
         if (!hear(sale, number, line))
             return cli_refuse(sale->cli, EXIT_OWN, "worker %zu says '%s', which makes no sense; report this",
                               number + 1, line);
+        go_on(sale);
     }
     return worker->answers.at_end ? worker_ended(sale, number) : EXIT_DONE;
 }
@@ -468,8 +383,7 @@ static int open_doors(struct demo_sale *sale)
             sale->options->workers, sale->leader + 1, demo_number(sale->options->users, users),
             demo_number(sale->options->stock, stock));
     sale->open_ns = lk_now_ns();
-    for (size_t i = 0; i < sale->options->workers; i++)
-        give_work(sale, &sale->workers[i]);
+    go_on(sale);
     return EXIT_DONE;
 }
 

@@ -24,8 +24,8 @@ struct campaign {
     struct cli *cli;
     const struct hold_spec *spec;
     lk_candidate *candidate;
-    bool lost;     /* stands no more; to stand again */
-    bool failed;   /* cli->code says how */
+    bool lost;   /* stands no more; to stand again */
+    bool failed; /* cli->code says how; nothing is told any more */
 };
 
 static json_t *json_change(const char *path, const lk_grant_change *change)
@@ -40,8 +40,11 @@ static json_t *json_change(const char *path, const lk_grant_change *change)
 
 static void print_change(const lk_grant_change *change)
 {
-    static const char *const words[] = { [LK_IDLE] = "idle", [LK_WAITING] = "standing", [LK_HELD] = "leading",
-                                         [LK_SUSPENDED] = "suspended", [LK_LOST] = "lost" };
+    static const char *const words[] = { [LK_IDLE] = "idle",
+                                         [LK_WAITING] = "standing",
+                                         [LK_HELD] = "leading",
+                                         [LK_SUSPENDED] = "suspended",
+                                         [LK_LOST] = "lost" };
     printf("%s", words[change->state]);
     if (change->fence.zxid != 0)
         printf("  fence %" PRIu64, change->fence.zxid);
@@ -71,8 +74,8 @@ static void on_answer(int status, void *arg)
         return;
     campaign->failed = true;
     if (status == LK_E_DEADLINE)
-        cli_refuse(campaign->cli, (int)spec->timeout_code, "%s: not elected within %g s; stand longer with -w", spec->path,
-                   (double)spec->wait_ns / 1e9);
+        cli_refuse(campaign->cli, (int)spec->timeout_code, "%s: not elected within %g s; stand longer with -w",
+                   spec->path, (double)spec->wait_ns / 1e9);
     else
         cli_fail(campaign->cli, status, "%s", spec->path);
 }
@@ -108,13 +111,12 @@ static int watch(struct cli *cli, const struct hold_spec *spec)
     options.on_change = on_change;
     options.on_change_arg = &campaign;
     int rc = lk_candidate_new(&campaign.candidate, loop.client, spec->path, &options);
-    if (rc != LK_OK) {
-        cli_disconnect(loop.client);
-        return cli_fail(cli, rc, "%s", spec->path);
-    }
-    stand(&campaign, deadline_ns);
-    int code = loop_run(&loop, cli, goes_on, &campaign);
+    if (rc == LK_OK)
+        stand(&campaign, deadline_ns);
+    int code = rc == LK_OK ? loop_run(&loop, cli, goes_on, &campaign) : cli_fail(cli, rc, "%s", spec->path);
+    campaign.failed = true; /* the end is nobody's news: neither a change nor an answer is told any more */
     lk_candidate_free(campaign.candidate);
+    loop_end(&loop);
     return code;
 }
 

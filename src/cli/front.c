@@ -23,17 +23,17 @@
 struct front {
     struct hold *hold;
     struct cli *cli;
-    pid_t guardian;             /* 0: no grant is needed */
+    pid_t guardian; /* 0: no grant is needed */
     const struct cli_variable *variables;
     struct command command;
     int signals;
-    sigset_t waiting, running;  /* what is blocked, to be read from `signals`, in either phase */
+    sigset_t waiting, running; /* what is blocked, to be read from `signals`, in either phase */
 
-    bool joining;               /* a place in line may exist */
+    bool joining; /* a place in line may exist */
     bool granted, refused, lost, released;
-    bool overdue;               /* lost, by our own clock */
+    bool overdue; /* lost, by our own clock */
     bool starts_again;
-    int caught;                 /* the signal that ended the wait */
+    int caught; /* the signal that ended the wait */
     struct hold_message grant, answer;
 };
 
@@ -52,6 +52,7 @@ static void heard(struct front *front, const struct hold_message *message)
         break;
     case TOLD_GRANTED:
         front->granted = true;
+        front->lost = false; /* what came late was said of the turn before */
         front->grant = *message;
         break;
     case TOLD_REFUSED:
@@ -208,10 +209,14 @@ static int start(struct front *front)
     if (asprintf(&full, "%s/%s", strcmp(spec->path, "/") == 0 ? "" : spec->path, node) == -1)
         return ENOMEM;
     const struct cli_variable variables[] = {
-        { "LATCHKEY_LOCK_PATH", spec->path }, { "LATCHKEY_LOCK_NODE", full },
-        { "LATCHKEY_FENCE", fence },          { "LATCHKEY_SESSION", session },
-        { "LATCHKEY_SERVERS", cli->client.servers }, { "LATCHKEY_ROOT", cli->root },
-        { "LATCHKEY_CONFIG", cli->config_file }, { NULL, NULL },
+        { "LATCHKEY_LOCK_PATH", spec->path },
+        { "LATCHKEY_LOCK_NODE", full },
+        { "LATCHKEY_FENCE", fence },
+        { "LATCHKEY_SESSION", session },
+        { "LATCHKEY_SERVERS", cli->client.servers },
+        { "LATCHKEY_ROOT", cli->root },
+        { "LATCHKEY_CONFIG", cli->config_file },
+        { NULL, NULL },
     };
     int error = command_start(&front->command, front->cli, variables);
     free(full);
@@ -236,7 +241,7 @@ static bool run(struct front *front)
     while (hold_hear(front->hold, &message))
         heard(front, &message);
     check_lease(front);
-    if (front->lost)
+    if (front->lost || front->overdue)
         command_signal(&front->command, SIGKILL);
     else
         command_run(&front->command, front->cli);

@@ -3,7 +3,6 @@
  * The front's death ends it: CMD's group is killed first, then the grant is given back. When no proof of the session
  * has come until `grace` before the lease's end, CMD gets the on-lost signal, and that decides it: a proof that comes
  * later changes nothing, at the lease's end CMD is killed. */
-#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/frame.h"
+#include "cli/group.h"
 #include "cli/hold.h"
 
 #define NS_PER_MS 1000000
@@ -24,16 +24,16 @@ struct guardian {
     struct cli *cli;
     const struct hold_spec *spec;
     lk_client *client;
-    lk_lock *lock;           /* one of these two */
+    lk_lock *lock; /* one of these two */
     lk_candidate *candidate;
 
-    bool answered;           /* the wait is over, with `status` */
+    bool answered; /* the wait is over, with `status` */
     int status;
-    bool taken;              /* the library has told LOST */
+    bool taken;                 /* the library has told LOST */
     bool leaving, ended, again; /* what the front has said */
-    pid_t group;             /* CMD's; 0: none runs */
+    pid_t group;                /* CMD's; 0: none runs */
 
-    bool lost;               /* decided */
+    bool lost; /* decided */
     int64_t kill_at_ns;
     int64_t granted_at_ns;
 };
@@ -202,15 +202,16 @@ static bool waits_for_encloser(struct guardian *guardian, int64_t deadline_ns)
     const char *node = getenv("LATCHKEY_LOCK_NODE"), *session = getenv("LATCHKEY_SESSION"),
                *fence = getenv("LATCHKEY_FENCE");
     uint64_t zxid;
-    if (guardian->spec->try_once || node == NULL || session == NULL || fence == NULL ||
-        !cli_number(fence, 0, UINT64_MAX, &zxid))
+    if (guardian->spec->try_once || node == NULL || session == NULL || fence == NULL
+        || !cli_number(fence, 0, UINT64_MAX, &zxid))
         return false;
     uint64_t session_id = strtoull(session, NULL, 16);
 
     lk_line *line = NULL;
     int64_t patience_ns = cli_deadline(guardian->cli);
-    if (lk_line_list(guardian->client, guardian->spec->path,
-                     deadline_ns < patience_ns ? deadline_ns : patience_ns, &line) != LK_OK)
+    if (lk_line_list(guardian->client, guardian->spec->path, deadline_ns < patience_ns ? deadline_ns : patience_ns,
+                     &line)
+        != LK_OK)
         return false;
     bool found = false;
     for (size_t i = 0; i < line->count; i++)
@@ -226,7 +227,10 @@ static bool waits_for_encloser(struct guardian *guardian, int64_t deadline_ns)
 static int not_in_time(struct guardian *guardian)
 {
     const struct hold_spec *spec = guardian->spec;
-    if (spec->try_once)
+    if (spec->try_once && guardian->status == LK_E_DEADLINE)
+        cli_refuse(guardian->cli, (int)spec->timeout_code, "%s: the server fell silent before it answered; try again",
+                   spec->path);
+    else if (spec->try_once)
         cli_refuse(guardian->cli, (int)spec->timeout_code,
                    "%s: another holds it or waits for it; wait with -w, `latchkey status %s` shows who", spec->path,
                    spec->path);
@@ -316,7 +320,7 @@ static void kill_orphans(struct guardian *guardian)
     if (guardian->group == 0)
         return;
     signal_group(guardian, SIGKILL);
-    while (kill(-guardian->group, 0) == 0 && grant_remaining_ns(guardian) > 0)
+    while (group_is_alive(guardian->group) && grant_remaining_ns(guardian) > 0)
         poll(NULL, 0, LOOK_MS);
 }
 
@@ -414,5 +418,8 @@ int guardian_run(struct hold *hold)
 
     int code = stand(&guardian);
     (void)!lk_client_close(guardian.client, lk_in_ms(guardian.lost ? LOST_MS : PATIENCE_MS));
+    lk_lock_free(guardian.lock);
+    lk_candidate_free(guardian.candidate);
+    lk_client_free(guardian.client);
     return code;
 }

@@ -51,7 +51,7 @@ static bool find_signal(const char *name, int *out)
     static const struct {
         const char *name;
         int signal;
-    } known[] = { { "TERM", SIGTERM }, { "KILL", SIGKILL }, { "HUP", SIGHUP },   { "INT", SIGINT },
+    } known[] = { { "TERM", SIGTERM }, { "KILL", SIGKILL }, { "HUP", SIGHUP }, { "INT", SIGINT },
                   { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "ignore", 0 } };
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (strcmp(known[i].name, name) == 0) {

@@ -31,7 +31,7 @@ enum { HOLD_NODE_SIZE = 256 };
 
 struct hold_spec {
     const char *path;
-    const char *words;     /* the lock's label, the candidate's card; NULL: the client's */
+    const char *words; /* the lock's label, the candidate's card; NULL: the client's */
     bool election;
     bool try_once;
     bool wait_given;
@@ -44,7 +44,10 @@ struct hold_spec {
     uint64_t status_fd;
     bool again;
 };
-#define HOLD_SPEC_INIT { .timeout_code = EXIT_TIMEOUT, .on_lost = SIGTERM }
+#define HOLD_SPEC_INIT                                                                                                 \
+    {                                                                                                                  \
+        .timeout_code = EXIT_TIMEOUT, .on_lost = SIGTERM                                                               \
+    }
 
 /* Runs cli->command while the grant is held. Returns the exit code. */
 int hold_run(struct cli *cli, struct hold_spec *spec);
@@ -54,23 +57,31 @@ int hold_run(struct cli *cli, struct hold_spec *spec);
 bool hold_check(struct cli *cli, struct hold_spec *spec, const char *on_lost);
 
 /* As cli_refuse() with 125, and says "refused" on the status descriptor. */
-__attribute__((format(printf, 3, 4))) int hold_refuse(struct cli *cli, const struct hold_spec *spec,
-                                                      const char *line, ...);
+__attribute__((format(printf, 3, 4))) int hold_refuse(struct cli *cli, const struct hold_spec *spec, const char *line,
+                                                      ...);
 
 /* ---- between front and guardian ---- */
 
-enum hold_word { TOLD_JOINING = 1, TOLD_GRANTED, TOLD_REFUSED, TOLD_LOST, TOLD_RELEASED, TELL_GROUP, TELL_ENDED,
-                 TELL_LEAVE };
+enum hold_word {
+    TOLD_JOINING = 1,
+    TOLD_GRANTED,
+    TOLD_REFUSED,
+    TOLD_LOST,
+    TOLD_RELEASED,
+    TELL_GROUP,
+    TELL_ENDED,
+    TELL_LEAVE
+};
 
 /* How it ended, as --status-fd says it; HOLD_HELD is told with --json alone. */
 enum hold_end { HOLD_DONE, HOLD_LOST, HOLD_TIMEOUT, HOLD_REFUSED, HOLD_FAILED, HOLD_HELD };
 
 struct hold_message {
     enum hold_word word;
-    int number;             /* refused: the exit code; released: the status; group: its id; ended: whether again */
-    enum hold_end end;      /* refused */
-    lk_fence fence;         /* granted */
-    uint64_t session_id;    /* granted */
+    int number;                /* refused: the exit code; released: the status; group: its id; ended: whether again */
+    enum hold_end end;         /* refused */
+    lk_fence fence;            /* granted */
+    uint64_t session_id;       /* granted */
     char node[HOLD_NODE_SIZE]; /* granted */
 };
 

@@ -46,14 +46,15 @@ int loop_run(struct loop *loop, struct cli *cli, bool (*goes_on)(void *arg), voi
             { .fd = lk_fd(loop->client), .events = POLLIN },
         };
         poll(fds, sizeof(fds) / sizeof(fds[0]), -1);
-        if (read(loop->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-            cli->code = 128 + (int)info.ssi_signo;
-            break;
-        }
+        if (read(loop->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+            return cli->code = 128 + (int)info.ssi_signo;
         (void)!lk_dispatch(loop->client, 0);
     }
-    int code = cli->code;
+    return cli->code;
+}
+
+void loop_end(struct loop *loop)
+{
     close(loop->signals);
     loop->client = cli_disconnect(loop->client);
-    return code;
 }

@@ -12,11 +12,10 @@ static const struct verb *const verbs[] = {
 };
 enum { VERB_COUNT = sizeof(verbs) / sizeof(verbs[0]) };
 
-static const char help_head[] =
-    "usage: latchkey [GLOBAL OPTIONS] VERB [OPTIONS] [ARGS] [-- CMD...]\n"
-    "Locks, elections and coupons on ZooKeeper.\n"
-    "\n"
-    "Verbs:\n";
+static const char help_head[] = "usage: latchkey [GLOBAL OPTIONS] VERB [OPTIONS] [ARGS] [-- CMD...]\n"
+                                "Locks, elections and coupons on ZooKeeper.\n"
+                                "\n"
+                                "Verbs:\n";
 
 static const char help_tail[] =
     "\n"

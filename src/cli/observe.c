@@ -78,12 +78,9 @@ static int run(struct cli *cli, int argc, char **argv)
 
     lk_observer *observer = NULL;
     int rc = lk_observer_new(&observer, loop.client, observation.path, on_leader, &observation);
-    if (rc != LK_OK) {
-        cli_disconnect(loop.client);
-        return cli_fail(cli, rc, "%s", observation.path);
-    }
-    int code = loop_run(&loop, cli, goes_on, &observation);
+    int code = rc != LK_OK ? cli_fail(cli, rc, "%s", observation.path) : loop_run(&loop, cli, goes_on, &observation);
     lk_observer_free(observer);
+    loop_end(&loop);
     return code;
 }
 

@@ -61,8 +61,7 @@ static bool store(struct cli *cli, const struct cli_option *option, const char *
     case CLI_SECONDS:
         return cli_seconds(text, option->value) || usage(cli, shown, text, "a number of seconds, like 2.5");
     case CLI_TIME:
-        return cli_time(text, option->value) ||
-               usage(cli, shown, text, "a time, like 2030-01-31T12:00:00Z or +90");
+        return cli_time(text, option->value) || usage(cli, shown, text, "a time, like 2030-01-31T12:00:00Z or +90");
     case CLI_NUMBER: {
         uint64_t most = option->most != 0 ? option->most : UINT64_MAX;
         if (cli_number(text, option->least, most, option->value))

@@ -33,8 +33,8 @@ static size_t utf8_next(const unsigned char *at, size_t left, uint32_t *out)
 /* C0, DEL, C1, line separators, and the marks that reorder text. */
 static bool is_harmless(uint32_t point)
 {
-    return point >= 0x20 && !(point >= 0x7f && point < 0xa0) && !(point >= 0x200e && point <= 0x200f) &&
-           !(point >= 0x2028 && point <= 0x202e) && !(point >= 0x2066 && point <= 0x2069);
+    return point >= 0x20 && !(point >= 0x7f && point < 0xa0) && !(point >= 0x200e && point <= 0x200f)
+           && !(point >= 0x2028 && point <= 0x202e) && !(point >= 0x2066 && point <= 0x2069);
 }
 
 /* Writes the escaped text to `to`, at most four bytes for one, and returns its end. */

@@ -87,8 +87,8 @@ static bool take_offset(const char **text, int *out_s)
     if (take_char(text, "Zz"))
         return true;
     int sign = **text == '-' ? -1 : 1, hours, minutes;
-    if (!take_char(text, "+-") || !take_digits(text, 2, 0, 23, &hours) || !take_char(text, ":") ||
-        !take_digits(text, 2, 0, 59, &minutes))
+    if (!take_char(text, "+-") || !take_digits(text, 2, 0, 23, &hours) || !take_char(text, ":")
+        || !take_digits(text, 2, 0, 59, &minutes))
         return false;
     *out_s = sign * (hours * 3600 + minutes * 60);
     return true;
@@ -112,17 +112,16 @@ static bool take_milliseconds(const char **text, int *out_ms)
 static bool rfc3339(const char *text, int64_t *out_ms)
 {
     int year, month, day, hour, minute, second, ms, offset_s;
-    if (!take_digits(&text, 4, 0, 9999, &year) || !take_char(&text, "-") ||
-        !take_digits(&text, 2, 1, 12, &month) || !take_char(&text, "-") ||
-        !take_digits(&text, 2, 1, days_in_month(year, month), &day) || !take_char(&text, "Tt ") ||
-        !take_digits(&text, 2, 0, 23, &hour) || !take_char(&text, ":") ||
-        !take_digits(&text, 2, 0, 59, &minute) || !take_char(&text, ":") ||
-        !take_digits(&text, 2, 0, 60, &second) || !take_milliseconds(&text, &ms) ||
-        !take_offset(&text, &offset_s) || *text != '\0')
+    if (!take_digits(&text, 4, 0, 9999, &year) || !take_char(&text, "-") || !take_digits(&text, 2, 1, 12, &month)
+        || !take_char(&text, "-") || !take_digits(&text, 2, 1, days_in_month(year, month), &day)
+        || !take_char(&text, "Tt ") || !take_digits(&text, 2, 0, 23, &hour) || !take_char(&text, ":")
+        || !take_digits(&text, 2, 0, 59, &minute) || !take_char(&text, ":") || !take_digits(&text, 2, 0, 60, &second)
+        || !take_milliseconds(&text, &ms) || !take_offset(&text, &offset_s) || *text != '\0')
         return false;
 
-    struct tm tm = { .tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day, .tm_hour = hour,
-                     .tm_min = minute, .tm_sec = second };
+    struct tm tm = {
+        .tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day, .tm_hour = hour, .tm_min = minute, .tm_sec = second
+    };
     *out_ms = ((int64_t)timegm(&tm) - offset_s) * MS_PER_S + ms;
     return true;
 }

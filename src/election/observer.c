@@ -31,7 +31,8 @@ struct lk_observer {
 };
 
 static void observer_look(lk_observer *observer);
-static void observer_read_first(lk_observer *observer, enum keeper_verb verb);
+static void observer_read_first(lk_observer *observer);
+static void observer_watch_hidden(lk_observer *observer);
 static void observer_list_watched(void *context, const struct keeper_reply *reply);
 
 /* ---- telling ---- */
@@ -118,7 +119,7 @@ static void observer_fire(struct watch *watch, enum keeper_watch_event event)
     lk_observer *observer = container_of(watch, lk_observer, watch);
 
     if (event == KEEPER_WATCH_CHANGED && observer->first)
-        observer_read_first(observer, KEEPER_GET);
+        observer_read_first(observer);
     else
         observer_look(observer);
 }
@@ -137,7 +138,7 @@ static void observer_first_read(void *context, const struct keeper_reply *reply)
     struct place_record record = { 0 };
 
     if (reply->rc == KEEPER_NO_RIGHTS) {
-        observer_read_first(observer, KEEPER_EXISTS);
+        observer_watch_hidden(observer);
         return;
     }
     if (reply->rc != KEEPER_OK) {
@@ -156,12 +157,35 @@ static void observer_first_read(void *context, const struct keeper_reply *reply)
     observer_tell(observer, &leader, &reply->stat);
 }
 
-static void observer_read_first(lk_observer *observer, enum keeper_verb verb)
+static void observer_read_first(lk_observer *observer)
 {
-    const struct keeper_request read = { .verb = verb, .path = observer->first, .watch = true };
+    const struct keeper_request read = { .verb = KEEPER_GET, .path = observer->first, .watch = true };
 
     if (observer_watch(observer, observer->first))
         observer_ask(observer, &read, observer_first_read);
+}
+
+static void observer_hidden_listed(void *context, const struct keeper_reply *reply)
+{
+    lk_observer *observer = context;
+
+    if (reply->rc == KEEPER_NO_NODE)
+        observer_look(observer);
+    else if (reply->rc != KEEPER_OK)
+        observer_retry_later(observer);
+}
+
+/* We may not read the first's data, so the server will not tell us when it goes (since the mend of CVE-2024-23944). That
+ * it exists, and that the children change, is told to all. */
+static void observer_watch_hidden(lk_observer *observer)
+{
+    const struct keeper_request list = { .verb = KEEPER_LIST, .path = observer->path, .watch = true };
+    const struct keeper_request exists = { .verb = KEEPER_EXISTS, .path = observer->first };
+
+    if (!observer_watch(observer, observer->path))
+        return;
+    observer_ask(observer, &list, observer_hidden_listed);
+    observer_ask(observer, &exists, observer_first_read);
 }
 
 static void observer_nobody(lk_observer *observer)
@@ -211,7 +235,7 @@ static void observer_listed(lk_observer *observer, const struct keeper_reply *re
     if (first) {
         observer->first = path_join(observer->path, first);
         if (observer->first)
-            observer_read_first(observer, KEEPER_GET);
+            observer_read_first(observer);
         else
             observer_retry_later(observer);
     } else if (reply->rc == KEEPER_NO_NODE) {

@@ -4,7 +4,7 @@
  * server, for up to 6 s. So each handle has a thread that owns it, and nobody else ever waits:
  *
  *   the owner        opens (again and again while no name resolves), moves, closes, says `closed`, frees
- *   the IO thread    the client's; calls us only to log
+ *   the IO thread    the client's; never calls us
  *   the completion   the client's; every event comes on it, one at a time. When it has ended the owner answers what the
  *     thread         client forgot
  *
@@ -43,7 +43,6 @@ struct handle {
     char *servers, *auth_scheme, *auth;
     char *list; /* the servers as the client has them when nothing moves */
     int timeout_ms;
-    keeper_log_fn *log;
     struct zk_question probe, wake, drain;
 
     pthread_mutex_t lock;
@@ -295,7 +294,7 @@ static struct zk *handle_open(struct handle *handle)
     for (;;) {
         free(handle->list);
         handle->list = keeper_servers(handle->servers);
-        struct zk *zk = handle->list ? zk_open(handle->list, handle->timeout_ms, handle->log, &handle->zk_owner) : NULL;
+        struct zk *zk = handle->list ? zk_open(handle->list, handle->timeout_ms, &handle->zk_owner) : NULL;
         if (zk)
             return zk;
         if (handle->events->log)
@@ -387,7 +386,6 @@ static void handle_free(struct handle *handle)
 {
     for (struct list *node; (node = list_take(&handle->answered)) != NULL;)
         free(container_of(node, struct flight, node));
-    keeper_log_give(handle->log);
     pthread_cond_destroy(&handle->changed);
     pthread_mutex_destroy(&handle->lock);
     if (handle->auth)
@@ -470,7 +468,6 @@ static struct handle *handle_new(const struct keeper_options *options, const str
     handle->events = events;
     handle->owner = owner;
     handle->timeout_ms = (int)options->session_timeout_ms;
-    handle->log = keeper_log_take(events, owner);
     pthread_mutex_init(&handle->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

@@ -11,7 +11,7 @@
  *            state; replies in the order of the requests of one connection. At loss: LOST first, then every
  *            outstanding request with KEEPER_UNKNOWN. Nothing is ever resent by the keeper.
  *            They may come while another thread is inside submit(); they hold no lock that submit() needs.
- *   close    returns at once. What is outstanding is answered KEEPER_CLOSED, then `closed` is the last event; after
+ *   close    returns at once. What is outstanding is answered, at the latest with KEEPER_CLOSED, then `closed` is the last event; after
  *            it the keeper is gone. If connected, the session is ended on the server.
  *   watch    a get, exists or list with `watch` leaves a one-shot watch at the server if it answered KEEPER_OK (exists:
  *            KEEPER_NO_NODE too). Watches survive reconnects, not the session. */
@@ -67,7 +67,7 @@ enum keeper_verb {
     KEEPER_LIST,     /* reply: children, stat */
     KEEPER_SYNC,
     KEEPER_CHECK,    /* in a multi only */
-    KEEPER_MULTI,    /* reply: one result an operation */
+    KEEPER_MULTI,    /* reply: one result an operation. Makes no containers */
 };
 
 enum keeper_mode { KEEPER_PERSISTENT, KEEPER_EPHEMERAL_SEQUENTIAL, KEEPER_EPHEMERAL, KEEPER_CONTAINER,

@@ -11,12 +11,6 @@
 int keeper_zookeeper_open(struct keeper_world *world, const struct keeper_options *options,
                           const struct keeper_events *events, void *owner, struct keeper **out);
 
-/* client_log.c: a function that brings the client's log lines to events->log. Given back when no thread can call it
- * any more. Never NULL. */
-typedef void keeper_log_fn(const char *message);
-keeper_log_fn *keeper_log_take(const struct keeper_events *events, void *owner);
-void keeper_log_give(keeper_log_fn *fn);
-
 /* servers.c. Both ask the DNS; both are malloc'ed. */
 
 /* The list, with an odd number of addresses. NULL: no memory. */

@@ -35,7 +35,7 @@ struct zk_question {
 };
 
 /* Asks the DNS. NULL: no name resolves, or no memory. Callbacks may come before it returns. */
-struct zk *zk_open(const char *servers, int timeout_ms, void (*log)(const char *), struct zk_owner *owner);
+struct zk *zk_open(const char *servers, int timeout_ms, struct zk_owner *owner);
 /* Waits for the callbacks that are queued, then up to 4.5 s for the server. Not in a callback. */
 void zk_close(struct zk *zk);
 

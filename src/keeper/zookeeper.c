@@ -120,9 +120,16 @@ static void on_session(zhandle_t *zh, int type, int state, const char *path, voi
 
 /* Never ZOO_READONLY: the server found with it is kept in a variable of the process, and looked for with blocking calls
  * on the IO thread. */
-struct zk *zk_open(const char *servers, int timeout_ms, void (*log)(const char *), struct zk_owner *owner)
+/* The client's log has no context, so its lines could be brought to their client only by a table shared by the whole
+ * process; they are dropped. What they tell of connections, the session room logs itself. */
+static void on_log(const char *line)
 {
-    zhandle_t *zh = zookeeper_init2(servers, on_session, timeout_ms, NULL, owner, ZOO_NO_LOG_CLIENTENV, log);
+    (void)line;
+}
+
+struct zk *zk_open(const char *servers, int timeout_ms, struct zk_owner *owner)
+{
+    zhandle_t *zh = zookeeper_init2(servers, on_session, timeout_ms, NULL, owner, ZOO_NO_LOG_CLIENTENV, on_log);
 
     /* Else it asks the DNS at every turn of its loop (ZOOKEEPER-1998). It still does when disconnected. */
     if (zh)

@@ -124,8 +124,8 @@ int account_encode(const struct account *account, struct record_out *out)
 
 size_t account_size(const struct account *account)
 {
-    size_t size = RECORD_HEADER_SIZE + 2 + account->user_size + applied_size(&account->applied) + 8 +
-                  account->claim_count * CLAIM_SIZE + account->coupon_count * COUPON_SIZE;
+    size_t size = RECORD_HEADER_SIZE + 2 + account->user_size + applied_size(&account->applied) + 8
+                  + account->claim_count * CLAIM_SIZE + account->coupon_count * COUPON_SIZE;
 
     for (size_t i = 0; i < account->coupon_count; i++) {
         const struct coupon *coupon = &account->coupons[i];

@@ -24,8 +24,8 @@ struct coupon {
     lk_coupon name;
     lk_coupon_state state;
     int64_t changed_ms;
-    int64_t until_ms;     /* FROZEN */
-    const char *order;    /* FROZEN, REDEEMED after a freeze; borrowed, see below. NULL: none */
+    int64_t until_ms;  /* FROZEN */
+    const char *order; /* FROZEN, REDEEMED after a freeze; borrowed, see below. NULL: none */
     size_t order_size;
     uint64_t unfrozen[COUPON_UNFROZEN_MAX]; /* hashes of orders that can't freeze it any more, oldest first */
     size_t unfrozen_count;
@@ -46,7 +46,7 @@ struct account {
     size_t claim_count;
     struct coupon *coupons; /* in order of claiming */
     size_t coupon_count;
-    bool changed;           /* since it was decoded */
+    bool changed; /* since it was decoded */
 };
 
 int account_decode(struct account *account, const void *data, size_t size, const char *user, size_t user_size);
@@ -72,8 +72,8 @@ struct judge {
 };
 
 enum verdict {
-    VERDICT_REFUSED,     /* result->status says why */
-    VERDICT_REPEATED,    /* result is the first answer */
+    VERDICT_REFUSED,  /* result->status says why */
+    VERDICT_REPEATED, /* result is the first answer */
     VERDICT_APPLIED,
     VERDICT_NEEDS_STOCK, /* all is well but that too little stock is known of; nothing changed */
 };

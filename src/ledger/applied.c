@@ -42,8 +42,7 @@ static void applied_forget_oldest(struct applied_list *list, int64_t now_ms)
         return;
     if (id_compare(list->entries[oldest].id, list->floor) > 0)
         list->floor = list->entries[oldest].id;
-    memmove(&list->entries[oldest], &list->entries[oldest + 1],
-            (list->count - oldest - 1) * sizeof(*list->entries));
+    memmove(&list->entries[oldest], &list->entries[oldest + 1], (list->count - oldest - 1) * sizeof(*list->entries));
     list->count--;
 }
 

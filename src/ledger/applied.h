@@ -12,16 +12,16 @@
 
 #define APPLIED_KEPT 64
 #define APPLIED_AHEAD_MS INT64_C(86400000) /* ids dated later than this from now are kept like texts */
-#define APPLIED_SIZE 52 /* bytes of one in a record */
+#define APPLIED_SIZE 52                    /* bytes of one in a record */
 
 struct applied {
     lk_id id;
     uint8_t verb;
-    uint8_t state;     /* the coupon's after it: the answer */
+    uint8_t state; /* the coupon's after it: the answer */
     int64_t time_ms;
     lk_coupon coupon;
-    uint64_t order;    /* order_hash(); 0: none */
-    int64_t number;    /* what else the verb takes: a time to live, a count */
+    uint64_t order; /* order_hash(); 0: none */
+    int64_t number; /* what else the verb takes: a time to live, a count */
 };
 
 struct applied_list {

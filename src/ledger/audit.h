@@ -20,10 +20,10 @@ struct audit_page;
 struct audit {
     const struct campaign *campaign;
     int64_t now_ms;
-    const struct shard *before;  /* as many as the campaign has; read first */
+    const struct shard *before; /* as many as the campaign has; read first */
     const int *before_status;
-    struct audit_page *pages;    /* coupons found, by shard and serial; uthash */
-    struct audit_late *lates;    /* found but not issued at the first reading, for the second to judge */
+    struct audit_page *pages; /* coupons found, by shard and serial; uthash */
+    struct audit_late *lates; /* found but not issued at the first reading, for the second to judge */
     size_t late_count, late_capacity;
     uint64_t claimed, frozen, redeemed, voided, ran_out, accounts, unread;
     char **faults;

@@ -23,8 +23,8 @@ int campaign_rules(const lk_campaign_options *options, lk_campaign_options *rule
         made.freeze_ttl_ms = CAMPAIGN_FREEZE_TTL_MS;
     if (made.size != sizeof(made) || made.stock > STOCK_MAX || made.shards > LK_SHARDS_MAX)
         return LK_E_INVALID;
-    if (!time_is_sound(made.opens_ms) || !time_is_sound(made.closes_ms) || !time_is_sound(made.ends_ms) ||
-        !time_is_sound(made.freeze_ttl_ms))
+    if (!time_is_sound(made.opens_ms) || !time_is_sound(made.closes_ms) || !time_is_sound(made.ends_ms)
+        || !time_is_sound(made.freeze_ttl_ms))
         return LK_E_INVALID;
     *rules = made;
     return LK_OK;
@@ -49,8 +49,8 @@ int campaign_decode(struct campaign *campaign, const void *data, size_t size)
     rules.ends_ms = (int64_t)record_get_u64(&in);
     rules.freeze_ttl_ms = (int64_t)record_get_u64(&in);
     rules.shards = record_get_u16(&in);
-    if (in.bad || flags > (FLAG_CLOSED | FLAG_DELETING) || rules.shards == 0 || rules.freeze_ttl_ms == 0 ||
-        campaign_rules(&rules, &read.rules) != LK_OK)
+    if (in.bad || flags > (FLAG_CLOSED | FLAG_DELETING) || rules.shards == 0 || rules.freeze_ttl_ms == 0
+        || campaign_rules(&rules, &read.rules) != LK_OK)
         return LK_E_CORRUPT;
 
     status = applied_decode(&read.applied, &in);

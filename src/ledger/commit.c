@@ -103,11 +103,17 @@ static bool job_judge(struct round *round, struct account *account, struct job *
 
 static void seat_unjudge(struct seat *seat)
 {
-    list_for_each(node, &seat->jobs)
-    {
+    list_for_each (node, &seat->jobs) {
         struct job *job = container_of(node, struct job, node);
         job->judged = job->writes = false;
     }
+}
+
+/* Whether a lost commit that would have applied the refused job could still arrive: see machine.h. Not when the stock it
+ * took is gone: then a shard has another version. */
+static bool job_may_still_apply(const struct job *job, const struct seat *seat)
+{
+    return job->unsettled && job->bound_version == seat->version && job->result.status != LK_E_SOLD_OUT;
 }
 
 /* Nothing is to be written: repeated ids and refusals. A refusal needs a state that was true after it was asked for. */
@@ -115,16 +121,14 @@ static void seat_answer(struct seat *seat)
 {
     bool in_doubt = false;
 
-    list_for_each_safe(node, &seat->jobs)
-    {
+    list_for_each_safe (node, &seat->jobs) {
         struct job *job = container_of(node, struct job, node);
         if (!job->judged)
             break;
         bool refused = job->result.status != LK_OK;
         if (refused && seat->true_since < job->ticket) {
             in_doubt = true;
-        } else if (refused && job->unsettled && job->bound_version == seat->version) {
-            /* The lost commit could still be applied: see machine.h. */
+        } else if (refused && job_may_still_apply(job, seat)) {
             job_fail(job, LK_E_UNKNOWN);
         } else {
             job->result.repeated = job->result.repeated && !job->unsettled;
@@ -143,8 +147,7 @@ static size_t seat_size_bound(const struct seat *seat)
 {
     size_t size = seat->size;
 
-    list_for_each(node, &seat->jobs)
-    {
+    list_for_each (node, &seat->jobs) {
         size += GROWTH_MAX;
         if (size > ACCOUNT_SIZE_MAX)
             return ACCOUNT_SIZE_MAX;
@@ -183,8 +186,7 @@ static void seat_judge(struct round *round, struct seat *seat)
         seat_forget(seat);
         return;
     }
-    list_for_each(node, &seat->jobs)
-    {
+    list_for_each (node, &seat->jobs) {
         if (!job_judge(round, &account, container_of(node, struct job, node)))
             break;
     }
@@ -238,8 +240,7 @@ static void seat_written(struct seat *seat, struct record_out *record, uint64_t 
     seat->state = SEAT_KNOWN;
     seat->must_read = false;
     seat->true_since = ticket;
-    list_for_each_safe(node, &seat->jobs)
-    {
+    list_for_each_safe (node, &seat->jobs) {
         struct job *job = container_of(node, struct job, node);
         if (!job->judged)
             break;
@@ -290,8 +291,7 @@ static void commit_lost(struct commit *commit)
 {
     for (size_t i = 0; i < commit->seat_count; i++) {
         struct seat *seat = commit->seats[i].seat;
-        list_for_each(node, &seat->jobs)
-        {
+        list_for_each (node, &seat->jobs) {
             struct job *job = container_of(node, struct job, node);
             job->unsettled = job->unsettled || job->writes;
         }
@@ -335,9 +335,9 @@ static bool commit_make_buckets(struct commit *commit)
         if (seat->version != VERSION_NONE)
             continue;
         paths[count] = name_bucket(ledger->path, user_bucket(seat->user));
-        requests[count] = (struct keeper_request){
-            .verb = KEEPER_CREATE, .path = paths[count], .access = client_access(ledger->client)
-        };
+        requests[count] = (struct keeper_request){ .verb = KEEPER_CREATE,
+                                                   .path = paths[count],
+                                                   .access = client_access(ledger->client) };
         status = paths[count++] ? LK_OK : LK_E_NOMEM;
     }
     if (status == LK_OK)
@@ -453,9 +453,9 @@ static int commit_send(struct commit *commit)
     size_t count = 0;
     int status = LK_OK;
 
-    operations[count++] = (struct keeper_request){
-        .verb = KEEPER_CHECK, .path = ledger->seal_path, .version = KEEPER_ANY_VERSION
-    };
+    operations[count++] = (struct keeper_request){ .verb = KEEPER_CHECK,
+                                                   .path = ledger->seal_path,
+                                                   .version = KEEPER_ANY_VERSION };
     for (size_t i = 0; i < commit->stock.count && status == LK_OK; i++) {
         if (!commit->touched[i])
             continue;
@@ -501,8 +501,7 @@ static void commit_depart(struct commit *commit)
     }
     for (size_t i = 0; i < commit->seat_count; i++) {
         struct seat *seat = commit->seats[i].seat;
-        list_for_each(node, &seat->jobs)
-        {
+        list_for_each (node, &seat->jobs) {
             struct job *job = container_of(node, struct job, node);
             if (job->writes)
                 job->bound_version = seat->version;
@@ -549,7 +548,8 @@ void commit_round(struct lk_ledger *ledger)
     if (ledger->commit_count >= COMMITS_MAX)
         return;
     bool idle = true;
-    list_for_each(node, &ledger->waiting) idle = idle && !seat_is_ready(container_of(node, struct seat, node));
+    list_for_each (node, &ledger->waiting)
+        idle = idle && !seat_is_ready(container_of(node, struct seat, node));
     if (idle)
         return;
     struct round round = { .ledger = ledger, .commit = commit_new(ledger) };
@@ -557,15 +557,15 @@ void commit_round(struct lk_ledger *ledger)
         ledger_fail_waiting(ledger, LK_E_NOMEM, false);
         return;
     }
-    list_for_each_safe(node, &ledger->waiting)
-    {
+    list_for_each_safe (node, &ledger->waiting) {
         struct seat *seat = container_of(node, struct seat, node);
         if (!seat_is_ready(seat))
             continue;
-        if (commit_has_room(round.commit, seat))
-            seat_judge(&round, seat);
-        else
+        if (!commit_has_room(round.commit, seat)) {
             ledger->pump_again = true;
+            break;
+        }
+        seat_judge(&round, seat);
     }
     if (round.spoilt) {
         commit_release(round.commit);

@@ -16,7 +16,9 @@
 
 struct audit_page {
     UT_hash_handle hh;
-    struct { uint64_t shard, number; } key;
+    struct {
+        uint64_t shard, number;
+    } key;
     uint64_t bits[PAGE_BITS / 64];
 };
 
@@ -86,8 +88,8 @@ static enum standing coupon_standing(const struct shard *shards, const int *stat
         }
         for (size_t j = 0; j < shards[i].range_count; j++) {
             const struct range *range = &shards[i].ranges[j];
-            if (range->shard == coupon.shard && coupon.serial >= range->first &&
-                coupon.serial - range->first < range->count)
+            if (range->shard == coupon.shard && coupon.serial >= range->first
+                && coupon.serial - range->first < range->count)
                 return AVAILABLE;
         }
     }
@@ -118,10 +120,10 @@ static void audit_check_ranges(struct audit *audit)
     const struct range *a, *b;
 
     for (size_t i = 0; (a = range_of(audit, i)) != NULL; i++) {
-        if (a->shard >= audit->campaign->rules.shards ||
-            a->first + a->count - 1 > audit->before[a->shard].stocked)
-            audit_fault(audit, "stock: %" PRIu64 " coupons from %" PRIu32 "-%" PRIu64
-                               " are available but were never stocked", a->count, a->shard, a->first);
+        if (a->shard >= audit->campaign->rules.shards || a->first + a->count - 1 > audit->before[a->shard].stocked)
+            audit_fault(audit,
+                        "stock: %" PRIu64 " coupons from %" PRIu32 "-%" PRIu64 " are available but were never stocked",
+                        a->count, a->shard, a->first);
         for (size_t j = 0; j < i && (b = range_of(audit, j)) != NULL; j++) {
             if (a->shard == b->shard && a->first < b->first + b->count && b->first < a->first + a->count)
                 audit_fault(audit, "once: coupon %" PRIu32 "-%" PRIu64 " is available twice", a->shard,
@@ -133,9 +135,7 @@ static void audit_check_ranges(struct audit *audit)
 void audit_begin(struct audit *audit, const struct campaign *campaign, int64_t now_ms, const struct shard *before,
                  const int *before_status)
 {
-    *audit = (struct audit){
-        .campaign = campaign, .now_ms = now_ms, .before = before, .before_status = before_status
-    };
+    *audit = (struct audit){ .campaign = campaign, .now_ms = now_ms, .before = before, .before_status = before_status };
     audit->faults = calloc(AUDIT_FAULTS_MAX, sizeof(*audit->faults));
     if (!audit->faults) {
         audit->no_memory = true;
@@ -245,8 +245,7 @@ static void audit_rules(struct audit *audit, const struct account *account, cons
     }
 }
 
-void audit_account(struct audit *audit, const char *bucket, const char *name, int status, const void *data,
-                   size_t size)
+void audit_account(struct audit *audit, const char *bucket, const char *name, int status, const void *data, size_t size)
 {
     char user[LK_USER_MAX + 1], expected[BUCKET_NAME_SIZE];
     struct account account = { 0 };
@@ -288,9 +287,11 @@ static void audit_gap(struct audit *audit, struct gap *gap)
         audit_fault(audit, "lost: coupon %" PRIu32 "-%" PRIu64 " was issued, and no account%s has it", gap->shard,
                     gap->first, audit->unread ? " that could be read" : "");
     else
-        audit_fault(audit, "lost: coupons %" PRIu32 "-%" PRIu64 " to %" PRIu32 "-%" PRIu64
-                           " were issued, and no account%s has them", gap->shard, gap->first, gap->shard,
-                    gap->first + gap->count - 1, audit->unread ? " that could be read" : "");
+        audit_fault(audit,
+                    "lost: coupons %" PRIu32 "-%" PRIu64 " to %" PRIu32 "-%" PRIu64
+                    " were issued, and no account%s has them",
+                    gap->shard, gap->first, gap->shard, gap->first + gap->count - 1,
+                    audit->unread ? " that could be read" : "");
     gap->count = 0;
 }
 
@@ -362,8 +363,8 @@ static void audit_judge_late(struct audit *audit, const struct shard *after, con
                         late->user);
             break;
         case AVAILABLE:
-            audit_fault(audit, "once: coupon %s of user %s is also still available",
-                        lk_coupon_text(late->coupon, name), late->user);
+            audit_fault(audit, "once: coupon %s of user %s is also still available", lk_coupon_text(late->coupon, name),
+                        late->user);
             break;
         case ISSUED:
         case UNKNOWN_STANDING:
@@ -398,7 +399,8 @@ void audit_free(struct audit *audit)
 {
     struct audit_page *page, *next;
 
-    HASH_ITER(hh, audit->pages, page, next) {
+    HASH_ITER(hh, audit->pages, page, next)
+    {
         HASH_DEL(audit->pages, page);
         free(page);
     }

@@ -29,9 +29,7 @@ static int sweep_delete(struct sweep *sweep, char *const *paths, size_t count)
     struct keeper_request requests[PAGE_SIZE] = { 0 };
 
     for (size_t i = 0; i < count; i++)
-        requests[i] = (struct keeper_request){
-            .verb = KEEPER_DELETE, .path = paths[i], .version = KEEPER_ANY_VERSION
-        };
+        requests[i] = (struct keeper_request){ .verb = KEEPER_DELETE, .path = paths[i], .version = KEEPER_ANY_VERSION };
     int status = task_fly(&sweep->task, sweep->ledger, requests, count, sweep->deadline_ns);
     for (size_t i = 0; i < count && status == LK_OK; i++) {
         const struct answer *answer = &sweep->task.flight.answers[i];
@@ -122,7 +120,10 @@ static int mark_write(struct sweep *sweep, struct campaign *campaign, int32_t ve
     campaign->deleting = true;
     int status = seal ? campaign_encode(campaign, &record) : LK_E_NOMEM;
     const struct keeper_request operations[] = {
-        { .verb = KEEPER_SET, .path = ledger->path, .data = record.bytes, .data_size = record.size,
+        { .verb = KEEPER_SET,
+          .path = ledger->path,
+          .data = record.bytes,
+          .data_size = record.size,
           .version = version },
         { .verb = KEEPER_DELETE, .path = seal, .version = KEEPER_ANY_VERSION },
     };
@@ -132,8 +133,8 @@ static int mark_write(struct sweep *sweep, struct campaign *campaign, int32_t ve
     };
     if (status == LK_OK)
         status = task_fly(&sweep->task, ledger, &multi, 1, sweep->deadline_ns);
-    if (status == LK_OK && sweep->task.flight.answers[0].rc == KEEPER_NO_NODE &&
-        answer_culprit(&sweep->task.flight.answers[0]) == 1)
+    if (status == LK_OK && sweep->task.flight.answers[0].rc == KEEPER_NO_NODE
+        && answer_culprit(&sweep->task.flight.answers[0]) == 1)
         status = task_fly(&sweep->task, ledger, operations, 1, sweep->deadline_ns);
     free(seal);
     record_free(&record);

@@ -89,8 +89,7 @@ void seat_settle(struct seat *seat)
 {
     struct lk_ledger *ledger = seat->ledger;
 
-    if (seat->idle || !list_is_empty(&seat->jobs) || seat->state == SEAT_READING ||
-        seat->state == SEAT_WRITING)
+    if (seat->idle || !list_is_empty(&seat->jobs) || seat->state == SEAT_READING || seat->state == SEAT_WRITING)
         return;
     list_remove(&seat->node);
     list_append(&ledger->idle, &seat->node);
@@ -132,8 +131,7 @@ void seat_fail(struct seat *seat, int status)
 
 static void seat_fail_claims(struct seat *seat, int status)
 {
-    list_for_each_safe(node, &seat->jobs)
-    {
+    list_for_each_safe (node, &seat->jobs) {
         struct job *job = container_of(node, struct job, node);
         if (job->body.verb == LK_LEDGER_CLAIM)
             job_fail(job, status);
@@ -143,8 +141,7 @@ static void seat_fail_claims(struct seat *seat, int status)
 
 void ledger_fail_waiting(struct lk_ledger *ledger, int status, bool claims_only)
 {
-    list_for_each_safe(node, &ledger->waiting)
-    {
+    list_for_each_safe (node, &ledger->waiting) {
         struct seat *seat = container_of(node, struct seat, node);
         /* What is being written has an answer of its own on the way. */
         if (seat->state == SEAT_WRITING)
@@ -279,8 +276,7 @@ static void ledger_step(struct lk_ledger *ledger)
         return;
     if (ledger->campaign_state == CAMPAIGN_UNKNOWN)
         campaign_ask(ledger);
-    list_for_each_safe(node, &ledger->waiting)
-    {
+    list_for_each_safe (node, &ledger->waiting) {
         struct seat *seat = container_of(node, struct seat, node);
         if (ledger->reading_count >= SEATS_READING_MAX)
             break;
@@ -334,6 +330,18 @@ static void job_choose_id(struct job *job)
     job->body.id = id_make(now_ms, a, b);
 }
 
+/* What a seat waits for is under way, and will pump when it lands. Looking at all that wait for each that comes would
+ * make a thousand that come together cost a million looks. */
+static bool seat_waits_for_others(const struct seat *seat)
+{
+    const struct lk_ledger *ledger = seat->ledger;
+
+    if (seat_needs_reading(seat))
+        return false;
+    return ledger->campaign_state == CAMPAIGN_ASKED
+           || (seat_begins_with_claim(seat) && ledger->stock_state != STOCK_IDLE);
+}
+
 /* LK_OK: the operation has begun. The body's form has been checked. */
 static int job_begin(struct job *job, int64_t deadline_ns, void (*deliver)(struct callback *callback))
 {
@@ -349,7 +357,8 @@ static int job_begin(struct job *job, int64_t deadline_ns, void (*deliver)(struc
     job->seat = seat;
     job->ticket = ++ledger->ticket;
     list_append(&seat->jobs, &job->node);
-    ledger_pump(ledger);
+    if (!seat_waits_for_others(seat))
+        ledger_pump(ledger);
     return LK_OK;
 }
 

@@ -48,7 +48,8 @@ static int campaign_install(struct lk_ledger *ledger, struct campaign *campaign)
         return missing ? LK_E_CORRUPT : LK_OK;
     /* Perhaps another campaign at the same path: nothing known of the old one holds. */
     struct seat *seat, *next;
-    HASH_ITER(hh, ledger->seats, seat, next) {
+    HASH_ITER(hh, ledger->seats, seat, next)
+    {
         if (seat->state == SEAT_KNOWN)
             seat_forget(seat);
     }

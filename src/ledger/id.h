@@ -10,7 +10,7 @@
 lk_id id_make(int64_t now_ms, uint64_t chance_a, uint64_t chance_b);
 
 bool id_is_none(lk_id id);
-bool id_is_text(lk_id id); /* made from a caller's text: never forgotten */
+bool id_is_text(lk_id id);    /* made from a caller's text: never forgotten */
 int64_t id_time_ms(lk_id id); /* of one made here */
 bool id_equals(lk_id a, lk_id b);
 int id_compare(lk_id a, lk_id b); /* by age, for ids made here */

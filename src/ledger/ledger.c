@@ -48,7 +48,8 @@ static void ledger_withdraw(struct lk_ledger *ledger)
 {
     struct seat *seat, *next;
 
-    HASH_ITER(hh, ledger->seats, seat, next) {
+    HASH_ITER(hh, ledger->seats, seat, next)
+    {
         while (!list_is_empty(&seat->jobs)) {
             struct job *job = container_of(seat->jobs.next, struct job, node);
             bool perhaps = job->writes || job->unsettled;
@@ -67,7 +68,8 @@ static void ledger_close(struct lk_ledger *ledger)
     timer_stop(ledger->client, &ledger->pause);
     flight_drop(&ledger->entering);
     shelves_close(ledger);
-    list_for_each_safe(node, &ledger->commits) commit_free(container_of(node, struct commit, node));
+    list_for_each_safe (node, &ledger->commits)
+        commit_free(container_of(node, struct commit, node));
     HASH_ITER(hh, ledger->seats, seat, next) seat_free(seat);
     campaign_free(&ledger->campaign);
 }

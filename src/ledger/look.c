@@ -70,8 +70,7 @@ static int survey_shards(struct survey *survey, struct lk_ledger *ledger, int64_
         const struct answer *answer = &survey->task.flight.answers[i];
         survey->shard_status[i] = answer_status(answer);
         if (survey->shard_status[i] == LK_OK)
-            survey->shard_status[i] =
-                shard_decode(&survey->shards[i], answer->data, answer->data_size, (uint32_t)i);
+            survey->shard_status[i] = shard_decode(&survey->shards[i], answer->data, answer->data_size, (uint32_t)i);
     }
     for (size_t i = 0; i < count; i++)
         free(names[i]);
@@ -106,9 +105,9 @@ int lk_campaign_show(lk_ledger *ledger, int64_t deadline_ns, lk_campaign_info *o
     int status = survey_make(&survey, ledger, deadline_ns);
     if (status != LK_OK)
         return status;
-    lk_campaign_info info = {
-        .rules = survey.campaign.rules, .closed = survey.campaign.closed, .server_ms = survey.now_ms
-    };
+    lk_campaign_info info = { .rules = survey.campaign.rules,
+                              .closed = survey.campaign.closed,
+                              .server_ms = survey.now_ms };
     for (size_t i = 0; i < info.rules.shards; i++) {
         /* A shard that is not there, in a campaign that is. */
         if (survey.shard_status[i] != LK_OK)

@@ -36,7 +36,7 @@
 #define SEATS_READING_MAX 256
 #define COMMIT_SEATS_MAX 64
 #define COMMIT_SIZE_MAX (400 * 1000) /* of accounts; shards and paths come on top */
-#define COMMITS_MAX 32 /* in flight */
+#define COMMITS_MAX 32               /* in flight */
 /* A znode's version is a signed 32-bit number, and -1 stands for "any": long before that it is refused. */
 #define VERSION_MAX (INT32_MAX - (1 << 20))
 #define VERSION_NONE (-1)
@@ -44,19 +44,19 @@
 /* One operation. On the stack of who waits, or freed when it is delivered. */
 struct job {
     struct op op;
-    struct list node;         /* of its seat's jobs; unlinked: answered or withdrawn */
+    struct list node; /* of its seat's jobs; unlinked: answered or withdrawn */
     struct lk_ledger *ledger;
     struct seat *seat;
-    lk_ledger_op body;        /* texts as long as the job */
+    lk_ledger_op body; /* texts as long as the job */
     lk_ledger_result result;
     uint64_t ticket;
-    bool judged;              /* in the commit that its seat is in */
-    bool writes;              /* and that commit applies it */
-    bool unsettled;           /* a commit that applies it was lost */
-    int32_t bound_version;    /* of that commit */
+    bool judged;           /* in the commit that its seat is in */
+    bool writes;           /* and that commit applies it */
+    bool unsettled;        /* a commit that applies it was lost */
+    int32_t bound_version; /* of that commit */
     lk_ledger_done_fn *done;
     void *arg;
-    char texts[];             /* of an asynchronous one: user, order */
+    char texts[]; /* of an asynchronous one: user, order */
 };
 
 enum seat_state { SEAT_UNKNOWN, SEAT_READING, SEAT_KNOWN, SEAT_WRITING };
@@ -64,17 +64,17 @@ enum seat_state { SEAT_UNKNOWN, SEAT_READING, SEAT_KNOWN, SEAT_WRITING };
 /* A user's account, as far as it is known here, and who waits for it. */
 struct seat {
     UT_hash_handle hh;
-    struct list node;         /* of ledger->waiting (it has jobs) or ledger->idle */
+    struct list node; /* of ledger->waiting (it has jobs) or ledger->idle */
     struct lk_ledger *ledger;
     enum seat_state state;
-    bool must_read;           /* a claim must not take it for a new user's */
+    bool must_read; /* a claim must not take it for a new user's */
     bool idle;
     char *path;
-    void *bytes;              /* the record; NULL: there is none */
+    void *bytes; /* the record; NULL: there is none */
     size_t size;
-    int32_t version;          /* VERSION_NONE: there is no znode */
-    uint64_t true_since;      /* the state is true of a moment after this ticket was given out */
-    uint64_t true_from_now;   /* what true_since will be when the reading under way has landed */
+    int32_t version;        /* VERSION_NONE: there is no znode */
+    uint64_t true_since;    /* the state is true of a moment after this ticket was given out */
+    uint64_t true_from_now; /* what true_since will be when the reading under way has landed */
     struct list jobs;
     struct flight reading;
     char user[];
@@ -85,7 +85,7 @@ struct shelf {
     struct lk_ledger *ledger;
     struct shard shard;
     int32_t version;
-    bool known, asked;        /* asked: in the reading under way */
+    bool known, asked; /* asked: in the reading under way */
     char *path;
     struct watch watch;
 };
@@ -98,14 +98,14 @@ struct commit_seat {
 
 /* One multi: check the seal, set shards, create or set accounts. */
 struct commit {
-    struct list node;         /* of ledger->commits */
+    struct list node; /* of ledger->commits */
     struct lk_ledger *ledger;
     struct flight flight;
     uint64_t ticket, seal;
     size_t size;
     struct commit_seat seats[COMMIT_SEATS_MAX];
     size_t seat_count;
-    bool has_stock;           /* the view below is filled */
+    bool has_stock; /* the view below is filled */
     struct stock stock;
     struct shard shards[LK_SHARDS_MAX];
     bool known[LK_SHARDS_MAX], touched[LK_SHARDS_MAX];
@@ -116,35 +116,35 @@ enum stock_state { STOCK_IDLE, STOCK_READING, STOCK_PROVING, STOCK_WRITING };
 
 struct lk_ledger {
     lk_client *client;
-    char *path;               /* the campaign's, as the server sees it */
+    char *path; /* the campaign's, as the server sees it */
     struct session_listener listener;
     struct servertime time;
-    uint64_t ticket;          /* counts operations: what is newer than what */
+    uint64_t ticket; /* counts operations: what is newer than what */
 
     enum campaign_state campaign_state;
     struct campaign campaign;
     char *seal_path;
-    bool part_missing;        /* a write or read found no seal or shard: is it another campaign now? */
+    bool part_missing; /* a write or read found no seal or shard: is it another campaign now? */
     struct flight entering;
-    uint64_t entered_at;      /* the ticket when it was sent */
+    uint64_t entered_at; /* the ticket when it was sent */
 
     enum stock_state stock_state;
     struct shelf shelves[LK_SHARDS_MAX];
     size_t home;
-    uint32_t wanted;          /* what the reading or proof under way is for */
-    bool stock_proven;        /* all shelves were true at one moment, and no watch has fired since */
+    uint32_t wanted;   /* what the reading or proof under way is for */
+    bool stock_proven; /* all shelves were true at one moment, and no watch has fired since */
     struct flight stocktaking;
 
-    struct seat *seats;       /* uthash by user */
+    struct seat *seats; /* uthash by user */
     struct list waiting, idle;
     size_t idle_count, idle_bytes, reading_count;
     struct list commits;
     size_t commit_count;
-    unsigned conflicts;       /* in a row */
+    unsigned conflicts; /* in a row */
     struct timer pause;
     bool pausing, pumping, pump_again;
 
-    struct list tasks;        /* requests about the whole campaign: task.h */
+    struct list tasks; /* requests about the whole campaign: task.h */
 };
 
 /* desk.c: jobs, seats, and what happens next */
@@ -153,20 +153,21 @@ void ledger_fail_waiting(struct lk_ledger *ledger, int status, bool claims_only)
 void job_finish(struct job *job, int status); /* unlinks it; it is gone then */
 void job_fail(struct job *job, int status);   /* as above, but for what may still be applied */
 void seat_fail(struct seat *seat, int status);
-void seat_forget(struct seat *seat);          /* its record must be read again before it is used */
+void seat_forget(struct seat *seat); /* its record must be read again before it is used */
 void seat_read(struct seat *seat, bool with_sync);
 bool seat_needs_reading(const struct seat *seat);
 bool seat_begins_with_claim(const struct seat *seat); /* it has jobs */
-void seat_settle(struct seat *seat);          /* to the idle ones if it has no jobs */
+void seat_settle(struct seat *seat);                  /* to the idle ones if it has no jobs */
 void seat_free(struct seat *seat);
 void ledger_conflict(struct lk_ledger *ledger);
 int64_t ledger_now_ms(const struct lk_ledger *ledger);
 
 /* enter.c: the campaign's record */
 void campaign_ask(struct lk_ledger *ledger);
-void campaign_forget(struct lk_ledger *ledger); /* it must be read again before it is used */
+void campaign_forget(struct lk_ledger *ledger);    /* it must be read again before it is used */
 void campaign_miss_part(struct lk_ledger *ledger); /* as above: a part of it is not there */
-int campaign_read(struct campaign *campaign, const struct answer *answer); /* LK_OK or why not; no campaign: NOT_FOUND */
+int campaign_read(struct campaign *campaign,
+                  const struct answer *answer); /* LK_OK or why not; no campaign: NOT_FOUND */
 
 /* shelves.c: the stock as it is known, and the proof that it is sold out */
 int shelves_open(struct lk_ledger *ledger);
@@ -174,7 +175,7 @@ void shelves_close(struct lk_ledger *ledger);
 void shelves_forget(struct lk_ledger *ledger);
 void shelf_install(struct shelf *shelf, struct shard *shard, int32_t version); /* takes the shard */
 void shelf_forget(struct shelf *shelf);
-void stock_read(struct lk_ledger *ledger); /* the home shelf, or if that is known all that are not */
+void stock_read(struct lk_ledger *ledger);                   /* the home shelf, or if that is known all that are not */
 void stock_prove(struct lk_ledger *ledger, uint32_t wanted); /* or find that there is as much as wanted */
 bool stock_is_known(const struct lk_ledger *ledger);         /* every shelf */
 

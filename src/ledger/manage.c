@@ -16,13 +16,13 @@
 struct change {
     struct task task;
     struct campaign_op op;
-    lk_campaign_options rules;      /* create */
-    struct campaign campaign;       /* the record as it will be */
+    lk_campaign_options rules; /* create */
+    struct campaign campaign;  /* the record as it will be */
     uint64_t old_seal;
     int32_t version, bound_version; /* of the record; bound: of the write that was lost */
     int parents_status;             /* create: what making the parents answered; positive: not tried */
     unsigned conflicts;
-    size_t shards[LK_SHARDS_MAX];   /* add stock: which ones get some */
+    size_t shards[LK_SHARDS_MAX]; /* add stock: which ones get some */
     size_t shard_count;
 };
 
@@ -66,8 +66,8 @@ static bool create_records(const struct campaign *campaign, struct record_out *r
 
     for (size_t i = 0; i < rules->shards && whole; i++) {
         struct shard shard = { .index = (uint32_t)i };
-        whole = shard_add(&shard, stock_share(rules->stock, rules->shards, i)) == LK_OK &&
-                shard_encode(&shard, &records[CREATE_SHARDS + i]) == LK_OK;
+        whole = shard_add(&shard, stock_share(rules->stock, rules->shards, i)) == LK_OK
+                && shard_encode(&shard, &records[CREATE_SHARDS + i]) == LK_OK;
         shard_free(&shard);
     }
     return whole;
@@ -168,9 +168,9 @@ static void create_parents(struct change *change)
         char *parent = strndup(ledger->path, i);
         status = parent ? LK_OK : LK_E_NOMEM;
         if (parent)
-            creates[count++] = (struct keeper_request){
-                .verb = KEEPER_CREATE, .path = parent, .access = client_access(ledger->client)
-            };
+            creates[count++] = (struct keeper_request){ .verb = KEEPER_CREATE,
+                                                        .path = parent,
+                                                        .access = client_access(ledger->client) };
     }
     /* A campaign right below the root has no parent that could be missing: but the server says so. */
     if (status == LK_OK && count == 0)
@@ -327,9 +327,7 @@ static void add_shards_read(struct flight *flight)
     char *seal = name_seal(ledger->path, change->campaign.seal);
     int status = seal ? LK_OK : LK_E_NOMEM;
 
-    operations[1] = (struct keeper_request){
-        .verb = KEEPER_CHECK, .path = seal, .version = KEEPER_ANY_VERSION
-    };
+    operations[1] = (struct keeper_request){ .verb = KEEPER_CHECK, .path = seal, .version = KEEPER_ANY_VERSION };
     for (size_t i = 0; i < change->shard_count && status == LK_OK; i++) {
         status = add_to_shard(change, i, &flight->answers[i], &records[i]);
         names[i] = name_shard(ledger->path, change->shards[i]);
@@ -390,8 +388,8 @@ static void change_judge(struct change *change)
     int status;
 
     change->old_seal = change->campaign.seal;
-    enum campaign_verdict verdict =
-        campaign_apply(&change->campaign, &change->op, ledger_now_ms(ledger), &status, &differs);
+    enum campaign_verdict verdict = campaign_apply(&change->campaign, &change->op, ledger_now_ms(ledger), &status,
+                                                   &differs);
     if (verdict == CAMPAIGN_APPLIED) {
         if (change->op.verb == CAMPAIGN_CLOSE)
             close_write(change);

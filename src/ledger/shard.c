@@ -9,8 +9,8 @@
 
 static bool range_is_sound(const struct range *range)
 {
-    return range->first > 0 && range->count > 0 && range->count <= STOCK_MAX &&
-           range->first <= STOCK_MAX && range->first + range->count - 1 <= STOCK_MAX;
+    return range->first > 0 && range->count > 0 && range->count <= STOCK_MAX && range->first <= STOCK_MAX
+           && range->first + range->count - 1 <= STOCK_MAX;
 }
 
 int shard_decode(struct shard *shard, const void *data, size_t size, uint32_t index)
@@ -23,8 +23,8 @@ int shard_decode(struct shard *shard, const void *data, size_t size, uint32_t in
     uint32_t written_index = record_get_u16(&in);
     uint64_t stocked = record_get_u64(&in);
     size_t count = record_get_u16(&in);
-    if (in.bad || written_index != index || stocked > STOCK_MAX || count > SHARD_RANGES_MAX ||
-        in.left != count * RANGE_SIZE)
+    if (in.bad || written_index != index || stocked > STOCK_MAX || count > SHARD_RANGES_MAX
+        || in.left != count * RANGE_SIZE)
         return LK_E_CORRUPT;
     struct range *ranges = calloc(count + 1, sizeof(*ranges));
     if (!ranges)
@@ -33,8 +33,8 @@ int shard_decode(struct shard *shard, const void *data, size_t size, uint32_t in
         ranges[i].shard = record_get_u16(&in);
         ranges[i].first = record_get_u64(&in);
         ranges[i].count = record_get_u64(&in);
-        if (!range_is_sound(&ranges[i]) ||
-            (ranges[i].shard == index && ranges[i].first + ranges[i].count - 1 > stocked)) {
+        if (!range_is_sound(&ranges[i])
+            || (ranges[i].shard == index && ranges[i].first + ranges[i].count - 1 > stocked)) {
             free(ranges);
             return LK_E_CORRUPT;
         }

@@ -35,8 +35,8 @@ int shard_add(struct shard *shard, uint64_t count);                 /* mints; LK
 /* Several shards as one pool. The home shard is used up before others are touched. */
 struct stock {
     struct shard *shards;
-    bool *known;     /* which of them have been read */
-    bool *touched;   /* which of them stock_take() took from */
+    bool *known;   /* which of them have been read */
+    bool *touched; /* which of them stock_take() took from */
     size_t count, home;
 };
 

@@ -89,8 +89,7 @@ static int shelf_take_answer(struct shelf *shelf, const struct answer *answer)
     int status = answer_status(answer);
 
     if (status == LK_OK)
-        status = shard_decode(&shard, answer->data, answer->data_size,
-                              (uint32_t)(shelf - shelf->ledger->shelves));
+        status = shard_decode(&shard, answer->data, answer->data_size, (uint32_t)(shelf - shelf->ledger->shelves));
     if (status == LK_OK && (answer->stat.version < 0 || answer->stat.version > VERSION_MAX)) {
         shard_free(&shard);
         status = LK_E_SERVER;
@@ -181,13 +180,13 @@ static void stock_check(struct lk_ledger *ledger)
     struct keeper_request checks[LK_SHARDS_MAX + 1] = { 0 };
     size_t shards = ledger->campaign.rules.shards;
 
-    checks[0] = (struct keeper_request){
-        .verb = KEEPER_CHECK, .path = ledger->seal_path, .version = KEEPER_ANY_VERSION
-    };
+    checks[0] = (struct keeper_request){ .verb = KEEPER_CHECK,
+                                         .path = ledger->seal_path,
+                                         .version = KEEPER_ANY_VERSION };
     for (size_t i = 0; i < shards; i++)
-        checks[i + 1] = (struct keeper_request){
-            .verb = KEEPER_CHECK, .path = ledger->shelves[i].path, .version = ledger->shelves[i].version
-        };
+        checks[i + 1] = (struct keeper_request){ .verb = KEEPER_CHECK,
+                                                 .path = ledger->shelves[i].path,
+                                                 .version = ledger->shelves[i].version };
     const struct keeper_request multi = {
         .verb = KEEPER_MULTI, .path = ledger->path, .operations = checks, .operation_count = shards + 1
     };

@@ -47,7 +47,6 @@ void task_send(struct task *task, const struct keeper_request *requests, size_t 
         task_finish(task, status);
 }
 
-
 static void fly_landed(struct flight *flight)
 {
     task_finish(container_of(flight, struct task, flight), LK_OK);

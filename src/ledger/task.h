@@ -9,11 +9,11 @@
 
 struct task {
     struct op op;
-    struct list node;  /* of ledger->tasks */
+    struct list node; /* of ledger->tasks */
     struct lk_ledger *ledger;
     struct flight flight;
     struct timer pause;
-    bool unsettled;    /* a write of it is on its way, or was lost */
+    bool unsettled; /* a write of it is on its way, or was lost */
 };
 
 /* Begins the task, lets `start` send the first flight (or finish), and waits. */

@@ -213,8 +213,7 @@ static enum verdict apply_claim(struct account *account, const struct judge *jud
     result->count = count;
     result->state = LK_CLAIMED;
     result->time_ms = judge->now_ms;
-    account->claims[account->claim_count++] =
-        (struct claim){ op->id, judge->now_ms, account->coupon_count, count };
+    account->claims[account->claim_count++] = (struct claim){ op->id, judge->now_ms, account->coupon_count, count };
     for (uint32_t i = 0; i < count; i++)
         account->coupons[account->coupon_count++] = (struct coupon){
             .name = result->coupons[i],
@@ -229,8 +228,8 @@ static enum verdict apply_claim(struct account *account, const struct judge *jud
 
 static bool coupon_is_for(const struct coupon *coupon, const char *order)
 {
-    return coupon->order && order && coupon->order_size == strlen(order) &&
-           memcmp(coupon->order, order, coupon->order_size) == 0;
+    return coupon->order && order && coupon->order_size == strlen(order)
+           && memcmp(coupon->order, order, coupon->order_size) == 0;
 }
 
 static int judge_freeze(const struct coupon *coupon, const lk_ledger_op *op)
@@ -299,8 +298,7 @@ static void coupon_transit(struct coupon *coupon, const struct judge *judge, con
     switch (op->verb) {
     case LK_LEDGER_FREEZE:
         coupon_become(coupon, LK_FROZEN, judge->now_ms);
-        coupon->until_ms =
-            judge->now_ms + (op->ttl_ms ? op->ttl_ms : judge->campaign->rules.freeze_ttl_ms);
+        coupon->until_ms = judge->now_ms + (op->ttl_ms ? op->ttl_ms : judge->campaign->rules.freeze_ttl_ms);
         coupon->order = op->order;
         coupon->order_size = strlen(op->order);
         break;

@@ -45,7 +45,10 @@ void finding_free(struct place *place)
 static void finding_none(struct place *place)
 {
     if (place->wanted && !place->is_sweeping) {
-        place_create(place);
+        if (place->node)
+            place_gone(place);
+        else
+            place_create(place);
         return;
     }
     if (!place->looked_before) {
@@ -57,6 +60,24 @@ static void finding_none(struct place *place)
     place_left(place);
 }
 
+/* Two creates were applied, one of them late: the lower znode stays. Should this be lost, the sweep finds it. */
+void place_remove_other(struct place *place)
+{
+    const struct keeper_request remove = { .verb = KEEPER_DELETE, .path = place->node,
+                                           .version = KEEPER_ANY_VERSION };
+    (void)!request_send(place->client, NULL, &remove, REQUEST_ONCE, NULL, NULL);
+}
+
+/* Ours is known. */
+static void finding_go_on(struct place *place)
+{
+    finding_free(place);
+    if (place->wanted && !place->is_sweeping)
+        place_read_parent(place);
+    else
+        place_remove(place);
+}
+
 static void finding_end(struct place *place)
 {
     struct finding *finding = place->finding;
@@ -66,14 +87,16 @@ static void finding_end(struct place *place)
         finding_none(place);
         return;
     }
-    bool adopted = place_adopt(place, finding->found, &finding->found_stat);
-    finding_free(place);
-    if (!adopted)
-        place_retry_later(place);
-    else if (place->wanted && !place->is_sweeping)
-        place_read_parent(place);
+    if (place->node && strcmp(place->node, finding->found) == 0) {
+        finding_go_on(place);
+        return;
+    }
+    if (place->node)
+        place_remove_other(place);
+    if (place_adopt(place, finding->found, &finding->found_stat))
+        finding_go_on(place);
     else
-        place_remove(place);
+        place_retry_later(place);
 }
 
 static void finding_got(void *context, const struct keeper_reply *reply)
@@ -113,7 +136,8 @@ static void finding_next(struct place *place)
 {
     struct finding *finding = place->finding;
 
-    if (finding->found || finding->next == finding->count) {
+    /* With a znode of ours known, this looks for another one: all must be seen. */
+    if ((finding->found && !place->node) || finding->next == finding->count) {
         finding_end(place);
         return;
     }

@@ -30,6 +30,7 @@ struct holder {
     bool only_if_free;
     struct list releases; /* under way: who stands may resign again before the last removal is confirmed */
     struct list watchers; /* operations of wait_lost */
+    struct list proclaims; /* new words that wait for the znode to be known */
     lk_grant_fn *on_change;
     void *on_change_arg;
     struct change spare;  /* so that without memory the last change is still told */
@@ -67,5 +68,18 @@ int64_t holder_remaining_ns(struct holder *holder);
 int holder_fence(struct holder *holder, lk_fence *out);
 int holder_node(struct holder *holder, char *name, size_t size);
 int holder_wait_lost(struct holder *holder, int64_t deadline_ns);
+
+/* ---- between the files of this room ---- */
+
+static inline bool holder_holds(const struct holder *holder)
+{
+    return holder->state == LK_HELD || holder->state == LK_SUSPENDED;
+}
+
+void holder_change(struct holder *holder, lk_grant_state state, int reason); /* change.c */
+void holder_end_all(struct list *errands, int status);                       /* operations.c */
+void holder_send_proclaims(struct holder *holder);                           /* operations.c */
+int holder_set_words(struct holder *holder, const void *words, size_t size);
+void holder_destroy_if_over(struct holder *holder);
 
 #endif

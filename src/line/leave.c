@@ -1,7 +1,10 @@
 /* leave.c - out of the line, and not forgotten before that is confirmed.
  *
  * Who holds exclusively releases by one commit: the mark says that nobody stands up to its number, and its znode goes.
- * Who gives up, or lost the grant, writes no mark: it can't know that it was the first. The mark never wakes anybody. */
+ * Who gives up, or lost the grant, writes no mark: it can't know that it was the first. The mark never wakes anybody.
+ *
+ * A name is not an identity. In a parent that a stranger deleted and made again, the same name can be another's; so a
+ * delete is sent at once or not at all: after an outage, a lost reply or a lost lease our znode is read again first. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,10 +30,8 @@ static void place_remove_answered(void *context, const struct keeper_reply *repl
     }
 }
 
-void place_remove(struct place *place)
+static void place_remove_now(struct place *place)
 {
-    place_quiet(place);
-    place->state = PLACE_LEAVING;
     const struct keeper_request remove = { .verb = KEEPER_DELETE, .path = place->node,
                                            .version = KEEPER_ANY_VERSION };
     place_send(place, &remove, REQUEST_ONCE | REQUEST_PROOF, place_remove_answered);
@@ -41,20 +42,31 @@ static void place_checked(void *context, const struct keeper_reply *reply)
     struct place *place = context;
 
     if (reply->rc == KEEPER_OK && reply->stat.czxid == place->czxid)
-        place_remove(place);
+        place_remove_now(place);
     else if (reply->rc == KEEPER_OK || reply->rc == KEEPER_NO_NODE)
-        place_removed(place); /* the name may be another's by now, in a parent made anew */
+        place_removed(place);
     else
         place_retry_later(place);
 }
 
-/* A delete whose reply was lost is not simply sent again: in a parent made anew that name can be a stranger's. */
 void place_check_removed(struct place *place)
 {
     const struct keeper_request get = { .verb = KEEPER_GET, .path = place->node };
 
     place_quiet(place);
+    place->state = PLACE_LEAVING;
     place_send(place, &get, REQUEST_RETRY, place_checked);
+}
+
+void place_remove(struct place *place)
+{
+    if (!client_is_connected(place->client)) {
+        place_check_removed(place);
+        return;
+    }
+    place_quiet(place);
+    place->state = PLACE_LEAVING;
+    place_remove_now(place);
 }
 
 static void place_released(void *context, const struct keeper_reply *reply)
@@ -70,48 +82,52 @@ static void place_released(void *context, const struct keeper_reply *reply)
         place_check_removed(place);
         return;
     default:
-        /* A stranger wrote to the parent, or we may not: the lock must come free all the same. */
-        place_remove(place);
+        /* A stranger wrote to the parent, or made it anew, or we may not: the lock must come free all the same. */
+        place_check_removed(place);
     }
 }
 
-/* Near the end of the numbers: if nobody else stands there, the line is made anew and counts from 0. */
-static bool place_restart_line(struct place *place, const struct record_out *record)
+/* Near the end of the numbers: if nobody else stands there the line goes too. Who joins next makes it anew, and counts
+ * from 0. */
+static void place_end_line(struct place *place)
 {
     const struct keeper_request operations[] = {
         { .verb = KEEPER_DELETE, .path = place->node, .version = KEEPER_ANY_VERSION },
         { .verb = KEEPER_DELETE, .path = place->path, .version = place->parent.stat.version },
-        { .verb = KEEPER_CREATE, .path = place->path, .data = record->bytes, .data_size = record->size,
-          .mode = KEEPER_CONTAINER, .access = client_access(place->client) },
     };
-    const struct keeper_request multi = { .verb = KEEPER_MULTI, .operations = operations, .operation_count = 3 };
+    const struct keeper_request multi = { .verb = KEEPER_MULTI, .operations = operations, .operation_count = 2 };
 
-    return place_send(place, &multi, REQUEST_ONCE | REQUEST_PROOF, place_released);
+    place_send(place, &multi, REQUEST_ONCE | REQUEST_PROOF, place_released);
+}
+
+static void place_mark_and_remove(struct place *place, const struct record_out *record)
+{
+    const struct keeper_request operations[] = {
+        { .verb = KEEPER_SET, .path = place->path, .data = record->bytes, .data_size = record->size,
+          .version = place->parent.stat.version },
+        { .verb = KEEPER_DELETE, .path = place->node, .version = KEEPER_ANY_VERSION },
+    };
+    const struct keeper_request multi = { .verb = KEEPER_MULTI, .operations = operations, .operation_count = 2 };
+
+    place_send(place, &multi, REQUEST_ONCE | REQUEST_PROOF, place_released);
 }
 
 void place_release(struct place *place)
 {
     __attribute__((cleanup(record_free))) struct record_out record = { 0 };
     const struct line_look *parent = &place->parent;
-    bool restart = place->number >= NUMBERS_RESTART;
+    bool parent_is_ours = parent->status == LK_OK || parent->status == LK_E_NOT_FOUND;
 
-    place_quiet(place);
     lease_hold_end(place->client, &place->hold);
-    place->state = PLACE_LEAVING;
-    if ((parent->status != LK_OK && parent->status != LK_E_NOT_FOUND)
-        || place_parent_record(place, restart ? 0 : place->number, restart ? 0 : parent->stat.czxid, &record) != LK_OK) {
+    if (!parent_is_ours || !client_is_connected(place->client)
+        || place_parent_record(place, place->number, parent->stat.czxid, &record) != LK_OK) {
         place_remove(place);
         return;
     }
-    if (restart) {
-        place_restart_line(place, &record);
-        return;
-    }
-    const struct keeper_request operations[] = {
-        { .verb = KEEPER_SET, .path = place->path, .data = record.bytes, .data_size = record.size,
-          .version = parent->stat.version },
-        { .verb = KEEPER_DELETE, .path = place->node, .version = KEEPER_ANY_VERSION },
-    };
-    const struct keeper_request multi = { .verb = KEEPER_MULTI, .operations = operations, .operation_count = 2 };
-    place_send(place, &multi, REQUEST_ONCE | REQUEST_PROOF, place_released);
+    place_quiet(place);
+    place->state = PLACE_LEAVING;
+    if (place->number >= NUMBERS_RESTART)
+        place_end_line(place);
+    else
+        place_mark_and_remove(place, &record);
 }

@@ -76,6 +76,7 @@ bool place_adopt(struct place *place, const char *path, const struct keeper_stat
     place_forget_node(place);
     place->node = node;
     place->czxid = stat->czxid;
+    place->events->named(place);
     return path_number(path_name(path), &place->number);
 }
 
@@ -110,7 +111,11 @@ static void place_retry(struct timer *timer)
     else if (place->state == PLACE_HELD && !place->own_is_watched)
         place_watch_own(place, place_own_read_aside);
     else if (place->state == PLACE_PROVING)
-        place_prove(place);
+        place_read_parent(place);
+    else if (place->state == PLACE_QUEUED && place->uncertain) {
+        place->looked_before = true;
+        place_find(place);
+    }
 }
 
 void place_retry_in(struct place *place, int64_t delay_ns)
@@ -316,7 +321,7 @@ static void place_lease_changed(struct lease_hold *hold, enum lease_change chang
     place->wanted = false;
     place->state = PLACE_LEAVING;
     place->events->lost(place, LK_E_LOST);
-    place_remove(place);
+    place_check_removed(place);
 }
 
 void place_init(struct place *place, lk_client *client, const struct place_events *events)

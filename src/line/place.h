@@ -17,6 +17,7 @@
 struct place;
 
 struct place_events {
+    void (*named)(struct place *place);               /* our znode is known: place_proclaim() can be called */
     void (*granted)(struct place *place);
     void (*lease)(struct place *place, enum lease_change change); /* SUSPENDED and RESTORED while HELD */
     void (*lost)(struct place *place, int reason);    /* HELD no longer; removal goes on by itself */
@@ -134,6 +135,7 @@ void place_create(struct place *place);
 /* find.c: which znode is ours? For a create whose reply was lost, and for the sweep after it. */
 void place_find(struct place *place);
 void finding_free(struct place *place);
+void place_remove_other(struct place *place);           /* the znode known so far is the higher of two */
 
 /* seek.c: first, or behind whom? */
 void place_read_parent(struct place *place);
@@ -145,7 +147,6 @@ void place_own_fire(struct watch *watch, enum keeper_watch_event event);
 void place_await(struct place *place, size_t count, void (*then)(struct place *place));
 void place_arrived(struct place *place);                /* one of its replies has come */
 void place_decide(struct place *place);
-void place_prove(struct place *place);                  /* first: the grant, as soon as the lease runs */
 
 /* leave.c */
 void place_release(struct place *place);                /* with the mark */

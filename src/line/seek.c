@@ -19,6 +19,9 @@
 #include "line/place.h"
 
 static void place_list(struct place *place);
+static void place_prove(struct place *place);
+static void place_send_proof(struct place *place, request_fn *fn);
+static void place_proved_along(void *context, const struct keeper_reply *reply);
 static void place_predecessor_fire(struct watch *watch, enum keeper_watch_event event);
 
 /* ---- flights: replies awaited together ---- */
@@ -119,10 +122,20 @@ void place_read_parent(struct place *place)
 {
     const struct keeper_request get = { .verb = KEEPER_GET, .path = place->path };
 
+    /* After a long wait the first of two proofs goes along. */
+    bool prove = lease_remaining_ns(place->client) == 0;
+
+    /* One decision at a time: what an earlier one still waits for must not answer into this one. */
+    request_drop(&place->requests);
+    timer_stop(place->client, &place->retry);
     place->state = PLACE_SEEKING;
-    place_await(place, 1 + !place->own_is_watched, place_decide);
-    if (place_send(place, &get, REQUEST_RETRY, place_parent_read) && !place->own_is_watched)
-        place_watch_own(place, place_own_read);
+    place_await(place, 1 + (size_t)!place->own_is_watched + (size_t)prove, place_decide);
+    if (!place_send(place, &get, REQUEST_RETRY, place_parent_read))
+        return;
+    if (!place->own_is_watched && !place_watch_own(place, place_own_read))
+        return;
+    if (prove)
+        place_send_proof(place, place_proved_along);
 }
 
 /* The mark, or -1 when there is none that counts. */
@@ -145,21 +158,22 @@ static bool place_is_first(const struct place *place)
 
 static void place_queue(struct place *place)
 {
-    if (place->predecessor_is_gone)
+    if (place->predecessor_is_gone) {
         place_read_parent(place);
-    else
-        place->state = PLACE_QUEUED;
+        return;
+    }
+    place->state = PLACE_QUEUED;
+    /* A create of ours may have been applied late, with somebody between it and us: then each would wait for the other. */
+    if (place->uncertain && !place->looked_before)
+        place_retry_in(place, client_timeout_ns(place->client) / 6);
 }
 
 /* A create whose reply was lost was applied after all: we are our own predecessor. The lower one stays. */
 static void place_adopt_lower(struct place *place, const struct keeper_reply *reply)
 {
-    const struct keeper_request remove = { .verb = KEEPER_DELETE, .path = place->node,
-                                           .version = KEEPER_ANY_VERSION };
     char *lower = place->predecessor;
 
-    /* Should this be lost too, the sweep at the end finds it. */
-    (void)!request_send(place->client, NULL, &remove, REQUEST_ONCE, NULL, NULL);
+    place_remove_other(place);
     place_quiet(place);
     place->predecessor = NULL;
     bool adopted = place_adopt(place, lower, &reply->stat);
@@ -170,31 +184,51 @@ static void place_adopt_lower(struct place *place, const struct keeper_reply *re
         place_refuse(place, LK_E_NOMEM);
 }
 
-static void place_predecessor_exists(void *context, const struct keeper_reply *reply)
+static void place_children_fire(struct watch *watch, enum keeper_watch_event event)
+{
+    struct place *place = container_of(watch, struct place, predecessor_watch);
+
+    (void)event;
+    if (place->state == PLACE_QUEUED || place->state == PLACE_SEEKING)
+        place_list(place);
+}
+
+static void place_children_read(void *context, const struct keeper_reply *reply)
 {
     struct place *place = context;
+    const char *name = path_name(place->predecessor);
+    bool stands = false;
 
-    if (reply->rc == KEEPER_OK) {
+    for (size_t i = 0; i < reply->child_count && !stands; i++)
+        stands = strcmp(reply->children[i], name) == 0;
+    if (stands)
         place_arrived(place);
-        return;
-    }
-    watch_unset(place->client, &place->predecessor_watch);
-    place_list(place);
+    else
+        place_list(place);
+}
+
+/* The predecessor's owner lets nobody read it, and of such a znode the server tells no watcher that it is gone (since
+ * the mend of CVE-2024-23944). The line's children are watched in its place: it costs a listing at each change. */
+static void place_watch_children(struct place *place)
+{
+    const struct keeper_request list = { .verb = KEEPER_LIST, .path = place->path, .watch = true };
+
+    if (watch_set(place->client, &place->predecessor_watch, place->path, place_children_fire) != LK_OK)
+        place_refuse(place, LK_E_NOMEM);
+    else
+        place_send(place, &list, REQUEST_RETRY, place_children_read);
 }
 
 static void place_predecessor_read(void *context, const struct keeper_reply *reply)
 {
     struct place *place = context;
-    const struct keeper_request exists = { .verb = KEEPER_EXISTS, .path = place->predecessor, .watch = true };
 
     if (place->uncertain && place_is_own(place, reply)) {
         place_adopt_lower(place, reply);
     } else if (reply->rc == KEEPER_OK) {
         place_arrived(place);
     } else if (reply->rc == KEEPER_NO_RIGHTS) {
-        /* Its owner lets nobody read it; to see whether it exists needs no right. Never the first choice: on a znode
-         * that will not come back the server keeps that watch for as long as the session lives. */
-        place_send(place, &exists, REQUEST_RETRY, place_predecessor_exists);
+        place_watch_children(place);
     } else {
         watch_unset(place->client, &place->predecessor_watch);
         place_list(place);
@@ -227,7 +261,14 @@ static void place_predecessor_again(void *context, const struct keeper_reply *re
 
     if (reply->rc == KEEPER_OK)
         return;
-    place_predecessor_fire(&place->predecessor_watch, KEEPER_WATCH_DELETED);
+    if (reply->rc == KEEPER_NO_NODE) {
+        place_predecessor_fire(&place->predecessor_watch, KEEPER_WATCH_DELETED);
+        return;
+    }
+    /* It may stand there yet, hidden: never to be taken for gone. */
+    watch_unset(place->client, &place->predecessor_watch);
+    if (place->state == PLACE_QUEUED || place->state == PLACE_SEEKING)
+        place_list(place);
 }
 
 /* Only its deletion counts. A change (a new card, a revocation) just uses up the watch. */
@@ -307,50 +348,71 @@ static void place_list(struct place *place)
 
 /* ---- the grant: only with a running lease ---- */
 
+/* A short hold is over before the watch could tell it anything, and the read that sets it would only stand in the way
+ * of the release: a cycle costs an eighth more with it. */
+#define OWN_WATCH_DELAY_NS INT64_C(5000000)
+
 static void place_grant(struct place *place)
 {
+    request_drop(&place->requests);
+    timer_stop(place->client, &place->retry);
     place->state = PLACE_HELD;
     place->hold.node_path = place->node;
     lease_hold_begin(place->client, &place->hold);
     if (!place->own_is_watched)
-        place_watch_own(place, place_own_read_aside);
+        place_retry_in(place, OWN_WATCH_DELAY_NS);
     place->events->granted(place);
+}
+
+static void place_send_proof(struct place *place, request_fn *fn)
+{
+    const struct keeper_request check = { .verb = KEEPER_CHECK, .path = place->node, .version = KEEPER_ANY_VERSION };
+    const struct keeper_request multi = { .verb = KEEPER_MULTI, .operations = &check, .operation_count = 1 };
+
+    place_send(place, &multi, REQUEST_ONCE | REQUEST_PROOF, fn);
+}
+
+/* False, and all that follows done: our znode is gone, or we are refused. A lost answer is none. */
+static bool place_proof_stands(struct place *place, const struct keeper_reply *reply)
+{
+    if (reply->rc == KEEPER_OK || reply->rc == KEEPER_UNKNOWN || reply->rc == KEEPER_EXPIRED)
+        return true;
+    if (reply->rc == KEEPER_NO_NODE)
+        place_gone(place);
+    else
+        place_refuse(place, place_status(reply->rc));
+    return false;
+}
+
+static void place_proved_along(void *context, const struct keeper_reply *reply)
+{
+    if (place_proof_stands(context, reply))
+        place_arrived(context);
 }
 
 static void place_proved(void *context, const struct keeper_reply *reply)
 {
     struct place *place = context;
 
-    switch (reply->rc) {
-    case KEEPER_OK:
-        /* Late, or the first word after a long silence: it proves too little. A beat or two, and one that counts. */
-        if (lease_remaining_ns(place->client) == 0)
-            place_retry_in(place, client_timeout_ns(place->client) / 12);
-        else
-            place_prove(place);
+    if (!place_proof_stands(place, reply))
         return;
-    case KEEPER_UNKNOWN:
-    case KEEPER_EXPIRED:
+    /* Late, or among the first words after a long silence: it proves too little. The next one after a while, with all
+     * that the decision was made from, since much can have happened by then. */
+    if (reply->rc == KEEPER_OK && lease_remaining_ns(place->client) == 0)
+        place_retry_in(place, client_timeout_ns(place->client) / 12);
+    else
         place_prove(place);
-        return;
-    case KEEPER_NO_NODE:
-        place_gone(place);
-        return;
-    default:
-        place_refuse(place, place_status(reply->rc));
-    }
 }
 
-void place_prove(struct place *place)
+static void place_prove(struct place *place)
 {
-    const struct keeper_request check = { .verb = KEEPER_CHECK, .path = place->node, .version = KEEPER_ANY_VERSION };
-    const struct keeper_request multi = { .verb = KEEPER_MULTI, .operations = &check, .operation_count = 1 };
-
     place->state = PLACE_PROVING;
-    if (lease_remaining_ns(place->client) > 0)
+    if (lease_remaining_ns(place->client) > 0) {
         place_grant(place);
-    else
-        place_send(place, &multi, REQUEST_ONCE | REQUEST_PROOF, place_proved);
+        return;
+    }
+    timer_stop(place->client, &place->retry);
+    place_send_proof(place, place_proved);
 }
 
 /* ---- the decision ---- */
@@ -370,10 +432,8 @@ void place_decide(struct place *place)
         place_refuse(place, parent->status);
     else if (place->number >= NUMBERS_END)
         place_refuse(place, LK_E_LINE_FULL);
-    else if (!place_is_first(place) && place->only_if_free)
-        place_refuse(place, LK_E_BUSY);
-    else if (!place_is_first(place) && place->predecessor_is_gone)
-        place_list(place);
+    else if (!place_is_first(place) && (place->only_if_free || place->predecessor_is_gone))
+        place_list(place); /* a try waits for nobody, but children that stand in no line must not make it busy */
     else if (!place_is_first(place))
         place_seek(place);
     else if (place->own_is_watched || parent->stat.pzxid == place->czxid)

@@ -125,6 +125,11 @@ int64_t client_timeout_ns(const lk_client *client)
     return client->timeout_ns;
 }
 
+bool client_is_connected(const lk_client *client)
+{
+    return client->connected && list_is_empty(&client->outbox);
+}
+
 bool client_closing(const lk_client *client)
 {
     return client->closing;

@@ -23,18 +23,25 @@ struct heard {
 };
 #define HEARD_MAX 16
 
+/* What the answer to a proof will mean: see lease.c. */
+struct proof {
+    int64_t from_ns;  /* the lease counts from here */
+    int64_t heard_ns; /* the next proof may build on this */
+};
+
 struct lease {
     int64_t proven_ns;     /* from when the lease counts: when the last answered proof was sent, or somewhat before; 0:
                             * none in this session */
     struct heard heard[HEARD_MAX]; /* a sample, oldest overwritten first; answered_ns 0: empty */
     size_t heard_next;
-    int64_t base_ns;       /* the leader has heard of the session after this, whatever else */
+    int64_t known_ns;      /* the next proof's answer means that the leader has heard of us after this */
     int64_t last_heard_ns; /* when the newest answered request was sent */
     int64_t proof_sent_ns; /* when the last proof was sent, answered or not */
     int64_t sent_ns;       /* when anything was sent last */
     int64_t held_ns;       /* since when anything is held: before that no proof was asked for */
     bool suspended;
     struct list holds;
+    struct lease_hold *checked; /* whose znode the last proof checked; NULL: it holds no more */
     struct timer timer;
     struct request_group proofs;
 };
@@ -65,6 +72,8 @@ struct lk_client {
     struct lease lease;
 
     struct list outbox;      /* requests not sent yet */
+    struct list refused;     /* by the keeper, for good; to be answered at the timer */
+    struct timer refusal;
     size_t in_flight;
     unsigned losses;         /* connections lost since the last answer */
     struct timer resend;     /* set: the outbox waits for it */
@@ -107,8 +116,8 @@ void lease_opened(lk_client *client);
 void lease_connected(lk_client *client);
 void lease_session_ended(lk_client *client);
 void lease_heard(lk_client *client, int64_t sent_ns);
-int64_t lease_worth_ns(const lk_client *client, int64_t sent_ns); /* from when the lease counts, once this is answered */
-void lease_proven(lk_client *client, int64_t from_ns);
+struct proof lease_proof(const lk_client *client); /* what a proof sent now will mean when it is answered */
+void lease_proven(lk_client *client, const struct proof *proof);
 void lease_sent(lk_client *client, int64_t sent_ns, bool proof);
 
 /* op.c */

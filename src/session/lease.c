@@ -6,16 +6,20 @@
  * answering reads, and a deposed leader answers even sync, while others expire the session.
  *
  * A proof alone is not enough. The leader does not count a request that a follower forwards as a sign of life: it learns
- * those from the follower, every half tick. So after a silence of nearly T (a stopped process that wakes) a write can be
- * committed and the session expire right behind it. A proof sent at t counts from min(t, h + 11T/24), where h is when
- * the newest request was sent that had been answered, on this connection, by t - T/4: that answer's sign of life has
- * reached the leader before the proof did, and the session lives at least until h + T. With a touch every T/6 this is t;
- * after a silence the first proof is worth little, and the next ones are sent until one counts. After a reconnect h is
- * what was answered before it, since the new server asks the leader about the session; for a new session, its opening.
- * The whole proof: docs/protocol.md.
+ * of those by its own pings, every half tick, whose answers bring them along. So after a silence of nearly T (a stopped
+ * process that wakes), or when the link between those two stalls and heals, a write can be committed and the session
+ * expire right behind it. What does prove something is a chain, all on one connection:
+ *   h   a request of ours is answered: the follower has a sign of life
+ *   P   a proof sent T/4 (at least half a tick) later is answered: the leader has pinged in between, and since pings and
+ *       commits share one stream the follower has answered that ping, with the sign of life, before it answered us
+ *   Q   a proof sent after that is answered: it came to the leader behind the answer to the ping
+ * Then the session lives at least until h + T. `known_ns` is the newest such h as of P; Q counts from
+ * min(its sending, known + 11T/24). With a proof every T/12 while something is held that is the sending itself. Who comes
+ * from idling proves twice, once, a commit more. A new session and a reconnect go through the leader, so known_ns
+ * begins with the opening, or with the last request that was answered before. The whole proof: docs/protocol.md.
  *
- *   proof answered at   0 ........ T/6 ........ T/3 ........ T/2
- *                       HELD       next proof   SUSPENDED    LOST
+ *   proof answered at   0 ....... T/12 ...... T/3 ........ T/2
+ *                       HELD      next proof  SUSPENDED    LOST
  *
  * A proof that is late also means that this server is of no use to us: the client moves to another by itself, since
  * libzookeeper alone would wait for 2/3 T, longer than the lease. */
@@ -51,6 +55,8 @@ static void lease_tell(lk_client *client, enum lease_change change)
         struct lease_hold *hold = container_of(node, struct lease_hold, node);
         if (change == LEASE_OVER)
             list_remove(&hold->node);
+        if (change == LEASE_OVER && client->lease.checked == hold)
+            client->lease.checked = NULL;
         hold->changed(hold, change);
     }
 }
@@ -59,7 +65,7 @@ static void lease_tell(lk_client *client, enum lease_change change)
 
 void lease_opened(lk_client *client)
 {
-    client->lease.base_ns = client->lease.last_heard_ns = client->now_ns;
+    client->lease.known_ns = client->lease.last_heard_ns = client->now_ns;
 }
 
 /* A sample a T/24: enough to find what was answered by T/4 ago. */
@@ -76,18 +82,28 @@ void lease_heard(lk_client *client, int64_t sent_ns)
     lease->heard_next = (lease->heard_next + 1) % HEARD_MAX;
 }
 
-int64_t lease_worth_ns(const lk_client *client, int64_t sent_ns)
+/* The newest h for a proof sent now. */
+static int64_t lease_heard_ns(const lk_client *client)
 {
     const struct lease *lease = &client->lease;
-    int64_t heard_ns = lease->base_ns, by_ns = sent_ns - client->timeout_ns / 4;
+    int64_t heard_ns = 0, by_ns = client->now_ns - client->timeout_ns / 4;
 
     for (size_t i = 0; i < HEARD_MAX; i++) {
         const struct heard *heard = &lease->heard[i];
         if (heard->answered_ns != 0 && heard->answered_ns <= by_ns && heard->sent_ns > heard_ns)
             heard_ns = heard->sent_ns;
     }
-    int64_t worth_ns = heard_ns + client->timeout_ns / 24 * 11;
-    return worth_ns < sent_ns ? worth_ns : sent_ns;
+    return heard_ns;
+}
+
+struct proof lease_proof(const lk_client *client)
+{
+    int64_t worth_ns = client->lease.known_ns + client->timeout_ns / 24 * 11;
+
+    return (struct proof){
+        .from_ns = worth_ns < client->now_ns ? worth_ns : client->now_ns,
+        .heard_ns = lease_heard_ns(client),
+    };
 }
 
 /* The answers of another connection say nothing of this one: that server may have been cut off from its leader. */
@@ -97,30 +113,42 @@ static void lease_forget_heard(lk_client *client)
 
     for (size_t i = 0; i < HEARD_MAX; i++)
         lease->heard[i] = (struct heard){ 0 };
-    lease->base_ns = lease->last_heard_ns;
+    if (lease->last_heard_ns > lease->known_ns)
+        lease->known_ns = lease->last_heard_ns;
 }
 
 /* ---- the clock ---- */
 
-/* A proof is late: sent a beat ago, and not answered. Who waited long begins to hold on an old proof, in good order. */
+/* While anything is held. */
+static int64_t proof_beat_ns(const lk_client *client)
+{
+    return client->timeout_ns / 12;
+}
+
+static int64_t touch_beat_ns(const lk_client *client)
+{
+    return client->timeout_ns / 6;
+}
+
+/* Proofs are late. Who waited long begins to hold on an old one, in good order. */
 static int64_t lease_suspend_ns(const lk_client *client)
 {
     const struct lease *lease = &client->lease;
-    int64_t beat_ns = client->timeout_ns / 6, from_ns = lease->proven_ns + beat_ns;
+    int64_t late_ns = client->timeout_ns / 6, from_ns = lease->proven_ns + late_ns;
 
-    return (from_ns > lease->held_ns ? from_ns : lease->held_ns) + beat_ns;
+    return (from_ns > lease->held_ns ? from_ns : lease->held_ns) + late_ns;
 }
 
 /* When the next thing is to be done: touch or prove, suspend, end. */
 static void lease_plan(lk_client *client)
 {
     struct lease *lease = &client->lease;
-    int64_t beat_ns = client->timeout_ns / 6, next_ns = INT64_MAX;
+    int64_t next_ns = INT64_MAX;
 
     if (client->connected) {
-        next_ns = lease->sent_ns + beat_ns;
-        if (!list_is_empty(&lease->holds) && lease->proof_sent_ns + beat_ns < next_ns)
-            next_ns = lease->proof_sent_ns + beat_ns;
+        next_ns = lease->sent_ns + touch_beat_ns(client);
+        if (!list_is_empty(&lease->holds) && lease->proof_sent_ns + proof_beat_ns(client) < next_ns)
+            next_ns = lease->proof_sent_ns + proof_beat_ns(client);
     }
     if (!list_is_empty(&lease->holds)) {
         int64_t change_ns = lease_end_ns(client);
@@ -135,10 +163,22 @@ static void lease_plan(lk_client *client)
         timer_set(client, &lease->timer, next_ns, lease_fire);
 }
 
-static void beat_answered(void *context, const struct keeper_reply *reply)
+static void touch_answered(void *context, const struct keeper_reply *reply)
 {
     (void)context;
-    (void)reply; /* a proof counts in requests_reply(); a touch need not even succeed */
+    (void)reply; /* that it was answered counts, in requests_reply() */
+}
+
+static void proof_answered(void *context, const struct keeper_reply *reply)
+{
+    lk_client *client = context;
+    struct lease_hold *hold = client->lease.checked;
+
+    /* The session lives, but that znode is gone. Its watch says so too, unless a change has just used it up. */
+    if (reply->rc != KEEPER_NO_NODE || !hold)
+        return;
+    lease_hold_end(client, hold);
+    hold->changed(hold, LEASE_OVER);
 }
 
 static void lease_prove(lk_client *client)
@@ -149,7 +189,8 @@ static void lease_prove(lk_client *client)
 
     /* Counted as sent even if there is no memory for it: the next comes a beat later, or the lease ends. */
     client->lease.proof_sent_ns = client->now_ns;
-    (void)!request_send(client, &client->lease.proofs, &multi, REQUEST_ONCE | REQUEST_PROOF, beat_answered, NULL);
+    client->lease.checked = hold;
+    (void)!request_send(client, &client->lease.proofs, &multi, REQUEST_ONCE | REQUEST_PROOF, proof_answered, client);
 }
 
 static void lease_touch(lk_client *client)
@@ -157,7 +198,7 @@ static void lease_touch(lk_client *client)
     struct keeper_request exists = { .verb = KEEPER_EXISTS, .path = "/" };
 
     client->lease.sent_ns = client->now_ns;
-    (void)!request_send(client, &client->lease.proofs, &exists, REQUEST_ONCE, beat_answered, NULL);
+    (void)!request_send(client, &client->lease.proofs, &exists, REQUEST_ONCE, touch_answered, NULL);
 }
 
 static void lease_suspend(lk_client *client)
@@ -175,7 +216,6 @@ static void lease_fire(struct timer *timer)
 {
     lk_client *client = container_of(timer, lk_client, lease.timer);
     struct lease *lease = &client->lease;
-    int64_t beat_ns = client->timeout_ns / 6;
 
     if (!list_is_empty(&lease->holds) && client->now_ns >= lease_end_ns(client)) {
         client_log(client, LK_LOG_ERROR, "no server has confirmed the session in time: grants are lost");
@@ -185,10 +225,10 @@ static void lease_fire(struct timer *timer)
     if (!list_is_empty(&lease->holds)) {
         if (!lease->suspended && client->now_ns >= lease_suspend_ns(client))
             lease_suspend(client);
-        if (client->connected && client->now_ns >= lease->proof_sent_ns + beat_ns)
+        if (client->connected && client->now_ns >= lease->proof_sent_ns + proof_beat_ns(client))
             lease_prove(client);
     }
-    if (client->connected && client->now_ns >= lease->sent_ns + beat_ns)
+    if (client->connected && client->now_ns >= lease->sent_ns + touch_beat_ns(client))
         lease_touch(client);
     lease_plan(client);
 }
@@ -205,6 +245,8 @@ void lease_hold_begin(lk_client *client, struct lease_hold *hold)
 void lease_hold_end(lk_client *client, struct lease_hold *hold)
 {
     list_remove(&hold->node);
+    if (client->lease.checked == hold)
+        client->lease.checked = NULL;
     if (list_is_empty(&client->lease.holds))
         client->lease.suspended = false;
     lease_plan(client);
@@ -218,14 +260,16 @@ void lease_sent(lk_client *client, int64_t sent_ns, bool proof)
 }
 
 /* Answers can cross a reconnect: one that is older than what we have changes nothing. */
-void lease_proven(lk_client *client, int64_t from_ns)
+void lease_proven(lk_client *client, const struct proof *proof)
 {
     struct lease *lease = &client->lease;
 
-    if (from_ns <= lease->proven_ns)
+    if (proof->heard_ns > lease->known_ns)
+        lease->known_ns = proof->heard_ns;
+    if (proof->from_ns <= lease->proven_ns)
         return;
-    lease->proven_ns = from_ns;
-    if (lease->suspended && client->now_ns < from_ns + client->timeout_ns / 3) {
+    lease->proven_ns = proof->from_ns;
+    if (lease->suspended && client->now_ns < proof->from_ns + client->timeout_ns / 3) {
         lease->suspended = false;
         lease_tell(client, LEASE_RESTORED);
     }

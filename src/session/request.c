@@ -18,7 +18,8 @@ struct request {
     struct list node;    /* in the outbox, or unlinked while in flight */
     struct list member;  /* of its owner's group; unlinked: dropped */
     unsigned flags;
-    int64_t sent_ns, worth_ns; /* worth: see lease.c */
+    int64_t sent_ns;
+    struct proof proof; /* REQUEST_PROOF */
     request_fn *fn;
     void *context;
     struct keeper_request body;
@@ -117,6 +118,15 @@ static void resend_fire(struct timer *timer)
     requests_pump(container_of(timer, lk_client, resend));
 }
 
+static void refusal_fire(struct timer *timer)
+{
+    static const struct keeper_reply refused = { .rc = KEEPER_REFUSED };
+    lk_client *client = container_of(timer, lk_client, refusal);
+
+    for (struct list *node; (node = list_take(&client->refused)) != NULL;)
+        request_finish(container_of(node, struct request, node), &refused);
+}
+
 /* The keeper could not take it: out of memory, or its session has ended and we are about to hear so. */
 static void requests_pause(lk_client *client)
 {
@@ -132,11 +142,18 @@ void requests_pump(lk_client *client)
         struct request *request = container_of(node, struct request, node);
         request->sent_ns = client->now_ns;
         if (request->flags & REQUEST_PROOF)
-            request->worth_ns = lease_worth_ns(client, request->sent_ns);
-        if (keeper_submit(client->session->keeper, &request->body, request) != 0) {
+            request->proof = lease_proof(client);
+        int status = keeper_submit(client->session->keeper, &request->body, request);
+        if (status == LK_E_CLOSED || status == LK_E_NOMEM || status == LK_E_NO_SERVER) {
             list_prepend(&client->outbox, &request->node);
             requests_pause(client);
             return;
+        }
+        if (status != LK_OK) {
+            /* For good. Its owner may be the one who sends just now, so it is told a moment later. */
+            list_append(&client->refused, &request->node);
+            timer_set(client, &client->refusal, client->now_ns, refusal_fire);
+            continue;
         }
         client->in_flight++;
         lease_sent(client, request->sent_ns, (request->flags & REQUEST_PROOF) != 0);
@@ -180,7 +197,7 @@ void requests_reply(struct session *session, void *context, const struct keeper_
     if (reply_was_made_by_server(answer.rc) && session == client->session) {
         client->losses = 0;
         if (request->flags & REQUEST_PROOF)
-            lease_proven(client, request->worth_ns);
+            lease_proven(client, &request->proof);
         lease_heard(client, request->sent_ns);
     }
     if (reply_is_lost(answer.rc) && (request->flags & REQUEST_RETRY) && !client->closing && !client->auth_failed
@@ -201,5 +218,7 @@ void requests_fail(lk_client *client, int rc)
     const struct keeper_reply reply = { .rc = rc };
 
     for (struct list *node; (node = list_take(&client->outbox)) != NULL;)
+        request_finish(container_of(node, struct request, node), &reply);
+    for (struct list *node; (node = list_take(&client->refused)) != NULL;)
         request_finish(container_of(node, struct request, node), &reply);
 }

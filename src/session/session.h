@@ -40,6 +40,7 @@ const char *client_label(const lk_client *client);
 int64_t client_session_id(const lk_client *client); /* 0 before the first connection */
 int64_t client_timeout_ns(const lk_client *client); /* T as negotiated; what was asked for before that */
 bool client_closing(const lk_client *client);
+bool client_is_connected(const lk_client *client);  /* what is sent now is on its way at once */
 
 /* A malloc'ed "ROOT/path" as the server sees it, or an error: LK_E_PATH, LK_E_TOO_LARGE, LK_E_NOMEM.
  * Outside the monitor too. */
@@ -126,7 +127,7 @@ struct lease_hold {
     const char *node_path; /* own znode, as the server sees it: what proofs check */
     void (*changed)(struct lease_hold *hold, enum lease_change change);
 };
-/* While anything is held a proof is sent every T/6. */
+/* While anything is held a proof is sent every T/12. */
 void lease_hold_begin(lk_client *client, struct lease_hold *hold);
 void lease_hold_end(lk_client *client, struct lease_hold *hold); /* not held: nothing happens */
 int64_t lease_remaining_ns(const lk_client *client); /* 0 when not proven */

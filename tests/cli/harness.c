@@ -20,8 +20,29 @@ enum { PATIENCE_S = 60, LOOK_MS = 10, TEXT_MAX = 1 << 16, ARGS_MAX = 64 };
 zkbox *harness_box;
 static const char *tool_path;
 
+/* A test that fails leaves its tools running: none may outlive the program. */
+enum { TOOLS_MAX = 256 };
+static struct tool *running[TOOLS_MAX];
+
+static void kill_tools(void)
+{
+    for (size_t i = 0; i < TOOLS_MAX; i++)
+        if (running[i] != NULL && !running[i]->ended)
+            kill(running[i]->pid, SIGKILL);
+}
+
+static void list_tool(struct tool *was, struct tool *is)
+{
+    for (size_t i = 0; i < TOOLS_MAX; i++)
+        if (running[i] == was) {
+            running[i] = is;
+            return;
+        }
+}
+
 void harness_tool_path(int argc, char **argv)
 {
+    atexit(kill_tools);
     /* Absolute, since scripts change the folder. Freed by nobody. */
     tool_path = argc > 1 ? realpath(argv[1], NULL) : "latchkey";
     /* Nothing of the caller's may decide what the tool does. */
@@ -147,6 +168,7 @@ struct tool *tool_start_in(const struct setting *setting, const char *const *arg
     if (tool->pid == 0)
         become(tool, setting, terminal, args);
     assert_int_not_equal(tool->pid, -1);
+    list_tool(NULL, tool);
     return tool;
 }
 
@@ -231,6 +253,7 @@ struct tool *tool_free(struct tool *tool)
         kill(tool->pid, SIGKILL);
         waitpid(tool->pid, NULL, 0);
     }
+    list_tool(tool, NULL);
     close(tool->out);
     close(tool->err);
     close(tool->status);
@@ -336,30 +359,42 @@ int64_t number_after(const char *text, const char *key)
     return strtoll(at + strlen(key), NULL, 10);
 }
 
+struct child {
+    pid_t parent, pid;
+};
+
+static bool is_guardian(pid_t pid)
+{
+    char name[64], text[32] = "";
+    snprintf(name, sizeof(name), "/proc/%d/comm", (int)pid);
+    FILE *file = fopen(name, "re");
+    bool same = file != NULL && fgets(text, sizeof(text), file) != NULL && strcmp(text, "lk-guardian\n") == 0;
+    if (file != NULL)
+        fclose(file);
+    return same;
+}
+
 /* The child whose name says so: CMD is a child too. */
+static bool has_guardian(void *arg)
+{
+    struct child *child = arg;
+    char name[64];
+    int pid;
+    snprintf(name, sizeof(name), "/proc/%d/task/%d/children", (int)child->parent, (int)child->parent);
+    FILE *file = fopen(name, "re");
+    child->pid = 0;
+    while (child->pid == 0 && file != NULL && fscanf(file, "%d", &pid) == 1)
+        child->pid = is_guardian(pid) ? pid : 0;
+    if (file != NULL)
+        fclose(file);
+    return child->pid != 0;
+}
+
 pid_t tool_guardian(const struct tool *tool)
 {
-    char name[64], text[1024] = "", comm[32];
-    snprintf(name, sizeof(name), "/proc/%d/task/%d/children", (int)tool->pid, (int)tool->pid);
-    FILE *file = fopen(name, "r");
-    assert_non_null(file);
-    size_t size = fread(text, 1, sizeof(text) - 1, file);
-    text[size] = '\0';
-    fclose(file);
-    for (char *at = text, *end; *at != '\0' && *at != '\n'; at = end + strspn(end, " ")) {
-        pid_t pid = (pid_t)strtol(at, &end, 10);
-        if (end == at)
-            break;
-        snprintf(name, sizeof(name), "/proc/%d/comm", (int)pid);
-        file = fopen(name, "r");
-        bool is_guardian = file != NULL && fgets(comm, sizeof(comm), file) != NULL && strcmp(comm, "lk-guardian\n") == 0;
-        if (file != NULL)
-            fclose(file);
-        if (is_guardian)
-            return pid;
-    }
-    fail_msg("the tool has no guardian");
-    return -1;
+    struct child child = { .parent = tool->pid };
+    await(has_guardian, &child, "the tool's guardian");
+    return child.pid;
 }
 
 struct queue {

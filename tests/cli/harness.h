@@ -41,11 +41,11 @@ enum { STATUS_FD = 9 }; /* open in every run but on a terminal; for --status-fd 
 struct tool {
     pid_t pid;
     bool ended;
-    int code;       /* 128+n: the tool itself died of signal n, which it never should */
-    bool killed;    /* it did */
-    int out, err, status;  /* memory files */
-    int terminal;   /* the master's side; -1: none */
-    char *text;     /* what was read last */
+    int code;             /* 128+n: the tool itself died of signal n, which it never should */
+    bool killed;          /* it did */
+    int out, err, status; /* memory files */
+    int terminal;         /* the master's side; -1: none */
+    char *text;           /* what was read last */
 };
 
 /* Everything that a run is begun with, beside its arguments. Zero is fine. */
@@ -96,7 +96,7 @@ bool is_alive(pid_t pid);
 /* The number behind `key` in a text like "key=123"; fails the test when there is none. */
 int64_t number_after(const char *text, const char *key);
 
-/* The process id of a run's guardian. */
+/* The process id of a run's guardian, waited for. */
 pid_t tool_guardian(const struct tool *tool);
 
 /* Waits until so many stand in line at the path, as `latchkey status --json` tells. */

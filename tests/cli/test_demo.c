@@ -1,6 +1,8 @@
 /* test_demo.c - the flash sale: exactly the stock is sold, also when workers are killed on the way; the audit is clean. */
 #include "expect.h"
 
+#include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +98,44 @@ static void nothing_of_it_stays_on_named_servers(void **state)
     free(dump);
 }
 
+/* The processes that a process has started: of all its threads. */
+static size_t children_of(pid_t pid, pid_t *children, size_t most)
+{
+    char name[64];
+    size_t count = 0;
+
+    snprintf(name, sizeof(name), "/proc/%d/task", (int)pid);
+    DIR *threads = opendir(name);
+    for (struct dirent *thread; threads && (thread = readdir(threads));) {
+        snprintf(name, sizeof(name), "/proc/%d/task/%.20s/children", (int)pid, thread->d_name);
+        FILE *file = fopen(name, "r");
+        while (file && count < most && fscanf(file, "%d", &children[count]) == 1)
+            count++;
+        if (file)
+            fclose(file);
+    }
+    if (threads)
+        closedir(threads);
+    return count;
+}
+
+static void killed_it_takes_workers_and_servers_along(void **state)
+{
+    const struct setting setting = { .servers = "" };
+    pid_t children[16];
+
+    (void)state;
+    struct tool *tool = tool_start_in(&setting, ARGS("demo", "--users", "1000000", "--stock", "1000000"));
+    tool_await_err(tool, "the sale opens");
+    size_t count = children_of(tool->pid, children, 16);
+    assert_int_equal(count, 5); /* four workers and the servers' guardian */
+    kill(tool->pid, SIGKILL);
+    assert_int_equal(tool_wait(tool), 128 + SIGKILL);
+    for (size_t i = 0; i < count; i++)
+        await_gone(children[i]);
+    tool_free(tool);
+}
+
 static void bad_usage_is_64_and_no_server_69(void **state)
 {
     static const char *const lines[] = {
@@ -120,6 +160,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(several_kills_and_several_coupons_a_user),
         cmocka_unit_test(the_smallest_sales),
         cmocka_unit_test(nothing_of_it_stays_on_named_servers),
+        cmocka_unit_test(killed_it_takes_workers_and_servers_along),
         cmocka_unit_test(bad_usage_is_64_and_no_server_69),
     };
 

@@ -66,7 +66,8 @@ static void a_command_runs_while_leading(void **state)
 {
     const char *path = harness_path("elect");
     (void)state;
-    struct tool *tool = tool_run(5, ARGS("elect", "--status-fd=9", path, "--", "sh", "-c", "echo $LATCHKEY_LOCK_PATH; exit 5"));
+    struct tool *tool = tool_run(
+        5, ARGS("elect", "--status-fd=9", path, "--", "sh", "-c", "echo $LATCHKEY_LOCK_PATH; exit 5"));
     assert_memory_equal(tool_out(tool), path, strlen(path));
     assert_string_equal(tool_status(tool), "done\n");
     tool_free(tool);
@@ -77,8 +78,8 @@ static void again_leads_again_until_a_signal(void **state)
 {
     const char *path = harness_path("elect");
     (void)state;
-    struct tool *tool = tool_start(ARGS("elect", "--again", "--status-fd=9", path, "--", "sh", "-c",
-                                        "echo turn; exit 3"));
+    struct tool *tool = tool_start(
+        ARGS("elect", "--again", "--status-fd=9", path, "--", "sh", "-c", "echo turn; exit 3"));
     tool_await_out(tool, "turn\nturn\n");
     kill(tool->pid, SIGTERM);
     int code = tool_wait(tool);
@@ -94,7 +95,8 @@ static void again_stands_again_after_a_loss(void **state)
     const char *path = harness_path("elect");
     char fence[32];
     (void)state;
-    struct tool *tool = tool_start(ARGS("elect", "--again", path, "--", "sh", "-c", "echo fence=$LATCHKEY_FENCE.; exec sleep 600"));
+    struct tool *tool = tool_start(
+        ARGS("elect", "--again", path, "--", "sh", "-c", "echo fence=$LATCHKEY_FENCE.; exec sleep 600"));
     tool_await_out(tool, ".");
     int64_t first = number_after(tool_out(tool), "fence=");
     snprintf(fence, sizeof(fence), "%lld", (long long)first);
@@ -125,6 +127,19 @@ static void observers_see_the_leader_and_each_change(void **state)
     assert_int_equal(end(json, SIGHUP), 128 + SIGHUP);
 }
 
+static void a_path_of_another_kind_is_refused(void **state)
+{
+    const char *path = harness_path("elect");
+    (void)state;
+    struct tool *leader = tool_start(ARGS("elect", path));
+    tool_await_out(leader, "leading  fence ");
+    struct tool *tool = tool_run(125, ARGS("lock", "--status-fd", "9", path, "--", "true"));
+    tool_says(tool, "another kind");
+    assert_string_equal(tool_status(tool), "refused\n");
+    tool_free(tool);
+    end(leader, SIGTERM);
+}
+
 static void status_lists_holder_and_waiters_in_order(void **state)
 {
     const char *path = harness_path("status");
@@ -135,7 +150,8 @@ static void status_lists_holder_and_waiters_in_order(void **state)
     await_line(path, 2);
 
     struct tool *tool = tool_run(0, ARGS("status", path));
-    const char *out = tool_out(tool), *first = strstr(out, "   1 holds   lk-lock-"), *second = strstr(out, "   2 waits   lk-lock-");
+    const char *out = tool_out(tool), *first = strstr(out, "   1 holds   lk-lock-"),
+               *second = strstr(out, "   2 waits   lk-lock-");
     assert_non_null(first);
     assert_non_null(second);
     assert_true(first < second);
@@ -161,6 +177,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(again_leads_again_until_a_signal),
         cmocka_unit_test(again_stands_again_after_a_loss),
         cmocka_unit_test(observers_see_the_leader_and_each_change),
+        cmocka_unit_test(a_path_of_another_kind_is_refused),
         cmocka_unit_test(status_lists_holder_and_waiters_in_order),
     };
     harness_tool_path(argc, argv);

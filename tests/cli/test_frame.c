@@ -97,8 +97,8 @@ static void configuration_is_78(void **state)
 
 static void help_and_version_need_no_server(void **state)
 {
-    static const char *const verbs[] = { "lock", "elect", "observe", "status", "break", "coupon", "dev", "demo",
-                                         "doctor" };
+    static const char *const verbs[] = { "lock",   "elect", "observe", "status", "break",
+                                         "coupon", "dev",   "demo",    "doctor" };
     char usage[64];
     (void)state;
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {

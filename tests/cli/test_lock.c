@@ -1,5 +1,6 @@
 /* test_lock.c - `latchkey lock` while nothing goes wrong with the grant: exit codes, environment, descriptors, signals,
  * waiting. Loss is told in test_loss.c. */
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,8 +34,8 @@ static void the_exit_code_is_that_of_the_command(void **state)
     static const struct {
         const char *script;
         int code;
-    } cases[] = { { "exit 0", 0 }, { "exit 7", 7 }, { "exit 1", 1 }, { "exit 124", 124 }, { "kill -KILL $$", 137 },
-                  { "kill -TERM $$", 143 } };
+    } cases[] = { { "exit 0", 0 },     { "exit 7", 7 },          { "exit 1", 1 },
+                  { "exit 124", 124 }, { "kill -KILL $$", 137 }, { "kill -TERM $$", 143 } };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct tool *tool = run_script(cases[i].code, cases[i].script);
@@ -67,8 +68,9 @@ static void the_environment_tells_the_grant_and_overwrites(void **state)
                                                                          "LATCHKEY_SESSION=1", NULL } };
     char expected[256];
     (void)state;
-    struct tool *tool = tool_start_in(&setting, ARGS("lock", path, "--", "sh", "-c",
-                                                     "env | grep ^LATCHKEY_; \"$LATCHKEY\" --json status \"$LATCHKEY_LOCK_PATH\""));
+    struct tool *tool = tool_start_in(
+        &setting, ARGS("lock", path, "--", "sh", "-c",
+                       "env | grep ^LATCHKEY_; \"$LATCHKEY\" --json status \"$LATCHKEY_LOCK_PATH\""));
     assert_int_equal(tool_wait(tool), 0);
     const char *out = tool_out(tool);
 
@@ -108,7 +110,8 @@ static void the_configuration_file_gives_defaults_and_goes_on_to_the_command(voi
     /* A relative name is made absolute; an empty root on the way down says that there is none. */
     snprintf(script, sizeof(script),
              "cd %s && \"$LATCHKEY\" -C a.conf lock %s -- sh -c 'env | grep LATCHKEY_; \"$LATCHKEY\" status %s;"
-             " unset LATCHKEY_LOCK_NODE; \"$LATCHKEY\" lock %s -- true; echo code=$?; LATCHKEY_ROOT= \"$LATCHKEY\" status /team%s'",
+             " unset LATCHKEY_LOCK_NODE; \"$LATCHKEY\" lock %s -- true; echo code=$?; LATCHKEY_ROOT= \"$LATCHKEY\" "
+             "status /team%s'",
              folder, path, path, path, path);
     struct tool *tool = tool_start_in(&(struct setting){ .program = "sh" }, ARGS("-c", script));
     assert_int_equal(tool_wait(tool), 0);
@@ -137,8 +140,8 @@ static void a_closed_standard_descriptor_stays_closed_for_the_command(void **sta
 {
     const struct setting setting = { .out_to = "" };
     (void)state;
-    struct tool *tool = tool_start_in(&setting, ARGS("lock", harness_path("lock"), "--", "sh", "-c",
-                                                     "[ -e /proc/self/fd/1 ] && exit 3; exit 4"));
+    struct tool *tool = tool_start_in(
+        &setting, ARGS("lock", harness_path("lock"), "--", "sh", "-c", "[ -e /proc/self/fd/1 ] && exit 3; exit 4"));
     assert_int_equal(tool_wait(tool), 4);
     tool_free(tool);
 }
@@ -257,11 +260,28 @@ static void a_signal_while_connecting_ends_it_at_once(void **state)
     struct setting setting = { .servers = harness_no_server() };
     (void)state;
     struct tool *tool = tool_start_in(&setting, ARGS("--connect-timeout", "600", "lock", "/p", "--", "true"));
-    /* Once there is a guardian the signals are blocked or not far from it; before, TERM kills as usual. */
-    while (kill(tool->pid, SIGTERM) == 0 && !tool->ended && tool_wait(tool) == 0)
-        ;
-    assert_int_equal(tool->code, 128 + SIGTERM);
+    tool_guardian(tool);
+    kill(tool->pid, SIGTERM);
+    assert_int_equal(tool_wait(tool), 128 + SIGTERM);
     tool_free(tool);
+}
+
+/* From the first instruction to well into CMD: somewhere on the way TERM stops killing latchkey itself, then leaves the
+ * line, then goes on to CMD. It ends as if by TERM each time, and nothing stays. */
+static void terminated_at_any_moment_it_is_143_and_nothing_stays(void **state)
+{
+    enum { MOMENTS = 60, STEP_MS = 2 };
+    const char *path = harness_path("lock");
+    (void)state;
+    for (int i = 0; i < MOMENTS; i++) {
+        struct tool *tool = tool_start(ARGS("lock", path, "--", "sleep", "600"));
+        poll(NULL, 0, i * STEP_MS);
+        kill(tool->pid, SIGTERM);
+        assert_int_equal(tool_wait(tool), 128 + SIGTERM);
+        assert_string_equal(tool_err(tool), "");
+        tool_free(tool);
+        await_line(path, 0);
+    }
 }
 
 static void signals_go_on_to_the_command(void **state)
@@ -346,8 +366,8 @@ static void a_lock_inside_itself_is_refused(void **state)
     tool_free(tool);
 
     /* Another lock is fine, and a trial does not wait. */
-    snprintf(script, sizeof(script), "\"$LATCHKEY\" lock %s-2 -- true && \"$LATCHKEY\" lock -n %s -- true; echo code=$?", path,
-             path);
+    snprintf(script, sizeof(script),
+             "\"$LATCHKEY\" lock %s-2 -- true && \"$LATCHKEY\" lock -n %s -- true; echo code=$?", path, path);
     tool = tool_run(0, ARGS("lock", path, "--", "sh", "-c", script));
     assert_int_equal(number_after(tool_out(tool), "code="), 124);
     tool_free(tool);
@@ -356,8 +376,8 @@ static void a_lock_inside_itself_is_refused(void **state)
 static void a_permit_of_one_is_a_lock_and_a_label_is_shown(void **state)
 {
     (void)state;
-    struct tool *tool = tool_run(0, ARGS("lock", "-x", "--permits", "1", "--label", "night\tly", harness_path("lock"), "--",
-                                         "sh", "-c", "\"$LATCHKEY\" status $LATCHKEY_LOCK_PATH"));
+    struct tool *tool = tool_run(0, ARGS("lock", "-x", "--permits", "1", "--label", "night\tly", harness_path("lock"),
+                                         "--", "sh", "-c", "\"$LATCHKEY\" status $LATCHKEY_LOCK_PATH"));
     assert_non_null(strstr(tool_out(tool), "\"night\\x09ly\""));
     assert_non_null(strstr(tool_out(tool), "lock, 1 in line, "));
     assert_non_null(strstr(tool_out(tool), "1 holds "));
@@ -369,7 +389,8 @@ static void json_goes_where_the_command_does_not_write(void **state)
     const char *path = harness_path("lock");
     char expected[128];
     (void)state;
-    struct tool *tool = tool_run(3, ARGS("lock", "--json", "--status-fd", "9", path, "--", "sh", "-c", "echo mine; exit 3"));
+    struct tool *tool = tool_run(
+        3, ARGS("lock", "--json", "--status-fd", "9", path, "--", "sh", "-c", "echo mine; exit 3"));
     assert_string_equal(tool_out(tool), "mine\n");
     assert_string_equal(tool_err(tool), "");
     snprintf(expected, sizeof(expected), "{\"status\":\"done\",\"path\":\"%s\",\"code\":3,", path);
@@ -414,6 +435,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(waiters_are_served_in_their_order),
         cmocka_unit_test(a_signal_while_waiting_leaves_the_line),
         cmocka_unit_test(a_signal_while_connecting_ends_it_at_once),
+        cmocka_unit_test(terminated_at_any_moment_it_is_143_and_nothing_stays),
         cmocka_unit_test(signals_go_on_to_the_command),
         cmocka_unit_test(signals_go_on_to_the_whole_group),
         cmocka_unit_test(some_signals_do_not_go_on),

@@ -24,15 +24,16 @@ static int stop(void **state)
 }
 
 /* A holder whose only way to the server is the proxy. CMD and a child of its say when they get TERM. */
-#define SCRIPT                                                                                                        \
-    "trap 'echo parent heard; exit 1' TERM; sh -c \"trap 'echo child heard' TERM; echo child=\\$\\$; while :; do sleep 0.05; "  \
+#define SCRIPT                                                                                                         \
+    "trap 'echo parent heard; exit 1' TERM; sh -c \"trap 'echo child heard' TERM; echo child=\\$\\$; while :; do "     \
+    "sleep 0.05; "                                                                                                     \
     "done\" & echo parent=$$; while :; do sleep 0.05; done"
 
 static struct tool *hold_by_proxy(const char *path, const char *option, const char *script)
 {
     const struct setting setting = { .servers = zkbox_proxy_address(proxy) };
-    struct tool *tool = tool_start_in(&setting, ARGS("--session-timeout", "4", "lock", "--status-fd", "9", option, path,
-                                                     "--", "sh", "-c", script));
+    struct tool *tool = tool_start_in(
+        &setting, ARGS("--session-timeout", "4", "lock", "--status-fd", "9", option, path, "--", "sh", "-c", script));
     tool_await_out(tool, "parent=");
     tool_await_out(tool, "child=");
     return tool;
@@ -90,9 +91,10 @@ static void a_server_lost_for_good_is_told_then_killed_and_123(void **state)
 
 static void a_silent_server_is_as_good_as_lost(void **state)
 {
-    struct tool *tool = hold_by_proxy(harness_path("loss"), "--on-lost=USR1",
-                                      "trap 'echo parent heard' USR1; sh -c 'echo child=$$; exec sleep 600' & echo parent=$$;"
-                                      " while :; do sleep 0.05; done");
+    struct tool *tool = hold_by_proxy(
+        harness_path("loss"), "--on-lost=USR1",
+        "trap 'echo parent heard' USR1; sh -c 'echo child=$$; exec sleep 600' & echo parent=$$;"
+        " while :; do sleep 0.05; done");
     (void)state;
     zkbox_proxy_stall(proxy);
     expect_lost(tool);
@@ -103,8 +105,9 @@ static void a_silent_server_is_as_good_as_lost(void **state)
 
 static void a_short_outage_changes_nothing(void **state)
 {
-    struct tool *tool = hold_by_proxy(harness_path("loss"), "--on-lost=TERM",
-                                      "trap 'exit 7' USR1; trap 'echo heard' TERM; echo parent=$$ child=0; while :; do sleep 0.05; done");
+    struct tool *tool = hold_by_proxy(
+        harness_path("loss"), "--on-lost=TERM",
+        "trap 'exit 7' USR1; trap 'echo heard' TERM; echo parent=$$ child=0; while :; do sleep 0.05; done");
     (void)state;
     zkbox_proxy_cut(proxy);
     zkbox_proxy_heal(proxy);
@@ -259,7 +262,8 @@ static void stopping_the_front_alone_keeps_the_lock(void **state)
 static void a_grace_that_is_too_long_is_cut_and_that_is_said(void **state)
 {
     (void)state;
-    struct tool *tool = tool_run(0, ARGS("--session-timeout", "4", "lock", "--grace", "2", harness_path("loss"), "--", "true"));
+    struct tool *tool = tool_run(
+        0, ARGS("--session-timeout", "4", "lock", "--grace", "2", harness_path("loss"), "--", "true"));
     tool_says(tool, "the grace is cut to 1 s");
     tool_free(tool);
 }

@@ -17,8 +17,8 @@ static struct tool *start_shell(const char *script, const char *path)
 static void a_command_reads_the_terminal(void **state)
 {
     (void)state;
-    struct tool *tool = start_shell("\"$LATCHKEY\" lock $0 -- sh -c 'echo ready; read word; echo got-$word'; echo code=$?",
-                                    harness_path("tty"));
+    struct tool *tool = start_shell(
+        "\"$LATCHKEY\" lock $0 -- sh -c 'echo ready; read word; echo got-$word'; echo code=$?", harness_path("tty"));
     tool_await_out(tool, "ready");
     tool_type(tool, "hello\n");
     tool_await_out(tool, "got-hello");
@@ -78,9 +78,10 @@ static void ctrl_z_stops_the_job_and_keeps_the_lock(void **state)
     const char *path = harness_path("tty");
     char script[512];
     (void)state;
-    snprintf(script, sizeof(script),
-             "\"$LATCHKEY\" --session-timeout 2 lock $0 -- sh -c 'echo ready; read word; echo got-$word'; echo stopped-$?;"
-             " read pause; fg; echo code=$?");
+    snprintf(
+        script, sizeof(script),
+        "\"$LATCHKEY\" --session-timeout 2 lock $0 -- sh -c 'echo ready; read word; echo got-$word'; echo stopped-$?;"
+        " read pause; fg; echo code=$?");
     struct tool *tool = start_shell(script, path);
     tool_await_out(tool, "ready");
     tool_type(tool, "\032");
@@ -89,7 +90,7 @@ static void ctrl_z_stops_the_job_and_keeps_the_lock(void **state)
     struct tool *next = tool_run(124, ARGS("lock", "-w", "5", path, "--", "true"));
     tool_free(next);
     tool_type(tool, "go on\n");
-    tool_await_out(tool, "lock");  /* fg shows the job */
+    tool_await_out(tool, "lock"); /* fg shows the job */
     tool_type(tool, "hello\n");
     tool_await_out(tool, "got-hello");
     tool_await_out(tool, "code=0");
@@ -102,8 +103,8 @@ static void without_a_shell_ctrl_z_stops_nothing(void **state)
 {
     const struct setting setting = { .on_terminal = true };
     (void)state;
-    struct tool *tool = tool_start_in(&setting, ARGS("lock", harness_path("tty"), "--", "sh", "-c",
-                                                     "echo ready; read word; echo got-$word"));
+    struct tool *tool = tool_start_in(
+        &setting, ARGS("lock", harness_path("tty"), "--", "sh", "-c", "echo ready; read word; echo got-$word"));
     tool_await_out(tool, "ready");
     tool_type(tool, "\032");
     tool_type(tool, "hello\n");

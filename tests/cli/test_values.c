@@ -12,9 +12,15 @@ static void seconds_are_finite_and_not_negative(void **state)
     static const struct {
         const char *text;
         int64_t ns;
-    } good[] = { { "0", 0 }, { "1", 1000000000 }, { "1.5", 1500000000 }, { ".25", 250000000 }, { "3.", 3000000000 },
-                 { "0.0000000019", 1 }, { "99999999999999999999999", 1000000000000000000 } };
-    static const char *const bad[] = { "", ".", "-1", "+1", "1s", "1,5", "1e3", "inf", "nan", "0x10", " 1", "1 ", "1.5.2" };
+    } good[] = { { "0", 0 },
+                 { "1", 1000000000 },
+                 { "1.5", 1500000000 },
+                 { ".25", 250000000 },
+                 { "3.", 3000000000 },
+                 { "0.0000000019", 1 },
+                 { "99999999999999999999999", 1000000000000000000 } };
+    static const char *const bad[] = { "",    ".",   "-1",   "+1", "1s", "1,5",  "1e3",
+                                       "inf", "nan", "0x10", " 1", "1 ", "1.5.2" };
     int64_t ns = -7;
     (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -57,10 +63,21 @@ static void times_are_rfc_3339_or_relative(void **state)
         { "+90", true, 90000 },
         { "+0.5", true, 500 },
     };
-    static const char *const bad[] = { "", "+", "+-1", "now", "2000-02-30T00:00:00Z", "2001-02-29T00:00:00Z",
-                                       "2000-13-01T00:00:00Z", "2000-01-01T24:00:00Z", "2000-01-01T00:60:00Z",
-                                       "2000-01-01T00:00:00", "2000-01-01", "2000-01-01T00:00:00.Z",
-                                       "2000-01-01T00:00:00Zx", "2000-1-01T00:00:00Z", "2000-01-01T00:00:00+0200" };
+    static const char *const bad[] = { "",
+                                       "+",
+                                       "+-1",
+                                       "now",
+                                       "2000-02-30T00:00:00Z",
+                                       "2001-02-29T00:00:00Z",
+                                       "2000-13-01T00:00:00Z",
+                                       "2000-01-01T24:00:00Z",
+                                       "2000-01-01T00:60:00Z",
+                                       "2000-01-01T00:00:00",
+                                       "2000-01-01",
+                                       "2000-01-01T00:00:00.Z",
+                                       "2000-01-01T00:00:00Zx",
+                                       "2000-1-01T00:00:00Z",
+                                       "2000-01-01T00:00:00+0200" };
     struct cli_time time;
     (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -94,8 +111,8 @@ static void ages_are_told_in_two_units(void **state)
     static const struct {
         int64_t ms;
         const char *text;
-    } cases[] = { { -5, "0ms" }, { 999, "999ms" }, { 1000, "1.0s" }, { 59999, "59.9s" }, { 247000, "4m07s" },
-                  { 18720000, "5h12m" }, { 273600000, "3d04h" } };
+    } cases[] = { { -5, "0ms" },       { 999, "999ms" },      { 1000, "1.0s" },      { 59999, "59.9s" },
+                  { 247000, "4m07s" }, { 18720000, "5h12m" }, { 273600000, "3d04h" } };
     char text[CLI_TIME_SIZE];
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -105,10 +122,8 @@ static void ages_are_told_in_two_units(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(seconds_are_finite_and_not_negative),
-        cmocka_unit_test(numbers_are_digits_within_bounds),
-        cmocka_unit_test(times_are_rfc_3339_or_relative),
-        cmocka_unit_test(times_are_printed_as_they_are_read),
+        cmocka_unit_test(seconds_are_finite_and_not_negative), cmocka_unit_test(numbers_are_digits_within_bounds),
+        cmocka_unit_test(times_are_rfc_3339_or_relative),      cmocka_unit_test(times_are_printed_as_they_are_read),
         cmocka_unit_test(ages_are_told_in_two_units),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

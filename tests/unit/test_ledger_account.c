@@ -61,8 +61,8 @@ static void each_state_allows_what_the_header_says(void **state)
         int freeze, freeze_same, unfreeze_same, unfreeze_other, redeem, redeem_same, redeem_other, refund, cancel;
     } table[] = {
         { "claimed", LK_OK, LK_OK, LK_OK, LK_OK, LK_OK, LK_E_NOT_FROZEN, LK_E_NOT_FROZEN, LK_E_NOT_REDEEMED, LK_OK },
-        { "frozen", LK_E_FROZEN, LK_E_FROZEN, LK_OK, LK_E_FROZEN, LK_E_FROZEN, LK_OK, LK_E_FROZEN,
-          LK_E_NOT_REDEEMED, LK_E_FROZEN },
+        { "frozen", LK_E_FROZEN, LK_E_FROZEN, LK_OK, LK_E_FROZEN, LK_E_FROZEN, LK_OK, LK_E_FROZEN, LK_E_NOT_REDEEMED,
+          LK_E_FROZEN },
         { "redeemed", LK_E_REDEEMED, LK_E_REDEEMED, LK_E_REDEEMED, LK_E_REDEEMED, LK_E_REDEEMED, LK_E_REDEEMED,
           LK_E_REDEEMED, LK_OK, LK_E_REDEEMED },
         { "void", LK_E_VOID, LK_E_VOID, LK_E_VOID, LK_E_VOID, LK_E_VOID, LK_E_VOID, LK_E_VOID, LK_E_VOID, LK_E_VOID },
@@ -82,10 +82,14 @@ static void each_state_allows_what_the_header_says(void **state)
             if (row == 3)
                 assert_int_equal(VOID(s, coupon), LK_OK);
             const int answers[] = {
-                column == 0 ? FREEZE(s, coupon, "other") : 0,   column == 1 ? FREEZE(s, coupon, "same") : 0,
-                column == 2 ? UNFREEZE(s, coupon, "same") : 0,  column == 3 ? UNFREEZE(s, coupon, "other") : 0,
-                column == 4 ? REDEEM(s, coupon, NULL) : 0,      column == 5 ? REDEEM(s, coupon, "same") : 0,
-                column == 6 ? REDEEM(s, coupon, "other") : 0,   column == 7 ? REFUND(s, coupon, NULL) : 0,
+                column == 0 ? FREEZE(s, coupon, "other") : 0,
+                column == 1 ? FREEZE(s, coupon, "same") : 0,
+                column == 2 ? UNFREEZE(s, coupon, "same") : 0,
+                column == 3 ? UNFREEZE(s, coupon, "other") : 0,
+                column == 4 ? REDEEM(s, coupon, NULL) : 0,
+                column == 5 ? REDEEM(s, coupon, "same") : 0,
+                column == 6 ? REDEEM(s, coupon, "other") : 0,
+                column == 7 ? REFUND(s, coupon, NULL) : 0,
                 column == 8 ? VOID(s, coupon) : 0,
             };
             if (answers[column] != wanted[column])

@@ -18,7 +18,7 @@ static const char *told(struct list *head)
     static char names[8];
     size_t count = 0;
 
-    list_for_each(node, head)
+    list_for_each (node, head)
         names[count++] = container_of(node, struct guest, node)->name;
     names[count] = '\0';
     return names;
@@ -91,7 +91,7 @@ static void members_may_leave_while_the_list_is_walked(void **state)
     (void)state;
     for (size_t i = 0; i < 4; i++)
         list_append(&head, &guests[i].node);
-    list_for_each_safe(node, &head) {
+    list_for_each_safe (node, &head) {
         if (seen++ % 2 == 0)
             list_remove(node);
     }

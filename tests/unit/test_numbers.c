@@ -15,8 +15,8 @@
 
 static void the_predecessor_is_the_largest_number_before_ours_in_any_order(void **state)
 {
-    const struct keeper_reply list =
-        LISTING("lk-lock-0000000009", "lk-lock-0000000002", "lk-lock-0000000007", "lk-lock-0000000004");
+    const struct keeper_reply list = LISTING("lk-lock-0000000009", "lk-lock-0000000002", "lk-lock-0000000007",
+                                             "lk-lock-0000000004");
     bool own;
 
     (void)state;
@@ -29,8 +29,7 @@ static void the_predecessor_is_the_largest_number_before_ours_in_any_order(void 
 
 static void other_programs_znodes_stand_in_the_line_too(void **state)
 {
-    const struct keeper_reply list =
-        LISTING("_c_6bc1-lock-0000000005", "lk-lock-0000000006", "5f3a__lock__0000000003");
+    const struct keeper_reply list = LISTING("_c_6bc1-lock-0000000005", "lk-lock-0000000006", "5f3a__lock__0000000003");
     bool own;
 
     (void)state;

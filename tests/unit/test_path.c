@@ -68,27 +68,28 @@ static void a_path_may_have_1024_bytes_and_no_more(void **state)
 
 static void a_path_is_utf8_that_the_server_takes(void **state)
 {
-    static const char *const good[] = {
-        "/\xc3\xa4", "/\xe2\x82\xac", "/\xf0\x9f\x98\x80", "/\xed\x9f\xbf", "/\xef\xa4\x80", "/\xef\xbf\xaf",
-        "/\xf4\x8f\xbf\xbf",
-    };
+    static const char *const good[] = { "/\xc3\xa4", "/\xe2\x82\xac", "/\xed\x9f\xbf", "/\xef\xa4\x80",
+                                        "/\xef\xbf\xaf" };
     static const char *const bad[] = {
-        "/\xff",                      /* never in UTF-8 */
-        "/\x80",                      /* a tail without its head */
-        "/\xc3",                      /* a head without its tail */
+        "/\xff", /* never in UTF-8 */
+        "/\x80", /* a tail without its head */
+        "/\xc3", /* a head without its tail */
         "/\xe2\x82",
         "/\xf0\x9f\x98",
-        "/\xc0\xaf",                  /* overlong '/' */
+        "/\xc0\xaf", /* overlong '/' */
         "/\xe0\x80\xaf",
-        "/\xf0\x80\x80\xaf",
-        "/\xed\xa0\x80",              /* U+D800, a surrogate */
-        "/\xee\x80\x80",              /* U+E000, private */
-        "/\xef\xa3\xbf",              /* U+F8FF */
-        "/\xef\xbf\xb0",              /* U+FFF0 */
-        "/\xef\xbf\xbf",              /* U+FFFF */
-        "/\xf4\x90\x80\x80",          /* above U+10FFFF */
-        "/a\nb", "/a\x7f/b", "/\x1f",
-        "/\xc2\x80", "/\xc2\x9f",     /* C1 control characters */
+        "/\xed\xa0\x80",     /* U+D800, a surrogate */
+        "/\xee\x80\x80",     /* U+E000, private */
+        "/\xef\xa3\xbf",     /* U+F8FF */
+        "/\xef\xbf\xb0",     /* U+FFF0 */
+        "/\xef\xbf\xbf",     /* U+FFFF */
+        "/\xf0\x9f\x98\x80", /* U+1F600: UTF-8, but the server sees two surrogates */
+        "/\xf4\x90\x80\x80", /* above U+10FFFF */
+        "/a\nb",             /* control characters */
+        "/a\x7f/b",
+        "/\x1f",
+        "/\xc2\x80",
+        "/\xc2\x9f",
     };
 
     (void)state;
@@ -96,6 +97,15 @@ static void a_path_is_utf8_that_the_server_takes(void **state)
         assert_path(good[i], LK_OK);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_path(bad[i], LK_E_PATH);
+}
+
+static void text_may_have_characters_that_a_path_may_not(void **state)
+{
+    (void)state;
+    assert_true(utf8_is_valid("\xf0\x9f\x98\x80", 4));
+    assert_true(utf8_is_valid("\xf4\x8f\xbf\xbf", 4));
+    assert_false(utf8_is_valid("\xf4\x90\x80\x80", 4));
+    assert_false(utf8_is_valid("\xf0\x80\x80\xaf", 4));
 }
 
 static void utf8_ends_where_its_size_says(void **state)
@@ -138,7 +148,12 @@ static void a_place_in_line_is_ten_digits_at_the_end_of_a_name(void **state)
 static void what_has_no_number_leaves_it_untouched(void **state)
 {
     static const char *const names[] = {
-        "", "leases", "lock-42", "000000042", "lock-00000000x2", "lock--2147483648",
+        "",
+        "leases",
+        "lock-42",
+        "000000042",
+        "lock-00000000x2",
+        "lock--2147483648",
         "lock-2147483648", /* past the end of the server's counter */
         "lock-9999999999",
     };
@@ -160,6 +175,7 @@ int main(void)
         cmocka_unit_test(the_servers_own_tree_is_refused_and_its_namesakes_are_not),
         cmocka_unit_test(a_path_may_have_1024_bytes_and_no_more),
         cmocka_unit_test(a_path_is_utf8_that_the_server_takes),
+        cmocka_unit_test(text_may_have_characters_that_a_path_may_not),
         cmocka_unit_test(utf8_ends_where_its_size_says),
         cmocka_unit_test(a_path_is_joined_and_taken_apart),
         cmocka_unit_test(a_place_in_line_is_ten_digits_at_the_end_of_a_name),

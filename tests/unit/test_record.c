@@ -61,8 +61,8 @@ static void numbers_are_big_endian_behind_a_header_of_eight_bytes(void **state)
 {
     struct record_out out = record_of_all();
     static const unsigned char header[] = { 'L', 'K', RECORD_PLACE, VERSION };
-    static const unsigned char body[] = { 1,  2,  3,  4,  5,  6, 7, 8,   9,   10,  11,  12,
-                                          13, 14, 15, 0,  5,  'w', 'o', 'r', 'd', 's', 0, 0xff };
+    static const unsigned char body[] = { 1,  2,  3,  4, 5, 6,   7,   8,   9,   10,  11, 12,
+                                          13, 14, 15, 0, 5, 'w', 'o', 'r', 'd', 's', 0,  0xff };
 
     (void)state;
     assert_int_equal(out.size, RECORD_HEADER_SIZE + sizeof body);

@@ -16,7 +16,7 @@ enum { TIMERS = 100, STEPS = 4000, SEEDS = 25 };
 
 struct alarm {
     struct timer timer;
-    bool is_set;      /* the model's word, not the heap's */
+    bool is_set; /* the model's word, not the heap's */
     int64_t at_ns;
     struct room *room;
 };

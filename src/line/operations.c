@@ -1,0 +1,322 @@
+/* operations.c - what a user asks of a holder and waits for: the grant, its end, its loss, new words.
+ *
+ * An errand is one such request. The blocking call is the asynchronous one plus a wait: both begin it the same way. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "line/holder.h"
+
+struct errand {
+    struct op op;
+    struct holder *holder;
+    struct list member;  /* of holder->watchers or holder->releases */
+    const struct errand_kind *kind;
+    bool flag;           /* acquire: only if free. release: also while waiting */
+    int64_t deadline_ns;
+    lk_done_fn *done;
+    void *arg;
+};
+
+struct errand_kind {
+    int (*refusal)(const struct holder *holder, bool flag); /* LK_OK: it may begin */
+    void (*begin)(struct holder *holder, struct errand *errand);
+    int (*withdraw)(struct op *op, int status);
+};
+
+void holder_end_all(struct list *errands, int status)
+{
+    for (struct list *node; (node = list_take(errands)) != NULL;)
+        op_done(&container_of(node, struct errand, member)->op, status);
+}
+
+static int member_withdraw(struct op *op, int status)
+{
+    list_remove(&container_of(op, struct errand, op)->member);
+    return status;
+}
+
+/* ---- entering, waiting, leaving ---- */
+
+static int holder_enter(struct holder *holder, bool to_wait)
+{
+    if (!holder)
+        return LK_E_INVALID;
+    int status = client_enter(holder->client);
+    if (status == LK_OK && to_wait && op_may_wait(holder->client) != LK_OK) {
+        client_leave(holder->client);
+        status = LK_E_WOULD_DEADLOCK;
+    }
+    return status;
+}
+
+/* Another thread may free the holder meanwhile, which ends the wait: its memory stays until holder_leave(). */
+static int holder_wait(struct holder *holder, struct op *op)
+{
+    holder->threads++;
+    int status = op_wait(op);
+    holder->threads--;
+    return status;
+}
+
+static int holder_leave(struct holder *holder, int status)
+{
+    lk_client *client = holder->client;
+
+    holder_destroy_if_over(holder);
+    client_leave(client);
+    return status;
+}
+
+static void errand_deliver(struct callback *callback)
+{
+    struct op *op = container_of(callback, struct op, callback);
+    struct errand *errand = container_of(op, struct errand, op);
+
+    errand->done(op->status, errand->arg);
+    free(errand);
+}
+
+/* Inside the monitor. */
+static int errand_begin(struct holder *holder, struct errand *errand)
+{
+    int status = errand->kind->refusal(holder, errand->flag);
+
+    if (status != LK_OK)
+        return status;
+    errand->holder = holder;
+    op_begin(holder->client, &errand->op, errand->deadline_ns, errand->kind->withdraw,
+             errand->done ? errand_deliver : NULL);
+    errand->kind->begin(holder, errand);
+    return LK_OK;
+}
+
+/* Enters, and stays inside with the status: holder_leave() follows, unless `*out_inside` is false. */
+static int errand_run(struct holder *holder, struct errand *errand, bool *out_inside)
+{
+    int status = holder_enter(holder, true);
+
+    *out_inside = status == LK_OK;
+    if (status == LK_OK)
+        status = errand_begin(holder, errand);
+    return status == LK_OK ? holder_wait(holder, &errand->op) : status;
+}
+
+static int errand_start(struct holder *holder, const struct errand *wish, lk_op *out_op)
+{
+    if (!wish->done)
+        return LK_E_INVALID;
+    int status = holder_enter(holder, false);
+    if (status != LK_OK)
+        return status;
+    struct errand *errand = malloc(sizeof *errand);
+    if (errand)
+        *errand = *wish;
+    status = errand ? errand_begin(holder, errand) : LK_E_NOMEM;
+    if (status != LK_OK)
+        free(errand);
+    else if (out_op)
+        out_op->id = errand->op.id;
+    client_leave(holder->client);
+    return status;
+}
+
+/* ---- acquire ---- */
+
+static int acquire_refusal(const struct holder *holder, bool only_if_free)
+{
+    (void)only_if_free;
+    return holder->state == LK_IDLE || holder->state == LK_LOST ? LK_OK : LK_E_STATE;
+}
+
+static void acquire_begin(struct holder *holder, struct errand *errand)
+{
+    holder->acquire = &errand->op;
+    holder->only_if_free = errand->flag;
+    holder_change(holder, LK_WAITING, LK_OK);
+    place_join(&holder->place, errand->flag);
+}
+
+static int acquire_withdraw(struct op *op, int status)
+{
+    struct holder *holder = container_of(op, struct errand, op)->holder;
+
+    holder->acquire = NULL;
+    holder_change(holder, LK_IDLE, status);
+    holder_end_all(&holder->proclaims, LK_E_STATE);
+    place_leave(&holder->place);
+    return status;
+}
+
+static const struct errand_kind acquire_kind = { acquire_refusal, acquire_begin, acquire_withdraw };
+
+int holder_acquire(struct holder *holder, bool only_if_free, int64_t deadline_ns, lk_fence *out_fence)
+{
+    struct errand errand = { .kind = &acquire_kind, .flag = only_if_free, .deadline_ns = deadline_ns };
+    bool inside;
+    int status = errand_run(holder, &errand, &inside);
+
+    /* Granted, and lost before this thread came to run. */
+    if (status == LK_OK && !holder_holds(holder))
+        status = LK_E_LOST;
+    if (status == LK_OK && out_fence)
+        *out_fence = holder->fence;
+    return inside ? holder_leave(holder, status) : status;
+}
+
+int holder_acquire_start(struct holder *holder, bool only_if_free, int64_t deadline_ns, lk_done_fn *done, void *arg,
+                         lk_op *out_op)
+{
+    const struct errand errand = { .kind = &acquire_kind, .flag = only_if_free, .deadline_ns = deadline_ns,
+                                   .done = done, .arg = arg };
+    return errand_start(holder, &errand, out_op);
+}
+
+/* ---- release ---- */
+
+static int release_refusal(const struct holder *holder, bool also_waiting)
+{
+    switch (holder->state) {
+    case LK_HELD:
+    case LK_SUSPENDED:
+        return LK_OK;
+    case LK_LOST:
+        return LK_E_LOST;
+    case LK_WAITING:
+        return also_waiting ? LK_OK : LK_E_STATE;
+    case LK_IDLE:
+        break;
+    }
+    return LK_E_STATE;
+}
+
+static void release_begin(struct holder *holder, struct errand *errand)
+{
+    if (holder->acquire)
+        op_end(holder->acquire, LK_E_CANCELLED);
+    holder_change(holder, LK_IDLE, LK_OK);
+    holder_end_all(&holder->watchers, LK_E_STATE);
+    if (holder->place.state == PLACE_OUT) {
+        op_done(&errand->op, LK_OK);
+        return;
+    }
+    list_append(&holder->releases, &errand->member);
+    place_leave(&holder->place);
+}
+
+static const struct errand_kind release_kind = { release_refusal, release_begin, member_withdraw };
+
+int holder_release(struct holder *holder, bool also_waiting, int64_t deadline_ns)
+{
+    struct errand errand = { .kind = &release_kind, .flag = also_waiting, .deadline_ns = deadline_ns };
+    bool inside;
+    int status = errand_run(holder, &errand, &inside);
+
+    return inside ? holder_leave(holder, status) : status;
+}
+
+int holder_release_start(struct holder *holder, bool also_waiting, int64_t deadline_ns, lk_done_fn *done, void *arg,
+                         lk_op *out_op)
+{
+    const struct errand errand = { .kind = &release_kind, .flag = also_waiting, .deadline_ns = deadline_ns,
+                                   .done = done, .arg = arg };
+    return errand_start(holder, &errand, out_op);
+}
+
+/* ---- the loss ---- */
+
+static int watch_refusal(const struct holder *holder, bool flag)
+{
+    (void)flag;
+    return holder_holds(holder) || holder->state == LK_LOST ? LK_OK : LK_E_STATE;
+}
+
+static void watch_begin(struct holder *holder, struct errand *errand)
+{
+    if (holder->state == LK_LOST)
+        op_done(&errand->op, LK_OK);
+    else
+        list_append(&holder->watchers, &errand->member);
+}
+
+static const struct errand_kind watch_kind = { watch_refusal, watch_begin, member_withdraw };
+
+int holder_wait_lost(struct holder *holder, int64_t deadline_ns)
+{
+    struct errand errand = { .kind = &watch_kind, .deadline_ns = deadline_ns };
+    bool inside;
+    int status = errand_run(holder, &errand, &inside);
+
+    return inside ? holder_leave(holder, status) : status;
+}
+
+/* ---- proclaim: new words, same place ---- */
+
+/* Asked for while the create is on its way, it waits in holder->proclaims. */
+struct proclaim {
+    struct errand errand;
+    struct request_group requests;
+};
+
+static void proclaim_answered(void *context, const struct keeper_reply *reply)
+{
+    struct proclaim *proclaim = context;
+    op_done(&proclaim->errand.op, reply->rc == KEEPER_NO_NODE ? LK_E_LOST : place_status(reply->rc));
+}
+
+static void proclaim_send(struct holder *holder, struct proclaim *proclaim)
+{
+    int status = place_proclaim(&holder->place, &proclaim->requests, proclaim_answered, proclaim);
+
+    if (status != LK_OK)
+        op_done(&proclaim->errand.op, status);
+}
+
+void holder_send_proclaims(struct holder *holder)
+{
+    for (struct list *node; (node = list_take(&holder->proclaims)) != NULL;)
+        proclaim_send(holder, container_of(container_of(node, struct errand, member), struct proclaim, errand));
+}
+
+static int proclaim_refusal(const struct holder *holder, bool flag)
+{
+    (void)flag;
+    return holder_holds(holder) || holder->state == LK_WAITING ? LK_OK : LK_E_STATE;
+}
+
+static void proclaim_begin(struct holder *holder, struct errand *errand)
+{
+    if (place_has_node(&holder->place))
+        proclaim_send(holder, container_of(errand, struct proclaim, errand));
+    else
+        list_append(&holder->proclaims, &errand->member);
+}
+
+static int proclaim_withdraw(struct op *op, int status)
+{
+    struct errand *errand = container_of(op, struct errand, op);
+
+    list_remove(&errand->member);
+    request_drop(&container_of(errand, struct proclaim, errand)->requests);
+    return status;
+}
+
+static const struct errand_kind proclaim_kind = { proclaim_refusal, proclaim_begin, proclaim_withdraw };
+
+int holder_proclaim(struct holder *holder, const void *words, size_t size, int64_t deadline_ns)
+{
+    struct proclaim proclaim = { .errand = { .kind = &proclaim_kind, .deadline_ns = deadline_ns } };
+
+    if (!words && size)
+        return LK_E_INVALID;
+    int status = holder_enter(holder, true);
+    if (status != LK_OK)
+        return status;
+    status = proclaim_refusal(holder, false);
+    if (status == LK_OK)
+        status = holder_set_words(holder, words, size);
+    if (status == LK_OK)
+        status = errand_begin(holder, &proclaim.errand);
+    if (status == LK_OK)
+        status = holder_wait(holder, &proclaim.errand.op);
+    return holder_leave(holder, status);
+}

@@ -1,0 +1,154 @@
+/* sim.c - one seed, from the choice of its world to the last check. */
+#include "sim.h"
+
+#include <inttypes.h>
+
+/* A world that steps more often than any honest one is going in circles. */
+#define STEPS_MAX 2000000
+
+static void step(struct sim *sim)
+{
+    struct world *world = &sim->world;
+    const struct server *servers = sim->ensemble.servers;
+    size_t applied = 0;
+
+    sim->touched = NULL;
+    if (!world_step(world)) {
+        world_fail(world, "nothing can ever happen again");
+        return;
+    }
+    for (int i = 0; i < sim->ensemble.size; i++)
+        applied += servers[i].applied;
+    if (sim->touched || applied != sim->applied_seen) {
+        invariants_check(sim);
+        if (sim->workload->check)
+            sim->workload->check(sim);
+    }
+    sim->applied_seen = applied;
+    if (world->steps > STEPS_MAX)
+        world_fail(world, "the world goes in circles");
+}
+
+static void run_until(struct sim *sim, int64_t until_ns)
+{
+    while (sim->world.now_ns < until_ns && !sim->world.failure[0])
+        step(sim);
+}
+
+/* Steps until `done`, or fails. */
+static bool await(struct sim *sim, bool (*done)(struct sim *sim), int64_t within_ns, const char *what)
+{
+    int64_t until_ns = sim->world.now_ns + within_ns;
+
+    while (!sim->world.failure[0] && !done(sim)) {
+        if (sim->world.now_ns > until_ns)
+            world_fail(&sim->world, "%s within %" PRId64 " s of healed servers", what, within_ns / SECOND);
+        else
+            step(sim);
+    }
+    return !sim->world.failure[0];
+}
+
+static bool is_clean(struct sim *sim)
+{
+    return invariants_left_over(sim) == 0;
+}
+
+static bool are_closed(struct sim *sim)
+{
+    list_for_each(node, &sim->clients)
+    {
+        if (!links_are_closed(container_of(node, struct sim_client, node)))
+            return false;
+    }
+    return true;
+}
+
+static bool are_sessions_over(struct sim *sim)
+{
+    return list_is_empty(&ensemble_truth(&sim->ensemble)->sessions);
+}
+
+static void choose_world(struct sim *sim)
+{
+    struct chance *chance = &sim->world.chance;
+    int64_t tick_ns = chance_between(chance, 1, 5) * 100 * MS;
+
+    ensemble_begin(&sim->ensemble, &sim->world, chance_percent(chance, 40) ? 1 : 3, tick_ns,
+                   (int)chance_between(chance, 2, 10));
+    sim->ensemble.late_percent = chance_percent(chance, 50) ? 20 : 0;
+    sim->ensemble.reap_ns = chance_percent(chance, 50) ? chance_between(chance, 100, 5000) * MS : 60 * SECOND;
+    sim->profile = (enum profile)chance_between(chance, 0, PROFILE_COUNT - 1);
+    world_tell(&sim->world, "%d server(s), tick %" PRId64 " ms, syncLimit %d, faults of kind %d", sim->ensemble.size,
+               tick_ns / MS, sim->ensemble.sync_limit, (int)sim->profile);
+}
+
+static void tell_left_over(struct sim *sim)
+{
+    const struct tree *truth = ensemble_truth(&sim->ensemble);
+    for (size_t i = 0; i < TREE_BUCKETS; i++)
+        for (const struct znode *znode = truth->buckets[i]; znode; znode = znode->bucket_next)
+            if (znode->stat.ephemeral_owner)
+                world_tell(&sim->world, "left: %s of session %" PRId64, znode->path, znode->stat.ephemeral_owner);
+}
+
+static void live(struct sim *sim)
+{
+    struct world *world = &sim->world;
+    int64_t patience_ns;
+
+    sim->workload->begin(sim);
+    faults_begin(sim, world->now_ns + chance_between(&world->chance, 3, 12) * SECOND);
+    while (sim->faulty && !world->failure[0])
+        step(sim);
+    world_tell(world, "---- healed");
+    sim->workload->settle(sim);
+    patience_ns = 20 * sim->longest_ns + 20 * SECOND;
+    if (!await(sim, sim->workload->is_settled, patience_ns, "not everybody was granted or told"))
+        return;
+    world_tell(world, "---- handles are freed");
+    sim->workload->free_handles(sim);
+    if (!await(sim, is_clean, patience_ns, "znodes of ours were left")) {
+        tell_left_over(sim);
+        return;
+    }
+    run_until(sim, world->now_ns + sim->longest_ns); /* the last sweeps look twice */
+    if (!world->failure[0] && sim->workload->check_end)
+        sim->workload->check_end(sim);
+    list_for_each(node, &sim->clients)
+    {
+        const struct sim_client *client = container_of(node, struct sim_client, node);
+        if (!client->is_dead && !world->failure[0])
+            invariants_check_engine(client);
+    }
+}
+
+static void end(struct sim *sim)
+{
+    bool failed = sim->world.failure[0];
+
+    world_tell(&sim->world, "---- clients are closed");
+    if (failed) /* memory alone is still of interest */
+        sim->workload->free_handles(sim);
+    list_for_each(node, &sim->clients)
+    {
+        struct sim_client *client = container_of(node, struct sim_client, node);
+        if (failed && !client->is_dead)
+            sim_client_kill(client);
+        sim_client_free(client);
+    }
+    if (failed)
+        return;
+    await(sim, are_closed, 10 * SECOND, "clients were not closed");
+    await(sim, are_sessions_over, 20 * sim->longest_ns + 20 * SECOND, "sessions did not end");
+}
+
+bool sim_run(struct sim *sim, const struct workload *workload, uint64_t seed, bool traces)
+{
+    *sim = (struct sim){ .workload = workload, .world = { .traces = traces } };
+    world_begin(&sim->world, seed);
+    choose_world(sim);
+    live(sim);
+    end(sim);
+    return !sim->world.failure[0];
+}
