@@ -2,7 +2,8 @@
  *
  *     acquire [SERVERS]
  *
- * Run it twice at the same time: the second waits until the first has given the lock back, or has died. */
+ * Run it twice at the same time: the second waits until the first has given the lock back, or has
+ * died. */
 #include <latchkey/latchkey.h>
 
 #include <stdio.h>

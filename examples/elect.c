@@ -2,9 +2,9 @@
  *
  *     elect [SERVERS]
  *
- * Start it in several terminals and kill the one that leads: another takes over. Each stands with a card, which the
- * observers are shown. The leader asks before every step whether it certainly still leads: nobody can tell a program
- * that is cut off that it was replaced. */
+ * Start it in several terminals and kill the one that leads: another takes over. Each stands with a
+ * card, which the observers are shown. The leader asks before every step whether it certainly still
+ * leads: nobody can tell a program that is cut off that it was replaced. */
 #include <latchkey/latchkey.h>
 
 #include <stdio.h>

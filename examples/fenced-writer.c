@@ -2,10 +2,11 @@
  *
  *     fenced-writer [SERVERS]
  *
- * A holder can be stopped between looking at its lock and writing: by its scheduler, a full disk, an operator. When it
- * goes on, another may hold. No lock service can call back a write that is already on its way; but whoever keeps the
- * data can refuse it, by remembering the largest fence that it has seen. Here Ann holds, an operator breaks her lock,
- * Bob takes it and writes, and Ann's late write is refused. */
+ * A holder can be stopped between looking at its lock and writing: by its scheduler, a full disk,
+ * an operator. When it goes on, another may hold. No lock service can call back a write that is
+ * already on its way; but whoever keeps the data can refuse it, by remembering the largest fence
+ * that it has seen. Here Ann holds, an operator breaks her lock, Bob takes it and writes, and Ann's
+ * late write is refused. */
 #include <latchkey/latchkey.h>
 
 #include <stdbool.h>

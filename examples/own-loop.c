@@ -2,9 +2,9 @@
  *
  *     own-loop [SERVERS]
  *
- * lk_fd() is readable while callbacks wait; it never changes, so it is put into poll() once. lk_dispatch() runs them,
- * here, on this thread. Nothing else depends on being dispatched: leases and heartbeats go on by themselves, so a slow
- * loop is late to hear, but loses nothing. */
+ * lk_fd() is readable while callbacks wait; it never changes, so it is put into poll() once.
+ * lk_dispatch() runs them, here, on this thread. Nothing else depends on being dispatched: leases
+ * and heartbeats go on by themselves, so a slow loop is late to hear, but loses nothing. */
 #include <latchkey/latchkey.h>
 
 #include <poll.h>
@@ -54,7 +54,8 @@ static void tick(struct program *program)
 
 static void loop(struct program *program, lk_client *client, int timer)
 {
-    struct pollfd events[] = { { .fd = lk_fd(client), .events = POLLIN }, { .fd = timer, .events = POLLIN } };
+    struct pollfd events[] = { { .fd = lk_fd(client), .events = POLLIN },
+                               { .fd = timer, .events = POLLIN } };
     uint64_t ticks;
 
     while (!program->ended && poll(events, 2, -1) >= 0) {
@@ -68,7 +69,8 @@ static void loop(struct program *program, lk_client *client, int timer)
 int main(int argc, char **argv)
 {
     const char *servers = argc > 1 ? argv[1] : getenv("LATCHKEY_SERVERS");
-    const struct itimerspec every = { .it_interval.tv_nsec = 100000000, .it_value.tv_nsec = 100000000 };
+    const struct itimerspec every = { .it_interval.tv_nsec = 100000000,
+                                      .it_value.tv_nsec = 100000000 };
     int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
     lk_client_options options = LK_CLIENT_OPTIONS_INIT;
     lk_client *client = NULL;

@@ -2,9 +2,9 @@
  *
  *     redeem [SERVERS]
  *
- * Every operation bears an id. If its reply is lost, the answer is LK_E_UNKNOWN: it was done or it was not. The same id
- * again tells which, and does it if it was not; so a shop can repeat until it knows, also after a crash, if it
- * wrote down the id before. */
+ * Every operation bears an id. If its reply is lost, the answer is LK_E_UNKNOWN: it was done or it
+ * was not. The same id again tells which, and does it if it was not; so a shop can repeat until it
+ * knows, also after a crash, if it wrote down the id before. */
 #include <latchkey/latchkey.h>
 
 #include <stdio.h>
@@ -20,8 +20,8 @@ static int settle(lk_ledger *ledger, const lk_ledger_op *op, lk_ledger_result *r
         status = lk_ledger_do(ledger, op, lk_in_ms(10000), result);
     } while (status == LK_E_UNKNOWN);
     if (status == LK_OK)
-        printf("%s: coupon %s is %s\n", lk_ledger_verb_name(op->verb), lk_coupon_text(result->coupons[0], coupon),
-               lk_coupon_state_name(result->state));
+        printf("%s: coupon %s is %s\n", lk_ledger_verb_name(op->verb),
+               lk_coupon_text(result->coupons[0], coupon), lk_coupon_state_name(result->state));
     return status;
 }
 
@@ -37,18 +37,23 @@ static int order(lk_client *client, lk_ledger *ledger)
         return status; /* LK_E_SOLD_OUT, LK_E_LIMIT: what a customer is told */
 
     const lk_coupon coupon = result.coupons[0];
-    lk_ledger_op freeze = {
-        .verb = LK_LEDGER_FREEZE, .id = lk_id_new(client), .user = user, .coupon = coupon, .order = "order-1"
-    };
+    lk_ledger_op freeze = { .verb = LK_LEDGER_FREEZE,
+                            .id = lk_id_new(client),
+                            .user = user,
+                            .coupon = coupon,
+                            .order = "order-1" };
     status = settle(ledger, &freeze, &result);
     if (status != LK_OK)
         return status;
 
-    /* The payment goes here. Should it fail: LK_LEDGER_UNFREEZE. Should we die: the freeze runs out by itself. */
+    /* The payment goes here. Should it fail: LK_LEDGER_UNFREEZE. Should we die: the freeze runs out
+     * by itself. */
 
-    lk_ledger_op redeem = {
-        .verb = LK_LEDGER_REDEEM, .id = lk_id_new(client), .user = user, .coupon = coupon, .order = "order-1"
-    };
+    lk_ledger_op redeem = { .verb = LK_LEDGER_REDEEM,
+                            .id = lk_id_new(client),
+                            .user = user,
+                            .coupon = coupon,
+                            .order = "order-1" };
     return settle(ledger, &redeem, &result);
 }
 

@@ -1,16 +1,20 @@
-/* latchkey/grant.h - what a lock or a leadership gives: the right to act, for as long as it is certainly ours.
+/* latchkey/grant.h - what a lock or a leadership gives: the right to act, for as long as it is
+ * certainly ours.
  *
- *   IDLE --acquire--> WAITING --granted--> HELD <--proof late / proof answered--> SUSPENDED
- *     ^                  |                  |  |                                     |
- *     +----gave up-------+----released------+  +------- lease over, node gone -------+--> LOST --acquire--> WAITING
+ *   IDLE --acquire--> WAITING --granted--> HELD <--proof late / answered--> SUSPENDED
+ *     ^                  |                  |  |                                |
+ *     +----gave up-------+----released------+  +---- lease over, node gone -----+
+ *                                                          |
+ *                                             LOST <-------+   LOST --acquire--> WAITING
  *
  * HELD       yours: no other client can hold it.
- * SUSPENDED  still yours, but the servers have not confirmed it lately: hold your writes. HELD or LOST follows.
- * LOST       told before any server can have given it to another; it comes from a clock here, also when no server
- *            can be reached. The exception is a stranger who deletes your znode (`latchkey break`): until that event
- *            arrives only the fence protects.
+ * SUSPENDED  still yours, but the servers have not confirmed it lately: hold your writes. HELD or
+ * LOST follows. LOST       told before any server can have given it to another; it comes from a
+ * clock here, also when no server can be reached. The exception is a stranger who deletes your
+ * znode (`latchkey break`): until that event arrives only the fence protects.
  *
- * A lease ends T/2 after the sending of the last request that a quorum committed (T: the session timeout). */
+ * A lease ends T/2 after the sending of the last request that a quorum committed (T: the session
+ * timeout). */
 #ifndef LATCHKEY_GRANT_H
 #define LATCHKEY_GRANT_H
 
@@ -25,8 +29,9 @@ typedef enum lk_grant_state { LK_IDLE, LK_WAITING, LK_HELD, LK_SUSPENDED, LK_LOS
 /* "idle", "waiting", "held", "suspended", "lost". */
 LK_EXPORT const char *lk_grant_state_name(lk_grant_state state);
 
-/* The grant's token: larger for every later exclusive grant of the same path, also when the path was deleted in
- * between. Send it along with each write that the grant guards; who keeps the data refuses a smaller one. */
+/* The grant's token: larger for every later exclusive grant of the same path, also when the path
+ * was deleted in between. Send it along with each write that the grant guards; who keeps the data
+ * refuses a smaller one. */
 typedef struct lk_fence {
     uint64_t zxid; /* the czxid of the grant's own znode */
     uint64_t turn; /* counts local hand-overs between threads; 0 without them */
@@ -51,35 +56,37 @@ typedef void lk_grant_fn(const lk_grant_change *change, void *arg);
 
 /* One znode in a line, as lk_line_list() saw it. */
 typedef struct lk_line_entry {
-    const char *node;     /* the znode's name, without the path */
-    int64_t number;       /* its place; -1: a foreign node that does not stand in the line */
-    lk_fence fence;       /* its czxid */
-    uint64_t session_id;  /* its owner's session; 0: not ephemeral, a foreign node */
-    int64_t created_ms;   /* by the server's clock, milliseconds since 1970 */
-    bool ours;            /* written by latchkey: the next three are known */
-    const char *host;     /* else "" */
-    int64_t pid;          /* else 0 */
-    const char *label;    /* the owner's words, a candidate's card; foreign: its data. May have any bytes */
+    const char *node;    /* the znode's name, without the path */
+    int64_t number;      /* its place; -1: a foreign node that does not stand in the line */
+    lk_fence fence;      /* its czxid */
+    uint64_t session_id; /* its owner's session; 0: not ephemeral, a foreign node */
+    int64_t created_ms;  /* by the server's clock, milliseconds since 1970 */
+    bool ours;           /* written by latchkey: the next three are known */
+    const char *host;    /* else "" */
+    int64_t pid;         /* else 0 */
+    /* The owner's words, a candidate's card; foreign: its data. May have any bytes. */
+    const char *label;
     size_t label_size;
-    bool holds;           /* first in an exclusive line */
+    bool holds; /* first in an exclusive line */
 } lk_line_entry;
 
 typedef struct lk_line {
-    const char *kind;     /* "lock", "election", or "" when nobody has written it yet */
+    const char *kind;             /* "lock", "election", or "" when nobody has written it yet */
     const lk_line_entry *entries; /* in order; foreign nodes last */
     size_t count;
     int64_t numbers_left; /* joins until the numbers must start anew */
     int64_t server_ms;    /* largest server time seen in the listing */
 } lk_line;
 
-/* Lists who stands at `path`. lk_line_free() frees. LK_E_NOT_FOUND: there is no such path (nobody ever stood there,
- * or the empty path was tidied away). LK_E_PATH, LK_E_NO_RIGHTS, LK_E_DEADLINE, LK_E_WOULD_DEADLOCK, LK_E_CORRUPT,
- * LK_E_NEWER_FORMAT. */
+/* Lists who stands at `path`. lk_line_free() frees. LK_E_NOT_FOUND: there is no such path (nobody
+ * ever stood there, or the empty path was tidied away). LK_E_PATH, LK_E_NO_RIGHTS, LK_E_DEADLINE,
+ * LK_E_WOULD_DEADLOCK, LK_E_CORRUPT, LK_E_NEWER_FORMAT. */
 LK_API int lk_line_list(lk_client *client, const char *path, int64_t deadline_ns, lk_line **out);
 LK_EXPORT lk_line *lk_line_free(lk_line *line);
 
-/* Removes the znode whose fence is `fence` (its zxid) from the line, and nobody else; LK_E_NOT_FOUND: nobody has it.
- * The owner hears of it by an event: until then only the fence protects what it guards. Statuses as above. */
+/* Removes the znode whose fence is `fence` (its zxid) from the line, and nobody else;
+ * LK_E_NOT_FOUND: nobody has it. The owner hears of it by an event: until then only the fence
+ * protects what it guards. Statuses as above. */
 LK_API int lk_line_break(lk_client *client, const char *path, lk_fence fence, int64_t deadline_ns);
 
 #ifdef __cplusplus

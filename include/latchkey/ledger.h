@@ -1,18 +1,23 @@
-/* latchkey/ledger.h - coupons: issued, frozen, redeemed under load; never oversold, never lost, nothing done twice.
+/* latchkey/ledger.h - coupons: issued, frozen, redeemed under load; never oversold, never lost,
+ * nothing done twice.
  *
  *   pool --claim--> CLAIMED --freeze(order, ttl)--> FROZEN --redeem--> REDEEMED --refund--> CLAIMED
- *                      |  \--redeem (one step)--> REDEEMED      \--unfreeze, or its ttl ends--> CLAIMED
- *                      \--void, or the campaign ends--> VOID (never back to stock)
+ *                    |   |                            |
+ *                    |   redeem (one step)            unfreeze, or its ttl ends
+ *                    |   v                            v
+ *                    |   REDEEMED                     CLAIMED
+ *                    +--void, or the campaign ends--> VOID (never back to stock)
  *
- * Exactly once. Every operation bears a 128-bit id. The same id with the same body answers as the first time; with
- * another body LK_E_ID_DIFFERS names the field. A refusal writes nothing, so its id may succeed later. After
- * LK_E_UNKNOWN (the reply was lost), the same id again settles it; lk_ledger_lookup() settles it without acting.
+ * Exactly once. Every operation bears a 128-bit id. The same id with the same body answers as the
+ * first time; with another body LK_E_ID_DIFFERS names the field. A refusal writes nothing, so its
+ * id may succeed later. After LK_E_UNKNOWN (the reply was lost), the same id again settles it;
+ * lk_ledger_lookup() settles it without acting.
  *
  * Words. stocked = available + claimed + frozen + redeemed + voided; issued = stocked - available.
  * A user's limit counts all coupons ever claimed by that user and not void.
- * Time is the server's, never backwards; a freeze or campaign that ran out takes effect by a transition that whoever
- * notices first writes before answering.
- * Trust. Whoever may write the znodes may oversell: give the client LK_ACCESS_CREATOR and credentials. */
+ * Time is the server's, never backwards; a freeze or campaign that ran out takes effect by a
+ * transition that whoever notices first writes before answering. Trust. Whoever may write the
+ * znodes may oversell: give the client LK_ACCESS_CREATOR and credentials. */
 #ifndef LATCHKEY_LEDGER_H
 #define LATCHKEY_LEDGER_H
 
@@ -22,23 +27,24 @@
 extern "C" {
 #endif
 
-#define LK_USER_MAX 128   /* bytes of UTF-8 */
-#define LK_ORDER_MAX 128  /* bytes of UTF-8 */
-#define LK_CLAIM_MAX 64   /* coupons in one claim */
+#define LK_USER_MAX 128  /* bytes of UTF-8 */
+#define LK_ORDER_MAX 128 /* bytes of UTF-8 */
+#define LK_CLAIM_MAX 64  /* coupons in one claim */
 #define LK_SHARDS_MAX 64
 
-/* An operation's name, known within one user's account (of operations on the campaign: within the campaign). Made by
- * lk_id_new(), ordered by time: beside its claims an account keeps the newest 64 of these and refuses what is older
- * with LK_E_ID_TOO_OLD. Or from a text of the caller's: never forgotten while the account lives. All zero: none. */
+/* An operation's name, known within one user's account (of operations on the campaign: within the
+ * campaign). Made by lk_id_new(), ordered by time: beside its claims an account keeps the newest 64
+ * of these and refuses what is older with LK_E_ID_TOO_OLD. Or from a text of the caller's: never
+ * forgotten while the account lives. All zero: none. */
 typedef struct lk_id {
     uint8_t bytes[16];
 } lk_id;
 
 #define LK_ID_TEXT_SIZE 33
 LK_EXPORT lk_id lk_id_new(lk_client *client);
-/* 32 hexadecimal digits as lk_id_text() writes them give that id; any other text of 1 to 256 bytes gives an id that
- * is a hash of it. A UUID keeps its dashes: bare, it would be taken for an id with an age. LK_E_INVALID: empty, too
- * long, or all zero. */
+/* 32 hexadecimal digits as lk_id_text() writes them give that id; any other text of 1 to 256 bytes
+ * gives an id that is a hash of it. A UUID keeps its dashes: bare, it would be taken for an id with
+ * an age. LK_E_INVALID: empty, too long, or all zero. */
 LK_API int lk_id_from_text(const char *text, lk_id *out);
 LK_EXPORT char *lk_id_text(lk_id id, char text[LK_ID_TEXT_SIZE]); /* returns `text` */
 
@@ -50,48 +56,55 @@ typedef struct lk_coupon {
 
 #define LK_COUPON_TEXT_SIZE 32
 LK_API int lk_coupon_parse(const char *text, lk_coupon *out); /* LK_E_INVALID */
-LK_EXPORT char *lk_coupon_text(lk_coupon coupon, char text[LK_COUPON_TEXT_SIZE]); /* returns `text` */
+/* Returns `text`. */
+LK_EXPORT char *lk_coupon_text(lk_coupon coupon, char text[LK_COUPON_TEXT_SIZE]);
 
 typedef enum lk_coupon_state { LK_CLAIMED = 1, LK_FROZEN, LK_REDEEMED, LK_VOID } lk_coupon_state;
-LK_EXPORT const char *lk_coupon_state_name(lk_coupon_state state); /* "claimed", "frozen", "redeemed", "void" */
+/* "claimed", "frozen", "redeemed", "void". */
+LK_EXPORT const char *lk_coupon_state_name(lk_coupon_state state);
 
 /* ---- campaigns ---- */
 
 typedef struct lk_campaign_options {
-    size_t size;            /* set by LK_CAMPAIGN_OPTIONS_INIT */
-    uint64_t stock;         /* at most 10^12 */
-    uint32_t per_user;      /* 0: no limit */
-    int64_t opens_ms;       /* server time, milliseconds since 1970; 0: at once */
-    int64_t closes_ms;      /* claiming ends; 0: never */
-    int64_t ends_ms;        /* redeeming ends; 0: never */
-    int64_t freeze_ttl_ms;  /* of a freeze that names none; 0: 15 minutes */
-    uint32_t shards;        /* 1 to LK_SHARDS_MAX; 0: 4 */
+    size_t size;           /* set by LK_CAMPAIGN_OPTIONS_INIT */
+    uint64_t stock;        /* at most 10^12 */
+    uint32_t per_user;     /* 0: no limit */
+    int64_t opens_ms;      /* server time, milliseconds since 1970; 0: at once */
+    int64_t closes_ms;     /* claiming ends; 0: never */
+    int64_t ends_ms;       /* redeeming ends; 0: never */
+    int64_t freeze_ttl_ms; /* of a freeze that names none; 0: 15 minutes */
+    uint32_t shards;       /* 1 to LK_SHARDS_MAX; 0: 4 */
 } lk_campaign_options;
-#define LK_CAMPAIGN_OPTIONS_INIT { sizeof(lk_campaign_options), 0, 0, 0, 0, 0, 0, 0 }
+#define LK_CAMPAIGN_OPTIONS_INIT                                                                   \
+    {                                                                                              \
+        sizeof(lk_campaign_options), 0, 0, 0, 0, 0, 0, 0                                           \
+    }
 
-/* One campaign's ledger. Talks to no server. LK_E_PATH, LK_E_TOO_LARGE. It remembers rules, stock and accounts that
- * it has seen, so keep it: what is old is found out by the write, and a refusal is only given on what was read after
- * the call began. */
+/* One campaign's ledger. Talks to no server. LK_E_PATH, LK_E_TOO_LARGE. It remembers rules, stock
+ * and accounts that it has seen, so keep it: what is old is found out by the write, and a refusal
+ * is only given on what was read after the call began. */
 typedef struct lk_ledger lk_ledger;
 LK_API int lk_ledger_new(lk_ledger **out, lk_client *client, const char *path);
-/* Asynchronous operations under way still get their callbacks: LK_E_CANCELLED, or LK_E_UNKNOWN. No blocking call may
- * be under way. */
+/* Asynchronous operations under way still get their callbacks: LK_E_CANCELLED, or LK_E_UNKNOWN. No
+ * blocking call may be under way. */
 LK_EXPORT lk_ledger *lk_ledger_free(lk_ledger *ledger);
 
-/* Each takes an id; with LK_ID_NONE one is made. The one used is in *inout_id also when the call fails, so that
- * LK_E_UNKNOWN can be settled; inout_id may be NULL.
- * Statuses of all: LK_E_UNKNOWN, LK_E_DEADLINE (nothing was done), LK_E_NO_SERVER, LK_E_NO_RIGHTS, LK_E_ID_DIFFERS,
- * LK_E_CORRUPT, LK_E_NEWER_FORMAT, LK_E_KIND, LK_E_FOREIGN, LK_E_WOULD_DEADLOCK; but for create LK_E_NOT_FOUND.
- * create: LK_E_EXISTS (made under another id, or being deleted). Made whole or not at all, its parents before it.
- * add_stock: LK_E_CAMPAIGN_ENDED, LK_E_CAMPAIGN_CLOSED, LK_E_TOO_LARGE. add_stock and close: LK_E_ID_TOO_OLD,
- * LK_E_ACCOUNT_FULL (the campaign remembers too many ids that are texts). Closing what is closed succeeds.
- * delete removes the campaign with all accounts. From its beginning the campaign is not found any more; what was
- * removed before a deadline stays removed, call it again. LK_E_FOREIGN: a stranger's znode stands in it; that and the
- * campaign's own znode are left. */
+/* Each takes an id; with LK_ID_NONE one is made. The one used is in *inout_id also when the call
+ * fails, so that LK_E_UNKNOWN can be settled; inout_id may be NULL. Statuses of all: LK_E_UNKNOWN,
+ * LK_E_DEADLINE (nothing was done), LK_E_NO_SERVER, LK_E_NO_RIGHTS, LK_E_ID_DIFFERS, LK_E_CORRUPT,
+ * LK_E_NEWER_FORMAT, LK_E_KIND, LK_E_FOREIGN, LK_E_WOULD_DEADLOCK; but for create LK_E_NOT_FOUND.
+ * create: LK_E_EXISTS (made under another id, or being deleted). Made whole or not at all, its
+ * parents before it. add_stock: LK_E_CAMPAIGN_ENDED, LK_E_CAMPAIGN_CLOSED, LK_E_TOO_LARGE.
+ * add_stock and close: LK_E_ID_TOO_OLD, LK_E_ACCOUNT_FULL (the campaign remembers too many ids that
+ * are texts). Closing what is closed succeeds. delete removes the campaign with all accounts. From
+ * its beginning the campaign is not found any more; what was removed before a deadline stays
+ * removed, call it again. LK_E_FOREIGN: a stranger's znode stands in it; that and the campaign's
+ * own znode are left. */
 #define LK_ID_NONE ((lk_id){ { 0 } })
-LK_API int lk_campaign_create(lk_ledger *ledger, const lk_campaign_options *options, lk_id *inout_id,
-                              int64_t deadline_ns);
-LK_API int lk_campaign_add_stock(lk_ledger *ledger, uint64_t count, lk_id *inout_id, int64_t deadline_ns);
+LK_API int lk_campaign_create(lk_ledger *ledger, const lk_campaign_options *options,
+                              lk_id *inout_id, int64_t deadline_ns);
+LK_API int lk_campaign_add_stock(lk_ledger *ledger, uint64_t count, lk_id *inout_id,
+                                 int64_t deadline_ns);
 LK_API int lk_campaign_close(lk_ledger *ledger, lk_id *inout_id, int64_t deadline_ns);
 LK_API int lk_campaign_delete(lk_ledger *ledger, int64_t deadline_ns);
 
@@ -101,58 +114,61 @@ typedef enum lk_ledger_verb {
     LK_LEDGER_CLAIM = 1, /* user, count */
     LK_LEDGER_FREEZE,    /* user, coupon, order, ttl_ms */
     LK_LEDGER_UNFREEZE,  /* user, coupon, order */
-    LK_LEDGER_REDEEM,    /* user, coupon; order: the freeze it completes, NULL: in one step, not frozen */
-    LK_LEDGER_REFUND,    /* user, coupon; order may be NULL */
-    LK_LEDGER_VOID,      /* user, coupon; order may be NULL */
+    LK_LEDGER_REDEEM, /* user, coupon; order: the freeze it completes, NULL: in one step, not frozen
+                       */
+    LK_LEDGER_REFUND, /* user, coupon; order may be NULL */
+    LK_LEDGER_VOID,   /* user, coupon; order may be NULL */
 } lk_ledger_verb;
 LK_EXPORT const char *lk_ledger_verb_name(lk_ledger_verb verb); /* "claim", "freeze", ... */
 
 typedef struct lk_ledger_op {
     lk_ledger_verb verb;
-    lk_id id;            /* LK_ID_NONE: one is made, see the result */
-    const char *user;    /* 1 to LK_USER_MAX bytes of UTF-8 */
-    const char *order;   /* NULL, or 1 to LK_ORDER_MAX bytes of UTF-8 */
+    lk_id id;          /* LK_ID_NONE: one is made, see the result */
+    const char *user;  /* 1 to LK_USER_MAX bytes of UTF-8 */
+    const char *order; /* NULL, or 1 to LK_ORDER_MAX bytes of UTF-8 */
     lk_coupon coupon;
-    uint32_t count;      /* claim: 1 to LK_CLAIM_MAX, 0 counts as 1; all or none */
-    int64_t ttl_ms;      /* freeze: 0: the campaign's */
+    uint32_t count; /* claim: 1 to LK_CLAIM_MAX, 0 counts as 1; all or none */
+    int64_t ttl_ms; /* freeze: 0: the campaign's */
 } lk_ledger_op;
 
 typedef struct lk_ledger_result {
     int status;
-    lk_id id;                /* always set: what settles LK_E_UNKNOWN */
-    uint32_t count;          /* coupons below; 1 for all but claims */
+    lk_id id;       /* always set: what settles LK_E_UNKNOWN */
+    uint32_t count; /* coupons below; 1 for all but claims */
     lk_coupon coupons[LK_CLAIM_MAX];
-    lk_coupon_state state;   /* after the operation, as it was answered the first time */
-    int64_t zxid;            /* of the account's write; 0 when it is not known any more (a repeated id) */
-    int64_t time_ms;         /* server time of the write, as stored */
-    bool repeated;           /* an earlier call had applied the id; this is its answer */
-    const char *differs;     /* LK_E_ID_DIFFERS: the field ("verb", "coupon", ...); static text */
-    int64_t retry_ms;        /* LK_E_NOT_OPEN, LK_E_FROZEN: server time until which it is so; else 0 */
+    lk_coupon_state state; /* after the operation, as it was answered the first time */
+    int64_t zxid;    /* of the account's write; 0 when it is not known any more (a repeated id) */
+    int64_t time_ms; /* server time of the write, as stored */
+    bool repeated;   /* an earlier call had applied the id; this is its answer */
+    const char *differs; /* LK_E_ID_DIFFERS: the field ("verb", "coupon", ...); static text */
+    int64_t retry_ms;    /* LK_E_NOT_OPEN, LK_E_FROZEN: server time until which it is so; else 0 */
 } lk_ledger_result;
 
 /* Does one operation. Answers out->status too. The refusals, in the order in which they are judged:
- * LK_E_INVALID; LK_E_NOT_FOUND (no such campaign) and what is wrong with the records; LK_E_ID_DIFFERS,
- * LK_E_ID_TOO_OLD (or the first answer again); then
- *   claim     LK_E_CAMPAIGN_ENDED, LK_E_CAMPAIGN_CLOSED, LK_E_NOT_OPEN, LK_E_LIMIT, LK_E_SOLD_OUT, LK_E_ACCOUNT_FULL
- *   others    LK_E_NO_COUPON, LK_E_VOID, then by the present state (and LK_E_ACCOUNT_FULL at the very end):
- *   freeze    LK_E_UNFROZEN (the order was unfrozen here before, or its freeze ran out; a coupon remembers 8 such
- *             orders), LK_E_REDEEMED, LK_E_FROZEN (the same order again under a new id too)
- *   unfreeze  LK_E_REDEEMED, LK_E_FROZEN (for another order); of a coupon not frozen it is recorded and succeeds
- *   redeem    LK_E_REDEEMED, LK_E_FROZEN (for another order, or none named), LK_E_NOT_FROZEN (an order, no freeze)
- *   refund    LK_E_NOT_REDEEMED (or redeemed for another order than the one named)
- *   void      LK_E_REDEEMED, LK_E_FROZEN
- * LK_E_SOLD_OUT: there are fewer than `count` left. LK_E_DEADLINE, LK_E_NO_SERVER: nothing was done. LK_E_UNKNOWN: it
- * may have been done. */
-LK_API int lk_ledger_do(lk_ledger *ledger, const lk_ledger_op *op, int64_t deadline_ns, lk_ledger_result *out);
+ * LK_E_INVALID; LK_E_NOT_FOUND (no such campaign) and what is wrong with the records;
+ * LK_E_ID_DIFFERS, LK_E_ID_TOO_OLD (or the first answer again); then claim     LK_E_CAMPAIGN_ENDED,
+ * LK_E_CAMPAIGN_CLOSED, LK_E_NOT_OPEN, LK_E_LIMIT, LK_E_SOLD_OUT, LK_E_ACCOUNT_FULL others
+ * LK_E_NO_COUPON, LK_E_VOID, then by the present state (and LK_E_ACCOUNT_FULL at the very end):
+ *   freeze    LK_E_UNFROZEN (the order was unfrozen here before, or its freeze ran out; a coupon
+ * remembers 8 such orders), LK_E_REDEEMED, LK_E_FROZEN (the same order again under a new id too)
+ *   unfreeze  LK_E_REDEEMED, LK_E_FROZEN (for another order); of a coupon not frozen it is recorded
+ * and succeeds redeem    LK_E_REDEEMED, LK_E_FROZEN (for another order, or none named),
+ * LK_E_NOT_FROZEN (an order, no freeze) refund    LK_E_NOT_REDEEMED (or redeemed for another order
+ * than the one named) void      LK_E_REDEEMED, LK_E_FROZEN LK_E_SOLD_OUT: there are fewer than
+ * `count` left. LK_E_DEADLINE, LK_E_NO_SERVER: nothing was done. LK_E_UNKNOWN: it may have been
+ * done. */
+LK_API int lk_ledger_do(lk_ledger *ledger, const lk_ledger_op *op, int64_t deadline_ns,
+                        lk_ledger_result *out);
 
-/* The asynchronous twin; the result lives until the callback returns. What is asked for while a commit is under way
- * goes into the next one together. */
+/* The asynchronous twin; the result lives until the callback returns. What is asked for while a
+ * commit is under way goes into the next one together. */
 typedef void lk_ledger_done_fn(const lk_ledger_result *result, void *arg);
 LK_API int lk_ledger_do_start(lk_ledger *ledger, const lk_ledger_op *op, int64_t deadline_ns,
                               lk_ledger_done_fn *done, void *arg, lk_op *out_op);
 
-/* What became of an operation of `user`; does nothing. LK_OK: it was applied, *out as then. LK_E_NOT_FOUND: it was
- * not, as far as the account remembers (LK_E_ID_TOO_OLD: it no longer remembers so far back). */
+/* What became of an operation of `user`; does nothing. LK_OK: it was applied, *out as then.
+ * LK_E_NOT_FOUND: it was not, as far as the account remembers (LK_E_ID_TOO_OLD: it no longer
+ * remembers so far back). */
 LK_API int lk_ledger_lookup(lk_ledger *ledger, const char *user, lk_id id, int64_t deadline_ns,
                             lk_ledger_result *out);
 
@@ -160,9 +176,9 @@ LK_API int lk_ledger_lookup(lk_ledger *ledger, const char *user, lk_id id, int64
 
 typedef struct lk_campaign_info {
     lk_campaign_options rules;
-    bool closed;             /* by lk_campaign_close() */
+    bool closed; /* by lk_campaign_close() */
     uint64_t stocked, available, issued;
-    int64_t server_ms;       /* server time at the look */
+    int64_t server_ms; /* server time at the look */
 } lk_campaign_info;
 LK_API int lk_campaign_show(lk_ledger *ledger, int64_t deadline_ns, lk_campaign_info *out);
 
@@ -181,21 +197,24 @@ typedef struct lk_account {
     size_t count;
     const lk_coupon_info *coupons; /* in order of claiming */
 } lk_account;
-/* A user's coupons; lk_account_free() frees. LK_E_NOT_FOUND: no such campaign. A user without coupons: count 0. */
-LK_API int lk_account_show(lk_ledger *ledger, const char *user, int64_t deadline_ns, lk_account **out);
+/* A user's coupons; lk_account_free() frees. LK_E_NOT_FOUND: no such campaign. A user without
+ * coupons: count 0. */
+LK_API int lk_account_show(lk_ledger *ledger, const char *user, int64_t deadline_ns,
+                           lk_account **out);
 LK_EXPORT lk_account *lk_account_free(lk_account *account);
 
-/* Calls back with every account, in no order, a page at a time, on the calling thread. A non-zero answer of `each`
- * ends it and is returned. Accounts whose record can't be read are passed over: then the first such status is returned
- * when all others have been shown. */
+/* Calls back with every account, in no order, a page at a time, on the calling thread. A non-zero
+ * answer of `each` ends it and is returned. Accounts whose record can't be read are passed over:
+ * then the first such status is returned when all others have been shown. */
 typedef int lk_account_fn(const lk_account *account, void *arg);
 LK_API int lk_account_each(lk_ledger *ledger, lk_account_fn *each, void *arg, int64_t deadline_ns);
 
-/* What an audit counted: shards first, then accounts, while traffic runs. `faults` lines name what is wrong. */
+/* What an audit counted: shards first, then accounts, while traffic runs. `faults` lines name what
+ * is wrong. */
 typedef struct lk_audit {
     uint64_t stocked, available, issued;
     uint64_t claimed, frozen, redeemed, voided; /* as written */
-    uint64_t ran_out;     /* of `frozen`: run out, not yet written */
+    uint64_t ran_out;                           /* of `frozen`: run out, not yet written */
     uint64_t accounts;
     size_t fault_count;
     const char *const *faults; /* one line each, naming invariant, coupon and user */

@@ -1,12 +1,14 @@
-/* latchkey/lock.h - a fair lock: first come, first served, over all processes; ends by itself when its holder dies.
+/* latchkey/lock.h - a fair lock: first come, first served, over all processes; ends by itself when
+ * its holder dies.
  *
- * The line is a znode whose ephemeral, numbered children are the holder (the first) and the waiters; each waiter
- * watches the one before it, so a release wakes exactly one. Waiting and hand-over cost the same with ten waiters
- * and with ten thousand. After Hunt et al., "ZooKeeper: Wait-free Coordination for Internet-scale Systems" (2010),
- * section 2.4, with the low-water mark of docs/protocol.md.
+ * The line is a znode whose ephemeral, numbered children are the holder (the first) and the
+ * waiters; each waiter watches the one before it, so a release wakes exactly one. Waiting and
+ * hand-over cost the same with ten waiters and with ten thousand. After Hunt et al., "ZooKeeper:
+ * Wait-free Coordination for Internet-scale Systems" (2010), section 2.4, with the low-water mark
+ * of docs/protocol.md.
  *
- * A lock is owned by its handle, not by a thread: any thread may release it. One request at a time a handle: a
- * second acquire while one waits or holds answers LK_E_STATE. Not reentrant. */
+ * A lock is owned by its handle, not by a thread: any thread may release it. One request at a time
+ * a handle: a second acquire while one waits or holds answers LK_E_STATE. Not reentrant. */
 #ifndef LATCHKEY_LOCK_H
 #define LATCHKEY_LOCK_H
 
@@ -19,45 +21,57 @@ extern "C" {
 typedef struct lk_lock lk_lock;
 
 typedef struct lk_lock_options {
-    size_t size;           /* set by LK_LOCK_OPTIONS_INIT */
-    const char *label;     /* the owner's words for this lock; NULL: the client's. At most 255 bytes */
+    size_t size;       /* set by LK_LOCK_OPTIONS_INIT */
+    const char *label; /* the owner's words for this lock; NULL: the client's. At most 255 bytes */
     lk_grant_fn *on_change; /* may be NULL */
     void *on_change_arg;
 } lk_lock_options;
-#define LK_LOCK_OPTIONS_INIT { sizeof(lk_lock_options), NULL, NULL, NULL }
+#define LK_LOCK_OPTIONS_INIT                                                                       \
+    {                                                                                              \
+        sizeof(lk_lock_options), NULL, NULL, NULL                                                  \
+    }
 
-/* Talks to no server. options may be NULL. LK_E_PATH; LK_E_TOO_LARGE: the path or label is too long. */
-LK_API int lk_lock_new(lk_lock **out, lk_client *client, const char *path, const lk_lock_options *options);
+/* Talks to no server. options may be NULL. LK_E_PATH; LK_E_TOO_LARGE: the path or label is too
+ * long. */
+LK_API int lk_lock_new(lk_lock **out, lk_client *client, const char *path,
+                       const lk_lock_options *options);
 
-/* Gives up or releases in the background, if need be. No callback of this lock runs after it returns, but that of an
- * asynchronous request still follows (LK_E_CANCELLED). */
+/* Gives up or releases in the background, if need be. No callback of this lock runs after it
+ * returns, but that of an asynchronous request still follows (LK_E_CANCELLED). */
 LK_EXPORT lk_lock *lk_lock_free(lk_lock *lock);
 
-/* Joins the line and waits for the grant. Outages and a lost session do not end the wait (a lost session costs the
- * place). LK_E_DEADLINE: not granted in time; the place is given back. LK_E_STATE: this handle waits or holds
- * already. LK_E_NO_RIGHTS, LK_E_KIND, LK_E_CORRUPT, LK_E_NEWER_FORMAT: refused by what is at the path.
- * LK_E_LINE_FULL. LK_E_LOST: a stranger removed the place. out_fence may be NULL. */
+/* Joins the line and waits for the grant. Outages and a lost session do not end the wait (a lost
+ * session costs the place). LK_E_DEADLINE: not granted in time; the place is given back.
+ * LK_E_STATE: this handle waits or holds already. LK_E_NO_RIGHTS, LK_E_KIND, LK_E_CORRUPT,
+ * LK_E_NEWER_FORMAT: refused by what is at the path. LK_E_LINE_FULL. LK_E_LOST: a stranger removed
+ * the place. out_fence may be NULL. */
 LK_API int lk_lock_acquire(lk_lock *lock, int64_t deadline_ns, lk_fence *out_fence);
-LK_API int lk_lock_acquire_start(lk_lock *lock, int64_t deadline_ns, lk_done_fn *done, void *arg, lk_op *out_op);
+LK_API int lk_lock_acquire_start(lk_lock *lock, int64_t deadline_ns, lk_done_fn *done, void *arg,
+                                 lk_op *out_op);
 
-/* Takes the lock if nobody has it or waits for it, else LK_E_BUSY; looks first, and writes nothing when it is busy.
- * Waits for the connection and the answer, until the deadline. */
+/* Takes the lock if nobody has it or waits for it, else LK_E_BUSY; looks first, and writes nothing
+ * when it is busy. Waits for the connection and the answer, until the deadline. */
 LK_API int lk_lock_try(lk_lock *lock, int64_t deadline_ns, lk_fence *out_fence);
-LK_API int lk_lock_try_start(lk_lock *lock, int64_t deadline_ns, lk_done_fn *done, void *arg, lk_op *out_op);
+LK_API int lk_lock_try_start(lk_lock *lock, int64_t deadline_ns, lk_done_fn *done, void *arg,
+                             lk_op *out_op);
 
-/* Gives the lock back; LK_OK when the removal is confirmed. From the call on the caller no longer holds it.
- * LK_E_DEADLINE: not confirmed in time, the removal goes on in the background, at the latest the session's end does
- * it. LK_E_LOST: it had been lost before. LK_E_STATE: not held. */
+/* Gives the lock back; LK_OK when the removal is confirmed. From the call on the caller no longer
+ * holds it. LK_E_DEADLINE: not confirmed in time, the removal goes on in the background, at the
+ * latest the session's end does it. LK_E_LOST: it had been lost before. LK_E_STATE: not held. */
 LK_API int lk_lock_release(lk_lock *lock, int64_t deadline_ns);
-LK_API int lk_lock_release_start(lk_lock *lock, int64_t deadline_ns, lk_done_fn *done, void *arg, lk_op *out_op);
+LK_API int lk_lock_release_start(lk_lock *lock, int64_t deadline_ns, lk_done_fn *done, void *arg,
+                                 lk_op *out_op);
 
 /* Never wait. After a fork: LK_LOST, 0, LK_E_FORKED. */
 LK_EXPORT lk_grant_state lk_lock_state(lk_lock *lock);
-LK_EXPORT int64_t lk_lock_remaining_ns(lk_lock *lock); /* how long it is certainly still ours; 0 when it is not */
-LK_API int lk_lock_fence(lk_lock *lock, lk_fence *out);  /* LK_E_STATE unless HELD or SUSPENDED */
-LK_API int lk_lock_node(lk_lock *lock, char *name, size_t size); /* its znode's name; LK_E_STATE as above */
+/* How long it is certainly still ours; 0 when it is not. */
+LK_EXPORT int64_t lk_lock_remaining_ns(lk_lock *lock);
+LK_API int lk_lock_fence(lk_lock *lock, lk_fence *out); /* LK_E_STATE unless HELD or SUSPENDED */
+/* Its znode's name; LK_E_STATE as above. */
+LK_API int lk_lock_node(lk_lock *lock, char *name, size_t size);
 
-/* Blocks until the grant is lost (LK_OK). LK_E_DEADLINE: still held. LK_E_STATE: not held, or released meanwhile. */
+/* Blocks until the grant is lost (LK_OK). LK_E_DEADLINE: still held. LK_E_STATE: not held, or
+ * released meanwhile. */
 LK_API int lk_lock_wait_lost(lk_lock *lock, int64_t deadline_ns);
 
 #ifdef __cplusplus

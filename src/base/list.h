@@ -64,12 +64,12 @@ static inline struct list *list_take(struct list *head)
     return node;
 }
 
-#define list_for_each(node, head)                                                                     \
+#define list_for_each(node, head)                                                                  \
     for (struct list *node = (head)->next; node && node != (head); node = node->next)
 
 /* The member may be removed on the way. */
-#define list_for_each_safe(node, head)                                                                \
-    for (struct list *node = (head)->next, *node##_next = node ? node->next : NULL;                   \
+#define list_for_each_safe(node, head)                                                             \
+    for (struct list *node = (head)->next, *node##_next = node ? node->next : NULL;                \
          node && node != (head); node = node##_next, node##_next = node->next)
 
 #endif

@@ -1,7 +1,8 @@
-/* path.c - checking and building names. Strict on purpose: what two programs may write in two ways would be two locks.
+/* path.c - checking and building names. Strict on purpose: what two programs may write in two ways
+ * would be two locks.
  *
- * UTF-8 after RFC 3629: no overlong forms, no surrogates. ZooKeeper also refuses control characters and the ranges
- * U+D800..F8FF and U+FFF0..FFFF (PathUtils.validatePath). */
+ * UTF-8 after RFC 3629: no overlong forms, no surrogates. ZooKeeper also refuses control characters
+ * and the ranges U+D800..F8FF and U+FFF0..FFFF (PathUtils.validatePath). */
 #include "base/path.h"
 
 #include <stdlib.h>
@@ -11,7 +12,11 @@
 static size_t utf8_decode(const unsigned char *at, size_t left, uint32_t *out)
 {
     static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
-    size_t size = at[0] < 0x80 ? 1 : at[0] >> 5 == 6 ? 2 : at[0] >> 4 == 14 ? 3 : at[0] >> 3 == 30 ? 4 : 0;
+    size_t size = at[0] < 0x80       ? 1
+                  : at[0] >> 5 == 6  ? 2
+                  : at[0] >> 4 == 14 ? 3
+                  : at[0] >> 3 == 30 ? 4
+                                     : 0;
 
     if (size == 0 || size > left)
         return 0;
@@ -59,7 +64,8 @@ int path_check(const char *path)
         return LK_E_TOO_LARGE;
     if (!utf8_is_valid(path, size))
         return LK_E_PATH;
-    /* The server checks UTF-16: it takes a character above U+FFFF, whose first byte is above 0xef, for surrogates. */
+    /* The server checks UTF-16: it takes a character above U+FFFF, whose first byte is above 0xef,
+     * for surrogates. */
     for (size_t i = 0; i < size; i++)
         if ((unsigned char)path[i] > 0xef)
             return LK_E_PATH;

@@ -1,4 +1,5 @@
-/* path.h - names on ZooKeeper: checked before they are sent, since the server drops the connection for some. */
+/* path.h - names on ZooKeeper: checked before they are sent, since the server drops the connection
+ * for some. */
 #ifndef PATH_H
 #define PATH_H
 
@@ -8,12 +9,13 @@
 
 #include <latchkey/status.h>
 
-#define PATH_MAX_SIZE 1024 /* bytes, without the NUL; what a line or ledger adds below it comes on top */
+#define PATH_MAX_SIZE                                                                              \
+    1024 /* bytes, without the NUL; what a line or ledger adds below it comes on top */
 
 bool utf8_is_valid(const char *text, size_t size); /* and has no control characters */
 
-/* LK_OK; LK_E_PATH: not absolute, "/" itself, an empty, "." or ".." part, '/' at the end, not UTF-8, control
- * characters, below /zookeeper; LK_E_TOO_LARGE. */
+/* LK_OK; LK_E_PATH: not absolute, "/" itself, an empty, "." or ".." part, '/' at the end, not
+ * UTF-8, control characters, below /zookeeper; LK_E_TOO_LARGE. */
 int path_check(const char *path);
 
 /* "PARENT/name", malloc'ed; NULL without memory. */

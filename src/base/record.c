@@ -13,7 +13,8 @@ enum { KIND_AT = 2, VERSION_AT = 3, CHECK_AT = 4 };
 static uint32_t record_check(const unsigned char *bytes, size_t size)
 {
     XXH64_hash_t seed = (XXH64_hash_t)bytes[KIND_AT] << 8 | bytes[VERSION_AT];
-    return (uint32_t)XXH3_64bits_withSeed(bytes + RECORD_HEADER_SIZE, size - RECORD_HEADER_SIZE, seed);
+    return (uint32_t)XXH3_64bits_withSeed(bytes + RECORD_HEADER_SIZE, size - RECORD_HEADER_SIZE,
+                                          seed);
 }
 
 static void put_big_endian(unsigned char *at, uint64_t value, size_t size)
@@ -115,7 +116,8 @@ void record_free(struct record_out *out)
     *out = (struct record_out){ 0 };
 }
 
-int record_open(struct record_in *in, const void *data, size_t size, enum record_kind kind, uint8_t newest)
+int record_open(struct record_in *in, const void *data, size_t size, enum record_kind kind,
+                uint8_t newest)
 {
     const unsigned char *bytes = data;
 

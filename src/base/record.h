@@ -2,8 +2,8 @@
  *
  *   'L' 'K' | kind u8 | version u8 | check u32 | body...        all numbers big-endian
  *
- * `check` is the low half of XXH3-64 over kind, version and body, so that a damaged record is named as such instead of
- * being believed. A newer version is refused by name, never guessed at. */
+ * `check` is the low half of XXH3-64 over kind, version and body, so that a damaged record is named
+ * as such instead of being believed. A newer version is refused by name, never guessed at. */
 #ifndef RECORD_H
 #define RECORD_H
 
@@ -14,8 +14,8 @@
 #include <latchkey/status.h>
 
 enum record_kind {
-    RECORD_LINE = 1,     /* a line's parent */
-    RECORD_PLACE = 2,    /* a znode in a line */
+    RECORD_LINE = 1,  /* a line's parent */
+    RECORD_PLACE = 2, /* a znode in a line */
     RECORD_CAMPAIGN = 3,
     RECORD_SHARD = 4,
     RECORD_ACCOUNT = 5,
@@ -23,8 +23,8 @@ enum record_kind {
 
 #define RECORD_HEADER_SIZE 8
 
-/* Writes. Grows by itself; a failed allocation is remembered and told by record_end(). Zero-initialise;
- * record_free() takes the memory back. */
+/* Writes. Grows by itself; a failed allocation is remembered and told by record_end().
+ * Zero-initialise; record_free() takes the memory back. */
 struct record_out {
     unsigned char *bytes;
     size_t size, capacity;
@@ -35,8 +35,9 @@ void record_put_u8(struct record_out *out, uint8_t value);
 void record_put_u16(struct record_out *out, uint16_t value);
 void record_put_u32(struct record_out *out, uint32_t value);
 void record_put_u64(struct record_out *out, uint64_t value);
-void record_put_bytes(struct record_out *out, const void *bytes, size_t size); /* without their size */
-void record_put_text(struct record_out *out, const char *text, size_t size);   /* u16 size, bytes */
+/* Without their size. */
+void record_put_bytes(struct record_out *out, const void *bytes, size_t size);
+void record_put_text(struct record_out *out, const char *text, size_t size); /* u16 size, bytes */
 int record_end(struct record_out *out); /* LK_OK or LK_E_NOMEM */
 void record_free(struct record_out *out);
 
@@ -47,15 +48,19 @@ struct record_in {
     uint8_t version;
     bool bad;
 };
-/* LK_E_FOREIGN: not a record of ours (empty too). LK_E_KIND: of another kind. LK_E_NEWER_FORMAT: version above `newest`.
- * LK_E_CORRUPT: the check does not match. */
-int record_open(struct record_in *in, const void *data, size_t size, enum record_kind kind, uint8_t newest);
+/* LK_E_FOREIGN: not a record of ours (empty too). LK_E_KIND: of another kind. LK_E_NEWER_FORMAT:
+ * version above `newest`. LK_E_CORRUPT: the check does not match. */
+int record_open(struct record_in *in, const void *data, size_t size, enum record_kind kind,
+                uint8_t newest);
 uint8_t record_get_u8(struct record_in *in);
 uint16_t record_get_u16(struct record_in *in);
 uint32_t record_get_u32(struct record_in *in);
 uint64_t record_get_u64(struct record_in *in);
-const unsigned char *record_get_bytes(struct record_in *in, size_t size); /* NULL past the end; into the record */
-const char *record_get_text(struct record_in *in, size_t *out_size);      /* not NUL-terminated; NULL past the end */
-int record_close(const struct record_in *in); /* LK_OK; LK_E_CORRUPT: too short, or something is left */
+/* NULL past the end; into the record. */
+const unsigned char *record_get_bytes(struct record_in *in, size_t size);
+/* Not NUL-terminated; NULL past the end. */
+const char *record_get_text(struct record_in *in, size_t *out_size);
+/* LK_OK; LK_E_CORRUPT: too short, or something is left. */
+int record_close(const struct record_in *in);
 
 #endif

@@ -25,8 +25,8 @@ static int wait_for(int fd, short events, int patience_ms)
 
 static int connect_to(const struct addrinfo *address, int patience_ms, int *out)
 {
-    __attribute__((cleanup(close_socket))) int fd = socket(address->ai_family,
-                                                           SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    __attribute__((cleanup(close_socket))) int fd = socket(
+        address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int failed = 0;
     socklen_t size = sizeof(failed);
 

@@ -1,5 +1,5 @@
-/* break.c - `latchkey break`: an operator takes a grant from its holder, by its fence, so that nobody else can be hit
- * who has come into its place meanwhile. */
+/* break.c - `latchkey break`: an operator takes a grant from its holder, by its fence, so that
+ * nobody else can be hit who has come into its place meanwhile. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -7,7 +7,8 @@
 
 static const char help[] =
     "usage: latchkey break PATH --fence N\n"
-    "Removes the node whose fence is N (`latchkey status PATH` prints it) from the line at PATH, and\n"
+    "Removes the node whose fence is N (`latchkey status PATH` prints it) from the line at PATH, "
+    "and\n"
     "nobody else. Its owner hears of it by an event: until that has arrived it believes that it\n"
     "holds, and only the fence protects what the lock guards.\n";
 
@@ -34,12 +35,15 @@ static int run(struct cli *cli, int argc, char **argv)
     cli_disconnect(client);
     if (rc == LK_E_NOT_FOUND)
         return cli_refuse(cli, EXIT_REFUSED,
-                          "%s: nobody there has the fence %" PRIu64 "; `latchkey status %s` lists who stands there",
+                          "%s: nobody there has the fence %" PRIu64
+                          "; `latchkey status %s` lists who stands there",
                           path, fence.zxid, path);
     if (rc != LK_OK)
         return cli_fail(cli, rc, "%s", path);
 
-    cli_note(cli, "%s: until the owner has heard of it, only the fence protects what the lock guards", path);
+    cli_note(cli,
+             "%s: until the owner has heard of it, only the fence protects what the lock guards",
+             path);
     if (!cli->json) {
         printf("removed fence %" PRIu64 "\n", fence.zxid);
         return EXIT_DONE;
@@ -51,4 +55,5 @@ static int run(struct cli *cli, int argc, char **argv)
     return cli_json_print(cli, object) ? EXIT_DONE : cli->code;
 }
 
-const struct verb verb_break = { "break", "take a grant from its holder, by its fence", help, false, run };
+const struct verb verb_break = { "break", "take a grant from its holder, by its fence", help, false,
+                                 run };

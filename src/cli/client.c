@@ -22,14 +22,16 @@ lk_client *cli_client(struct cli *cli)
     int rc = lk_client_new(&client, &options);
     if (rc != LK_OK)
         cli_fail(cli, rc, "servers %s%s%s, session timeout %lld ms", cli->client.servers,
-                 *cli->root != '\0' ? ", root " : "", cli->root, (long long)cli->client.session_timeout_ms);
+                 *cli->root != '\0' ? ", root " : "", cli->root,
+                 (long long)cli->client.session_timeout_ms);
     return client;
 }
 
 bool cli_await_connected(struct cli *cli, lk_client *client, int64_t deadline_ns)
 {
     int64_t patience_ns = cli_deadline(cli);
-    int rc = lk_client_wait_connected(client, deadline_ns < patience_ns ? deadline_ns : patience_ns);
+    int rc = lk_client_wait_connected(client,
+                                      deadline_ns < patience_ns ? deadline_ns : patience_ns);
     if (rc != LK_OK)
         cli_fail(cli, rc, "servers %s", cli->client.servers);
     return rc == LK_OK;

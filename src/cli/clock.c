@@ -1,5 +1,6 @@
-/* clock.c - ZooKeeper has no request for the time, but it stamps what it creates: so a place in a line of our own is
- * taken, read, and given back. The empty line is a container, which the server tidies away. */
+/* clock.c - ZooKeeper has no request for the time, but it stamps what it creates: so a place in a
+ * line of our own is taken, read, and given back. The empty line is a container, which the server
+ * tidies away. */
 #include <string.h>
 
 #include "cli/clock.h"

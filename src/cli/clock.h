@@ -4,7 +4,8 @@
 
 #include "cli/cli.h"
 
-/* Server time, milliseconds since 1970, at a moment during the call. Writes below --root, for a moment. */
+/* Server time, milliseconds since 1970, at a moment during the call. Writes below --root, for a
+ * moment. */
 int clock_ask(struct cli *cli, lk_client *client, int64_t *out_ms);
 
 #endif

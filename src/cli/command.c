@@ -1,13 +1,14 @@
 /* command.c - CMD's birth, its terminal, and its end.
  *
- * The process that calls this has no threads and opened nothing without CLOEXEC, so CMD gets exactly the descriptors,
- * the signal mask and the dispositions that latchkey was started with.
+ * The process that calls this has no threads and opened nothing without CLOEXEC, so CMD gets
+ * exactly the descriptors, the signal mask and the dispositions that latchkey was started with.
  *
- * Terminal. CMD's group is made the foreground group if ours is; so Ctrl-C and Ctrl-Z go to CMD alone. Where standard
- * output is a pipe, others of our group (`latchkey ... | less`) need the terminal more: there CMD gets it only when it
- * asks, which shows by its being stopped with TTIN or TTOU. When Ctrl-Z stops CMD, this process stops with its whole
- * group, so that the shell sees what it would see without latchkey; after fg or bg everything goes on. The lock is held
- * by another process and stays held all that time. */
+ * Terminal. CMD's group is made the foreground group if ours is; so Ctrl-C and Ctrl-Z go to CMD
+ * alone. Where standard output is a pipe, others of our group (`latchkey ... | less`) need the
+ * terminal more: there CMD gets it only when it asks, which shows by its being stopped with TTIN or
+ * TTOU. When Ctrl-Z stops CMD, this process stops with its whole group, so that the shell sees what
+ * it would see without latchkey; after fg or bg everything goes on. The lock is held by another
+ * process and stays held all that time. */
 #include "cli/command.h"
 
 #include <errno.h>
@@ -74,7 +75,8 @@ static bool is_foreground(const struct command *command)
     return command->tty != -1 && tcgetpgrp(command->tty) == getpgrp();
 }
 
-/* Both sides of the fork do this, whoever comes first: neither may go on before it is so. SIGTTOU is blocked. */
+/* Both sides of the fork do this, whoever comes first: neither may go on before it is so. SIGTTOU
+ * is blocked. */
 static void take_group(const struct command *command, pid_t group, bool foreground)
 {
     setpgid(group, group);
@@ -95,8 +97,9 @@ _Noreturn static void become(const struct command *command, const struct birth *
     close(command->gate);
     take_group(command, 0, birth->foreground);
 
-    /* The guardian kills the group when this process' parent dies; this is the belt, for the leader at least, if both
-     * are killed at once. A parent that died before it was fastened does not open the gate. */
+    /* The guardian kills the group when this process' parent dies; this is the belt, for the leader
+     * at least, if both are killed at once. A parent that died before it was fastened does not open
+     * the gate. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (read(birth->gate, &go, 1) != 1)
         _exit(EXIT_OWN);
@@ -119,7 +122,9 @@ int command_start(struct command *command, struct cli *cli, const struct cli_var
     if (environment == NULL)
         return ENOMEM;
 
-    *command = (struct command){ .gate = -1, .verdict = -1, .tty = open("/dev/tty", O_RDWR | O_CLOEXEC) };
+    *command = (struct command){ .gate = -1,
+                                 .verdict = -1,
+                                 .tty = open("/dev/tty", O_RDWR | O_CLOEXEC) };
     struct birth birth = { .cli = cli, .environment = environment };
     birth.foreground = is_foreground(command) && !is_pipe(STDOUT_FILENO);
 
@@ -171,8 +176,8 @@ int command_run(struct command *command, struct cli *cli)
     waitid(P_PID, (id_t)command->pid, &info, WEXITED | WNOWAIT);
     command->ended = command->failed = true;
     command->code = error == ENOENT ? EXIT_NO_COMMAND : EXIT_CANNOT_RUN;
-    cli_refuse(cli, command->code, "can't run %s: %s; check the name, $PATH and its permissions", cli->command[0],
-               strerror(error));
+    cli_refuse(cli, command->code, "can't run %s: %s; check the name, $PATH and its permissions",
+               cli->command[0], strerror(error));
     return error;
 }
 
@@ -198,8 +203,9 @@ static bool is_pending(int signal)
     return sigismember(&pending, signal) == 1;
 }
 
-/* Stops our whole group, as the terminal would have done. The kernel ignores that where no shell is left to continue
- * us: then CMD has to go on at once. Else SIGCONT is pending when we run again, and the loop continues CMD. */
+/* Stops our whole group, as the terminal would have done. The kernel ignores that where no shell is
+ * left to continue us: then CMD has to go on at once. Else SIGCONT is pending when we run again,
+ * and the loop continues CMD. */
 static void stop_along(const struct command *command, int signal)
 {
     sigset_t stop;
@@ -239,7 +245,8 @@ void command_look(struct command *command)
         stopped(command, info.si_status);
 
     info.si_pid = 0;
-    if (waitid(P_PID, (id_t)command->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
+    if (waitid(P_PID, (id_t)command->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0
+        || info.si_pid == 0)
         return;
     command->ended = true;
     command->code = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;

@@ -1,15 +1,17 @@
 /* coupon.c - `latchkey coupon`: a table of verbs, and what they share.
  *
- * Every verb that writes has an id before it asks, its own or the caller's, so that an answer that got lost is never
- * the end: the line that says so prints the id, and the same command with it finds out. */
+ * Every verb that writes has an id before it asks, its own or the caller's, so that an answer that
+ * got lost is never the end: the line that says so prints the id, and the same command with it
+ * finds out. */
 #include "cli/coupon.h"
 
 #include <ctype.h>
 #include <string.h>
 
 static const struct verb *const verbs[] = {
-    &coupon_create, &coupon_claim,  &coupon_freeze, &coupon_unfreeze, &coupon_redeem,    &coupon_refund, &coupon_void,
-    &coupon_show,   &coupon_lookup, &coupon_list,   &coupon_audit,    &coupon_add_stock, &coupon_close,  &coupon_delete,
+    &coupon_create, &coupon_claim,     &coupon_freeze, &coupon_unfreeze, &coupon_redeem,
+    &coupon_refund, &coupon_void,      &coupon_show,   &coupon_lookup,   &coupon_list,
+    &coupon_audit,  &coupon_add_stock, &coupon_close,  &coupon_delete,
 };
 
 static int run(struct cli *cli, int argc, char **argv)
@@ -29,24 +31,25 @@ static int run(struct cli *cli, int argc, char **argv)
 const struct verb verb_coupon = {
     .name = "coupon",
     .summary = "a campaign's coupons: claim, freeze, redeem, audit",
-    .help = "usage: latchkey coupon VERB CAMPAIGN ...\n"
-            "\n"
-            "Coupons of a campaign: never oversold, never lost, nothing done twice.\n"
-            "\n"
-            "  create CAMPAIGN --stock N            a new campaign\n"
-            "  claim CAMPAIGN USER                  take coupons from the stock; prints one id a line\n"
-            "  claim CAMPAIGN --from FILE|-         the same for many users, one a line\n"
-            "  freeze CAMPAIGN USER COUPON --order ORDER    hold it for an order\n"
-            "  unfreeze, redeem, refund, void CAMPAIGN USER COUPON [--order ORDER]\n"
-            "  show CAMPAIGN [USER]                 the campaign, or one user's coupons\n"
-            "  lookup CAMPAIGN USER ID              what became of an operation\n"
-            "  list CAMPAIGN                        every account\n"
-            "  audit CAMPAIGN                       recount everything; 2 when something is wrong\n"
-            "  add-stock CAMPAIGN N                 more coupons\n"
-            "  close CAMPAIGN                       end claiming\n"
-            "  delete CAMPAIGN --yes                remove it with all its accounts\n"
-            "\n"
-            "CAMPAIGN is an absolute path. `latchkey coupon VERB --help` tells more.\n",
+    .help =
+        "usage: latchkey coupon VERB CAMPAIGN ...\n"
+        "\n"
+        "Coupons of a campaign: never oversold, never lost, nothing done twice.\n"
+        "\n"
+        "  create CAMPAIGN --stock N            a new campaign\n"
+        "  claim CAMPAIGN USER                  take coupons from the stock; prints one id a line\n"
+        "  claim CAMPAIGN --from FILE|-         the same for many users, one a line\n"
+        "  freeze CAMPAIGN USER COUPON --order ORDER    hold it for an order\n"
+        "  unfreeze, redeem, refund, void CAMPAIGN USER COUPON [--order ORDER]\n"
+        "  show CAMPAIGN [USER]                 the campaign, or one user's coupons\n"
+        "  lookup CAMPAIGN USER ID              what became of an operation\n"
+        "  list CAMPAIGN                        every account\n"
+        "  audit CAMPAIGN                       recount everything; 2 when something is wrong\n"
+        "  add-stock CAMPAIGN N                 more coupons\n"
+        "  close CAMPAIGN                       end claiming\n"
+        "  delete CAMPAIGN --yes                remove it with all its accounts\n"
+        "\n"
+        "CAMPAIGN is an absolute path. `latchkey coupon VERB --help` tells more.\n",
     .run = run,
 };
 
@@ -101,7 +104,8 @@ bool check_user(struct cli *cli, const char *user)
 {
     if (text_is_name(user, strlen(user), LK_USER_MAX))
         return true;
-    cli->code = cli_usage(cli, "USER must be 1 to %d bytes of UTF-8 without control characters", LK_USER_MAX);
+    cli->code = cli_usage(cli, "USER must be 1 to %d bytes of UTF-8 without control characters",
+                          LK_USER_MAX);
     return false;
 }
 
@@ -109,7 +113,8 @@ bool check_order(struct cli *cli, const char *order)
 {
     if (!order || text_is_name(order, strlen(order), LK_ORDER_MAX))
         return true;
-    cli->code = cli_usage(cli, "ORDER must be 1 to %d bytes of UTF-8 without control characters", LK_ORDER_MAX);
+    cli->code = cli_usage(cli, "ORDER must be 1 to %d bytes of UTF-8 without control characters",
+                          LK_ORDER_MAX);
     return false;
 }
 
@@ -154,9 +159,10 @@ int refuse_with_id(struct cli *cli, int status, lk_id id, const char *what)
 
     if (status != LK_E_UNKNOWN)
         return cli_fail(cli, status, "%s", what);
-    return cli_refuse(cli, EXIT_UNKNOWN,
-                      "%s: the reply was lost, it may have been done; the same command with --id %s settles it", what,
-                      lk_id_text(id, text));
+    return cli_refuse(
+        cli, EXIT_UNKNOWN,
+        "%s: the reply was lost, it may have been done; the same command with --id %s settles it",
+        what, lk_id_text(id, text));
 }
 
 int refuse_operation(struct cli *cli, const lk_ledger_result *result, const char *what)
@@ -164,16 +170,19 @@ int refuse_operation(struct cli *cli, const lk_ledger_result *result, const char
     char until[CLI_TIME_SIZE];
 
     if (result->status == LK_E_ID_DIFFERS && result->differs)
-        return cli_refuse(cli, cli_code(cli, result->status),
-                          "%s: this id was used before with another %s; repeat it exactly, or take a new id", what,
-                          result->differs);
+        return cli_refuse(
+            cli, cli_code(cli, result->status),
+            "%s: this id was used before with another %s; repeat it exactly, or take a new id",
+            what, result->differs);
     if (result->status == LK_E_NOT_OPEN && result->retry_ms > 0)
-        return cli_refuse(cli, cli_code(cli, result->status), "%s: the campaign is not open yet; come back at %s", what,
+        return cli_refuse(cli, cli_code(cli, result->status),
+                          "%s: the campaign is not open yet; come back at %s", what,
                           cli_time_text(result->retry_ms, until));
     if (result->status == LK_E_FROZEN && result->retry_ms > 0)
-        return cli_refuse(cli, cli_code(cli, result->status),
-                          "%s: the coupon is frozen for an order until %s; name that order, or wait", what,
-                          cli_time_text(result->retry_ms, until));
+        return cli_refuse(
+            cli, cli_code(cli, result->status),
+            "%s: the coupon is frozen for an order until %s; name that order, or wait", what,
+            cli_time_text(result->retry_ms, until));
     return refuse_with_id(cli, result->status, result->id, what);
 }
 
@@ -181,8 +190,10 @@ json_t *result_json(const lk_ledger_result *result, uint32_t index, const char *
 {
     char coupon[LK_COUPON_TEXT_SIZE], id[LK_ID_TEXT_SIZE], time[CLI_TIME_SIZE];
 
-    return json_pack("{s:s, s:o, s:s, s:s, s:I, s:s, s:b}", "coupon", lk_coupon_text(result->coupons[index], coupon),
-                     "user", cli_json_text(user, strlen(user)), "state", lk_coupon_state_name(result->state), "id",
-                     lk_id_text(result->id, id), "zxid", (json_int_t)result->zxid, "time",
-                     cli_time_text(result->time_ms, time), "repeated", (int)result->repeated);
+    return json_pack("{s:s, s:o, s:s, s:s, s:I, s:s, s:b}", "coupon",
+                     lk_coupon_text(result->coupons[index], coupon), "user",
+                     cli_json_text(user, strlen(user)), "state",
+                     lk_coupon_state_name(result->state), "id", lk_id_text(result->id, id), "zxid",
+                     (json_int_t)result->zxid, "time", cli_time_text(result->time_ms, time),
+                     "repeated", (int)result->repeated);
 }

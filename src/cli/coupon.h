@@ -1,11 +1,13 @@
-/* coupon.h - what the verbs of `latchkey coupon` share: a campaign opened, users and ids checked, answers put in words. */
+/* coupon.h - what the verbs of `latchkey coupon` share: a campaign opened, users and ids checked,
+ * answers put in words. */
 #ifndef CLI_COUPON_H
 #define CLI_COUPON_H
 
 #include "cli/cli.h"
 
 extern const struct verb coupon_create, coupon_add_stock, coupon_close, coupon_delete;
-extern const struct verb coupon_claim, coupon_freeze, coupon_unfreeze, coupon_redeem, coupon_refund, coupon_void;
+extern const struct verb coupon_claim, coupon_freeze, coupon_unfreeze, coupon_redeem, coupon_refund,
+    coupon_void;
 extern const struct verb coupon_lookup, coupon_show, coupon_list, coupon_audit;
 
 /* A connected client and the ledger of one campaign. */
@@ -47,7 +49,8 @@ int refuse_with_id(struct cli *cli, int status, lk_id id, const char *what);
 json_t *result_json(const lk_ledger_result *result, uint32_t index, const char *user);
 
 /* `coupon claim --from`: `count` for each line; `prefix` NULL: one is made. */
-int coupon_claim_bulk(struct cli *cli, const char *campaign, const char *from, uint32_t count, const char *prefix);
+int coupon_claim_bulk(struct cli *cli, const char *campaign, const char *from, uint32_t count,
+                      const char *prefix);
 
 /* "PREFIX/USER/N": the id of a user's Nth line. LK_E_INVALID: too long. */
 int bulk_id(const char *prefix, const char *user, uint64_t occurrence, lk_id *out);

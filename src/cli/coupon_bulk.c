@@ -1,11 +1,14 @@
-/* coupon_bulk.c - `coupon claim --from`: one user a line, many claims in flight, answers printed in the lines' order.
+/* coupon_bulk.c - `coupon claim --from`: one user a line, many claims in flight, answers printed in
+ * the lines' order.
  *
- * The id of a line is PREFIX/USER/N, N counting the user's lines so far. So the same file with the same PREFIX is the
- * same set of requests, whatever happened to the first run: it finishes what was left and does nothing twice. That is
- * why an order of lines does not matter, but a PREFIX must never be used for another list.
+ * The id of a line is PREFIX/USER/N, N counting the user's lines so far. So the same file with the
+ * same PREFIX is the same set of requests, whatever happened to the first run: it finishes what was
+ * left and does nothing twice. That is why an order of lines does not matter, but a PREFIX must
+ * never be used for another list.
  *
- * The answers wait in a ring until it is their turn; the ring is also the bound of what is in flight. Reading waits
- * for the input and for the answers at once: a slow producer must not hold back answers that are there. */
+ * The answers wait in a ring until it is their turn; the ring is also the bound of what is in
+ * flight. Reading waits for the input and for the answers at once: a slow producer must not hold
+ * back answers that are there. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -52,7 +55,8 @@ int bulk_id(const char *prefix, const char *user, uint64_t occurrence, lk_id *ou
 {
     char text[PREFIX_MAX + LK_USER_MAX + 32];
 
-    if (snprintf(text, sizeof(text), "%s/%s/%" PRIu64, prefix, user, occurrence) >= (int)sizeof(text))
+    if (snprintf(text, sizeof(text), "%s/%s/%" PRIu64, prefix, user, occurrence)
+        >= (int)sizeof(text))
         return LK_E_INVALID;
     return lk_id_from_text(text, out);
 }
@@ -100,12 +104,13 @@ static bool print_json(struct bulk *bulk, const struct slot *slot)
 
     for (uint32_t i = 0; result->status == LK_OK && i < result->count; i++)
         json_array_append_new(coupons, json_string(lk_coupon_text(result->coupons[i], text)));
-    return cli_json_print(bulk->cli, json_pack("{s:o, s:s, s:o, s:s, s:b}",                        //
-                                               "user", cli_json_text(slot->user, slot->user_size), //
-                                               "status", status_word(result->status, word),        //
-                                               "coupons", coupons,                                 //
-                                               "id", lk_id_text(result->id, id),                   //
-                                               "repeated", (int)(result->status == LK_OK && result->repeated)));
+    return cli_json_print(
+        bulk->cli, json_pack("{s:o, s:s, s:o, s:s, s:b}",                        //
+                             "user", cli_json_text(slot->user, slot->user_size), //
+                             "status", status_word(result->status, word),        //
+                             "coupons", coupons,                                 //
+                             "id", lk_id_text(result->id, id),                   //
+                             "repeated", (int)(result->status == LK_OK && result->repeated)));
 }
 
 static bool print_answer(struct bulk *bulk, const struct slot *slot)
@@ -151,7 +156,9 @@ static uint64_t count_occurrence(struct bulk *bulk, const char *user)
 {
     json_int_t occurrence = json_integer_value(json_object_get(bulk->occurrences, user)) + 1;
 
-    return json_object_set_new(bulk->occurrences, user, json_integer(occurrence)) == 0 ? (uint64_t)occurrence : 0;
+    return json_object_set_new(bulk->occurrences, user, json_integer(occurrence)) == 0
+               ? (uint64_t)occurrence
+               : 0;
 }
 
 static int start_claim(struct bulk *bulk, struct slot *slot)
@@ -167,7 +174,8 @@ static int start_claim(struct bulk *bulk, struct slot *slot)
     if (status != LK_OK)
         return status;
     slot->result.id = op.id;
-    return lk_ledger_do_start(bulk->desk.ledger, &op, cli_deadline(bulk->cli), answered, slot, NULL);
+    return lk_ledger_do_start(bulk->desk.ledger, &op, cli_deadline(bulk->cli), answered, slot,
+                              NULL);
 }
 
 static bool begin_line(struct bulk *bulk, const char *line, size_t size)
@@ -204,7 +212,8 @@ static void show_progress(struct bulk *bulk)
 {
     char words[128];
 
-    snprintf(words, sizeof(words), "%" PRIu64 " claimed, %" PRIu64 " refused", bulk->done, bulk->refused);
+    snprintf(words, sizeof(words), "%" PRIu64 " claimed, %" PRIu64 " refused", bulk->done,
+             bulk->refused);
     progress_show(&bulk->progress, bulk->input.taken, bulk->input_size, words);
 }
 
@@ -241,8 +250,8 @@ static int claim_all(struct bulk *bulk, const char *from)
         if (bulk->printed < bulk->begun || !bulk->input.at_end) {
             int failed = wait_for_more(bulk);
             if (failed)
-                return cli_refuse(bulk->cli, EXIT_USAGE, "%s: can't be read: %s; name another file", from,
-                                  strerror(failed));
+                return cli_refuse(bulk->cli, EXIT_USAGE, "%s: can't be read: %s; name another file",
+                                  from, strerror(failed));
         }
         int ran = lk_dispatch(bulk->desk.client, 0);
         if (ran < 0)
@@ -258,7 +267,8 @@ static bool open_input(struct bulk *bulk, const char *from)
     int fd = strcmp(from, "-") == 0 ? STDIN_FILENO : open(from, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0 || fstat(fd, &stat) != 0) {
-        bulk->cli->code = cli_refuse(bulk->cli, EXIT_USAGE, "%s: can't be read: %s; name another file", from,
+        bulk->cli->code = cli_refuse(bulk->cli, EXIT_USAGE,
+                                     "%s: can't be read: %s; name another file", from,
                                      strerror(errno));
         return false;
     }
@@ -284,20 +294,23 @@ static bool open_campaign(struct bulk *bulk, const char *campaign)
 static int sum_up(struct bulk *bulk)
 {
     progress_end(&bulk->progress);
-    cli_note(bulk->cli, "%" PRIu64 " claimed, %" PRIu64 " refused, %" PRIu64 " without an answer", bulk->done,
-             bulk->refused, bulk->unanswered);
+    cli_note(bulk->cli, "%" PRIu64 " claimed, %" PRIu64 " refused, %" PRIu64 " without an answer",
+             bulk->done, bulk->refused, bulk->unanswered);
     if (bulk->unanswered == 0)
         return EXIT_DONE;
-    return cli_refuse(bulk->cli, bulk->worst,
-                      "%" PRIu64 " lines have no answer; the same command with --id %s settles and finishes them",
-                      bulk->unanswered, bulk->prefix);
+    return cli_refuse(
+        bulk->cli, bulk->worst,
+        "%" PRIu64 " lines have no answer; the same command with --id %s settles and finishes them",
+        bulk->unanswered, bulk->prefix);
 }
 
-int coupon_claim_bulk(struct cli *cli, const char *campaign, const char *from, uint32_t count, const char *prefix)
+int coupon_claim_bulk(struct cli *cli, const char *campaign, const char *from, uint32_t count,
+                      const char *prefix)
 {
     char made[LK_ID_TEXT_SIZE];
 
-    __attribute__((cleanup(free_bulk))) struct bulk bulk = { .cli = cli, .count = count, .writable = true };
+    __attribute__((
+        cleanup(free_bulk))) struct bulk bulk = { .cli = cli, .count = count, .writable = true };
     lines_begin(&bulk.input, -1);
     if (prefix && !text_is_name(prefix, strlen(prefix), PREFIX_MAX))
         return cli_usage(cli, "--id PREFIX must be 1 to %d bytes of UTF-8", PREFIX_MAX);

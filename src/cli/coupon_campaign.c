@@ -1,7 +1,8 @@
 /* coupon_campaign.c - create, add-stock, close, delete: what is done to a campaign as a whole.
  *
- * `--opens +60` is another moment each time the command is run, but the same command with --id must be the same
- * request. So a relative time is taken from the campaign where it exists already, and counted from now only where not. */
+ * `--opens +60` is another moment each time the command is run, but the same command with --id must
+ * be the same request. So a relative time is taken from the campaign where it exists already, and
+ * counted from now only where not. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -16,7 +17,8 @@ struct wanted {
 
 static bool is_relative(const struct wanted *wanted)
 {
-    return (wanted->has_opens && wanted->opens.relative) || (wanted->has_closes && wanted->closes.relative)
+    return (wanted->has_opens && wanted->opens.relative)
+           || (wanted->has_closes && wanted->closes.relative)
            || (wanted->has_ends && wanted->ends.relative);
 }
 
@@ -41,13 +43,16 @@ static int settle_times(struct cli *cli, struct desk *desk, struct wanted *wante
         if (status != LK_OK)
             return status;
     }
-    wanted->options.opens_ms = moment(wanted->has_opens, wanted->opens, now_ms, there.rules.opens_ms);
-    wanted->options.closes_ms = moment(wanted->has_closes, wanted->closes, now_ms, there.rules.closes_ms);
+    wanted->options.opens_ms = moment(wanted->has_opens, wanted->opens, now_ms,
+                                      there.rules.opens_ms);
+    wanted->options.closes_ms = moment(wanted->has_closes, wanted->closes, now_ms,
+                                       there.rules.closes_ms);
     wanted->options.ends_ms = moment(wanted->has_ends, wanted->ends, now_ms, there.rules.ends_ms);
     return LK_OK;
 }
 
-static int print_created(struct cli *cli, const char *campaign, const lk_campaign_options *options, lk_id id)
+static int print_created(struct cli *cli, const char *campaign, const lk_campaign_options *options,
+                         lk_id id)
 {
     char text[LK_ID_TEXT_SIZE];
 
@@ -58,14 +63,16 @@ static int print_created(struct cli *cli, const char *campaign, const lk_campaig
         puts("");
         return EXIT_DONE;
     }
-    json_t *line = json_pack("{s:o, s:I, s:I, s:s}", "campaign", cli_json_text(campaign, strlen(campaign)), "stock",
-                             (json_int_t)options->stock, "per_user", (json_int_t)options->per_user, "id",
-                             lk_id_text(id, text));
+    json_t *line = json_pack("{s:o, s:I, s:I, s:s}", "campaign",
+                             cli_json_text(campaign, strlen(campaign)), "stock",
+                             (json_int_t)options->stock, "per_user", (json_int_t)options->per_user,
+                             "id", lk_id_text(id, text));
     return cli_json_print(cli, line) ? EXIT_DONE : cli->code;
 }
 
 /* The options into `wanted`, with the configuration file's defaults. */
-static bool parse_create(struct cli *cli, int argc, char **argv, struct wanted *wanted, const char **id)
+static bool parse_create(struct cli *cli, int argc, char **argv, struct wanted *wanted,
+                         const char **id)
 {
     uint64_t per_user = 0, shards = 0;
     int64_t ttl_ns = 0;
@@ -76,9 +83,16 @@ static bool parse_create(struct cli *cli, int argc, char **argv, struct wanted *
           .value = &wanted->options.stock,
           .given = &has_stock,
           .most = INT64_MAX },
-        { .kind = CLI_NUMBER, .name = "per-user", .value = &per_user, .given = &has_per_user, .most = UINT32_MAX },
+        { .kind = CLI_NUMBER,
+          .name = "per-user",
+          .value = &per_user,
+          .given = &has_per_user,
+          .most = UINT32_MAX },
         { .kind = CLI_TIME, .name = "opens", .value = &wanted->opens, .given = &wanted->has_opens },
-        { .kind = CLI_TIME, .name = "closes", .value = &wanted->closes, .given = &wanted->has_closes },
+        { .kind = CLI_TIME,
+          .name = "closes",
+          .value = &wanted->closes,
+          .given = &wanted->has_closes },
         { .kind = CLI_TIME, .name = "ends", .value = &wanted->ends, .given = &wanted->has_ends },
         { .kind = CLI_SECONDS, .name = "freeze-ttl", .value = &ttl_ns, .given = &has_ttl },
         { .kind = CLI_NUMBER,
@@ -97,10 +111,17 @@ static bool parse_create(struct cli *cli, int argc, char **argv, struct wanted *
         cli->code = cli_usage(cli, "--stock N is missing");
         return false;
     }
-    wanted->options.per_user = (uint32_t)(has_per_user ? (int64_t)per_user
-                                                       : cli_config_number(cli, "coupon.per_user", 0));
-    wanted->options.shards = (uint32_t)(has_shards ? (int64_t)shards : cli_config_number(cli, "coupon.shards", 0));
-    wanted->options.freeze_ttl_ms = has_ttl ? ttl_ns / 1000000 : cli_config_number(cli, "coupon.freeze_ttl", 0);
+    wanted->options.per_user = (uint32_t)(has_per_user
+                                              ? (int64_t)per_user
+                                              : cli_config_number(cli, "coupon.per_user", 0));
+    wanted->options.shards = (uint32_t)(has_shards ? (int64_t)shards
+                                                   : cli_config_number(cli, "coupon.shards", 0));
+    if (has_ttl && ttl_ns == 0) {
+        cli->code = cli_usage(cli, "--freeze-ttl must be above 0");
+        return false;
+    }
+    wanted->options.freeze_ttl_ms = has_ttl ? ttl_ns / 1000000 + (ttl_ns % 1000000 != 0)
+                                            : cli_config_number(cli, "coupon.freeze_ttl", 0);
     return true;
 }
 
@@ -151,15 +172,17 @@ static int print_done(struct cli *cli, const char *done, const char *campaign, l
         printf("%s %s\n", done, campaign);
         return EXIT_DONE;
     }
-    json_t *line = json_pack("{s:o, s:s, s:s}", "campaign", cli_json_text(campaign, strlen(campaign)), "done", done,
-                             "id", lk_id_text(id, text));
+    json_t *line = json_pack("{s:o, s:s, s:s}", "campaign",
+                             cli_json_text(campaign, strlen(campaign)), "done", done, "id",
+                             lk_id_text(id, text));
     return cli_json_print(cli, line) ? EXIT_DONE : cli->code;
 }
 
 static int run_add_stock(struct cli *cli, int argc, char **argv)
 {
     const char *id_text = NULL;
-    const struct cli_option options[] = { { .kind = CLI_TEXT, .name = "id", .value = &id_text }, { 0 } };
+    const struct cli_option options[] = { { .kind = CLI_TEXT, .name = "id", .value = &id_text },
+                                          { 0 } };
     uint64_t count;
     lk_id id;
 
@@ -190,7 +213,8 @@ const struct verb coupon_add_stock = {
 static int run_close(struct cli *cli, int argc, char **argv)
 {
     const char *id_text = NULL;
-    const struct cli_option options[] = { { .kind = CLI_TEXT, .name = "id", .value = &id_text }, { 0 } };
+    const struct cli_option options[] = { { .kind = CLI_TEXT, .name = "id", .value = &id_text },
+                                          { 0 } };
     lk_id id;
 
     DESK desk = { 0 };
@@ -217,7 +241,8 @@ const struct verb coupon_close = {
 static int run_delete(struct cli *cli, int argc, char **argv)
 {
     bool yes = false;
-    const char *id_text = NULL; /* deleting twice is harmless; the option is there because every writing verb has it */
+    const char *id_text = NULL; /* deleting twice is harmless; the option is there because every
+                                   writing verb has it */
     const struct cli_option options[] = {
         { .kind = CLI_FLAG, .name = "yes", .value = &yes },
         { .kind = CLI_TEXT, .name = "id", .value = &id_text },
@@ -229,13 +254,15 @@ static int run_delete(struct cli *cli, int argc, char **argv)
     if (!cli_parse(cli, options, 1, 1, argc, argv))
         return cli->code;
     if (!yes)
-        return cli_usage(cli, "this removes the campaign and every account in it; say --yes if that is meant");
+        return cli_usage(
+            cli, "this removes the campaign and every account in it; say --yes if that is meant");
     if (!desk_open(cli, cli->words[0], &desk) || !choose_id(cli, desk.client, id_text, &id))
         return cli->code;
     int status = lk_campaign_delete(desk.ledger, desk_long_deadline(cli));
     if (status == LK_E_UNKNOWN || status == LK_E_DEADLINE)
         return cli_refuse(cli, EXIT_UNKNOWN,
-                          "%s: not all was confirmed; the same command (with --id %s or without) removes the rest",
+                          "%s: not all was confirmed; the same command (with --id %s or without) "
+                          "removes the rest",
                           cli->words[0], lk_id_text(id, (char[LK_ID_TEXT_SIZE]){ 0 }));
     /* With an id it may be the second run of one that had got through. */
     if (status != LK_OK && !(status == LK_E_NOT_FOUND && id_text))
@@ -248,7 +275,8 @@ const struct verb coupon_delete = {
     .summary = "remove a campaign",
     .help = "usage: latchkey coupon delete CAMPAIGN --yes [--id ID]\n"
             "\n"
-            "Removes the campaign with all its accounts, for good. Run again it removes what was left.\n"
+            "Removes the campaign with all its accounts, for good. Run again it removes what was "
+            "left.\n"
             "\n"
             "  --yes    means it\n"
             "  --id ID  a campaign that is gone already is then no error\n",

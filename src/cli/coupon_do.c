@@ -1,13 +1,15 @@
-/* coupon_do.c - the verbs on coupons: claim, freeze, unfreeze, redeem, refund, void; and lookup, which only asks what
- * became of one.
+/* coupon_do.c - the verbs on coupons: claim, freeze, unfreeze, redeem, refund, void; and lookup,
+ * which only asks what became of one.
  *
- * They differ in a word and an option; they share one way in (words checked before a server is asked) and one way out. */
+ * They differ in a word and an option; they share one way in (words checked before a server is
+ * asked) and one way out. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/coupon.h"
 
-static int print_result(struct cli *cli, const lk_ledger_result *result, const char *user, bool with_state)
+static int print_result(struct cli *cli, const lk_ledger_result *result, const char *user,
+                        bool with_state)
 {
     char coupon[LK_COUPON_TEXT_SIZE];
 
@@ -16,7 +18,8 @@ static int print_result(struct cli *cli, const lk_ledger_result *result, const c
             if (!cli_json_print(cli, result_json(result, i, user)))
                 return cli->code;
         } else if (with_state) {
-            printf("%s %s\n", lk_coupon_text(result->coupons[i], coupon), lk_coupon_state_name(result->state));
+            printf("%s %s\n", lk_coupon_text(result->coupons[i], coupon),
+                   lk_coupon_state_name(result->state));
         } else {
             printf("%s\n", lk_coupon_text(result->coupons[i], coupon));
         }
@@ -34,8 +37,8 @@ static char *describe(const lk_ledger_op *op)
     if (op->verb == LK_LEDGER_CLAIM)
         snprintf(what, sizeof(what), "claim for %s", op->user);
     else
-        snprintf(what, sizeof(what), "%s %s of %s", lk_ledger_verb_name(op->verb), lk_coupon_text(op->coupon, coupon),
-                 op->user);
+        snprintf(what, sizeof(what), "%s %s of %s", lk_ledger_verb_name(op->verb),
+                 lk_coupon_text(op->coupon, coupon), op->user);
     return strdup(what);
 }
 
@@ -97,12 +100,16 @@ const struct verb coupon_claim = {
             "Takes coupons for USER and prints their ids, one a line. All of N or none.\n"
             "\n"
             "  --count N     how many, 1 to 64 (1)\n"
-            "  --id ID       names the claim: the same ID again gives the same answer, never more coupons\n"
-            "  --from FILE   one user a line ('-': standard input); prints USER<TAB>STATUS<TAB>COUPON a line,\n"
-            "                in their order. The id of a line is PREFIX/USER/N, N counting the user's lines:\n"
+            "  --id ID       names the claim: the same ID again gives the same answer, never more "
+            "coupons\n"
+            "  --from FILE   one user a line ('-': standard input); prints "
+            "USER<TAB>STATUS<TAB>COUPON a line,\n"
+            "                in their order. The id of a line is PREFIX/USER/N, N counting the "
+            "user's lines:\n"
             "                the same command again finishes what was left and does nothing twice\n"
             "\n"
-            "exit: 0 done; with --from when every line was answered, refusals too. 1 refused. 75 unknown: the\n"
+            "exit: 0 done; with --from when every line was answered, refusals too. 1 refused. 75 "
+            "unknown: the\n"
             "same command with the --id that is printed settles it.\n",
     .run = run_claim,
 };
@@ -110,21 +117,24 @@ const struct verb coupon_claim = {
 /* ---- transitions of one coupon ---- */
 
 /* Words and options of all five; `ttl_ns` NULL: the verb has no --ttl. */
-static bool parse_transition(struct cli *cli, int argc, char **argv, lk_ledger_op *op, const char **id)
+static bool parse_transition(struct cli *cli, int argc, char **argv, lk_ledger_op *op,
+                             const char **id)
 {
     int64_t ttl_ns = 0;
     bool has_ttl = false;
     const struct cli_option options[] = {
         { .kind = CLI_TEXT, .name = "order", .value = &op->order },
         { .kind = CLI_TEXT, .name = "id", .value = id },
-        { op->verb == LK_LEDGER_FREEZE ? CLI_SECONDS : CLI_END, .name = "ttl", .value = &ttl_ns, .given = &has_ttl },
+        { op->verb == LK_LEDGER_FREEZE ? CLI_SECONDS : CLI_END, .name = "ttl", .value = &ttl_ns,
+          .given = &has_ttl },
         { 0 },
     };
 
     if (!cli_parse(cli, options, 3, 3, argc, argv))
         return false;
     op->user = cli->words[1];
-    if (!check_user(cli, op->user) || !check_coupon(cli, cli->words[2], &op->coupon) || !check_order(cli, op->order))
+    if (!check_user(cli, op->user) || !check_coupon(cli, cli->words[2], &op->coupon)
+        || !check_order(cli, op->order))
         return false;
     if (has_ttl && ttl_ns == 0) {
         cli->code = cli_usage(cli, "--ttl must be above 0");
@@ -169,20 +179,23 @@ static int run_void(struct cli *cli, int argc, char **argv)
     return run_transition(cli, argc, argv, LK_LEDGER_VOID);
 }
 
-#define ID_HELP                                                                                                        \
-    "  --id ID        names the operation: the same ID again gives the same answer and does nothing\n"                 \
-    "\n"                                                                                                               \
-    "exit: 0 done, 1 refused, 75 unknown: the same command with the --id that is printed settles it.\n"
+#define ID_HELP                                                                                    \
+    "  --id ID        names the operation: the same ID again gives the same answer and does "      \
+    "nothing\n"                                                                                    \
+    "\n"                                                                                           \
+    "exit: 0 done, 1 refused, 75 unknown: the same command with the --id that is printed settles " \
+    "it.\n"
 
 const struct verb coupon_freeze = {
     .name = "coupon freeze",
     .summary = "hold a coupon for an order",
-    .help = "usage: latchkey coupon freeze CAMPAIGN USER COUPON --order ORDER [--ttl SEC] [--id ID]\n"
-            "\n"
-            "Holds a claimed coupon for an order, until it is redeemed, unfrozen, or SEC have passed.\n"
-            "\n"
-            "  --order ORDER  for whom; 1 to 128 bytes\n"
-            "  --ttl SEC      how long (the campaign's)\n" ID_HELP,
+    .help =
+        "usage: latchkey coupon freeze CAMPAIGN USER COUPON --order ORDER [--ttl SEC] [--id ID]\n"
+        "\n"
+        "Holds a claimed coupon for an order, until it is redeemed, unfrozen, or SEC have passed.\n"
+        "\n"
+        "  --order ORDER  for whom; 1 to 128 bytes\n"
+        "  --ttl SEC      how long (the campaign's)\n" ID_HELP,
     .run = run_freeze,
 };
 
@@ -193,7 +206,8 @@ const struct verb coupon_redeem = {
             "\n"
             "Spends a coupon once.\n"
             "\n"
-            "  --order ORDER  completes that order's freeze; without it the coupon must not be frozen\n" ID_HELP,
+            "  --order ORDER  completes that order's freeze; without it the coupon must not be "
+            "frozen\n" ID_HELP,
     .run = run_redeem,
 };
 
@@ -213,7 +227,8 @@ const struct verb coupon_void = {
     .summary = "make a coupon worthless",
     .help = "usage: latchkey coupon void CAMPAIGN USER COUPON [--order ORDER] [--id ID]\n"
             "\n"
-            "Ends a claimed coupon for good. It does not go back to the stock, and no longer counts for the user's\n"
+            "Ends a claimed coupon for good. It does not go back to the stock, and no longer "
+            "counts for the user's\n"
             "limit.\n"
             "\n"
             "  --order ORDER  noted with it\n" ID_HELP,
@@ -222,7 +237,8 @@ const struct verb coupon_void = {
 
 /* ---- unfreeze ---- */
 
-/* Without --order the one it is frozen for is meant. A strdup()ed order; NULL: it is not frozen (LK_OK), or status. */
+/* Without --order the one it is frozen for is meant. A strdup()ed order; NULL: it is not frozen
+ * (LK_OK), or status. */
 static int frozen_order(struct cli *cli, struct desk *desk, const lk_ledger_op *op, char **out)
 {
     lk_account *account;
@@ -242,15 +258,20 @@ static int frozen_order(struct cli *cli, struct desk *desk, const lk_ledger_op *
     return status;
 }
 
-/* A repeated unfreeze without --order finds nothing frozen any more: only the id still knows. */
-static bool was_done(struct cli *cli, struct desk *desk, const lk_ledger_op *op, const char *id, lk_ledger_result *out)
+/* A repeated unfreeze without --order finds nothing frozen any more: only the id still knows. Asked
+ * with any order it tells whether all else is as it was; what is known is never done again. */
+static bool was_done(struct cli *cli, struct desk *desk, const lk_ledger_op *op, const char *id,
+                     lk_ledger_result *out)
 {
-    lk_id named;
+    lk_ledger_op again = *op;
+    lk_ledger_result judged;
 
-    return id && lk_id_from_text(id, &named) == LK_OK
-           && lk_ledger_lookup(desk->ledger, op->user, named, cli_deadline(cli), out) == LK_OK && out->count == 1
-           && out->state == LK_CLAIMED && out->coupons[0].shard == op->coupon.shard
-           && out->coupons[0].serial == op->coupon.serial;
+    if (!id || lk_id_from_text(id, &again.id) != LK_OK
+        || lk_ledger_lookup(desk->ledger, op->user, again.id, cli_deadline(cli), out) != LK_OK)
+        return false;
+    again.order = "any";
+    int status = lk_ledger_do(desk->ledger, &again, cli_deadline(cli), &judged);
+    return status == LK_OK || (status == LK_E_ID_DIFFERS && strcmp(judged.differs, "order") == 0);
 }
 
 static int run_unfreeze(struct cli *cli, int argc, char **argv)
@@ -281,7 +302,8 @@ const struct verb coupon_unfreeze = {
     .summary = "give up a freeze",
     .help = "usage: latchkey coupon unfreeze CAMPAIGN USER COUPON [--order ORDER] [--id ID]\n"
             "\n"
-            "Ends a freeze; the order that had it can't freeze the coupon again. With --order a coupon that is not\n"
+            "Ends a freeze; the order that had it can't freeze the coupon again. With --order a "
+            "coupon that is not\n"
             "frozen is no fault: the order's late freeze is then refused.\n"
             "\n"
             "  --order ORDER  whose freeze (the present one)\n" ID_HELP,
@@ -305,7 +327,8 @@ static int run_lookup(struct cli *cli, int argc, char **argv)
         return cli->code;
     int status = lk_ledger_lookup(desk.ledger, cli->words[1], id, cli_deadline(cli), &result);
     if (status == LK_E_NOT_FOUND)
-        return cli_refuse(cli, EXIT_REFUSED, "%s of %s: not done, as far as the account remembers; do it with this id",
+        return cli_refuse(cli, EXIT_REFUSED,
+                          "%s of %s: not done, as far as the account remembers; do it with this id",
                           cli->words[2], cli->words[1]);
     if (status != LK_OK)
         return cli_fail(cli, status, "%s of %s", cli->words[2], cli->words[1]);
@@ -318,7 +341,8 @@ const struct verb coupon_lookup = {
     .summary = "what became of an operation",
     .help = "usage: latchkey coupon lookup CAMPAIGN USER ID\n"
             "\n"
-            "Tells what an operation of USER did, by its id, and does nothing itself. Prints COUPON STATE a line,\n"
+            "Tells what an operation of USER did, by its id, and does nothing itself. Prints "
+            "COUPON STATE a line,\n"
             "as they were after it.\n"
             "\n"
             "exit: 0 it was done, 1 it was not, as far as the account remembers.\n",

@@ -104,8 +104,8 @@ static void print_coupon(const lk_coupon_info *info)
 {
     char coupon[LK_COUPON_TEXT_SIZE], changed[CLI_TIME_SIZE], until[CLI_TIME_SIZE];
 
-    printf("%-12s  %-8s  %s", lk_coupon_text(info->coupon, coupon), lk_coupon_state_name(info->state),
-           cli_time_text(info->changed_ms, changed));
+    printf("%-12s  %-8s  %s", lk_coupon_text(info->coupon, coupon),
+           lk_coupon_state_name(info->state), cli_time_text(info->changed_ms, changed));
     if (info->order[0] != '\0') {
         char *order = cli_escape_text(info->order);
         printf("  order %s", order);
@@ -150,7 +150,8 @@ static int run_show(struct cli *cli, int argc, char **argv)
     if (cli->word_count == 2)
         return show_user(cli, &desk, cli->words[1]);
     int status = lk_campaign_show(desk.ledger, cli_deadline(cli), &info);
-    return status == LK_OK ? print_campaign(cli, &info) : cli_fail(cli, status, "%s", cli->words[0]);
+    return status == LK_OK ? print_campaign(cli, &info)
+                           : cli_fail(cli, status, "%s", cli->words[0]);
 }
 
 const struct verb coupon_show = {
@@ -158,7 +159,8 @@ const struct verb coupon_show = {
     .summary = "the campaign, or one user's coupons",
     .help = "usage: latchkey coupon show CAMPAIGN [USER]\n"
             "\n"
-            "Prints the campaign's rules and stock; with USER that user's coupons, one a line: id, state, time of\n"
+            "Prints the campaign's rules and stock; with USER that user's coupons, one a line: id, "
+            "state, time of\n"
             "the last change, order.\n",
     .run = run_show,
 };
@@ -226,7 +228,8 @@ const struct verb coupon_list = {
     .summary = "every account",
     .help = "usage: latchkey coupon list CAMPAIGN\n"
             "\n"
-            "Prints USER<TAB>COUPONS<TAB>how many are in which state, for every account, in no order.\n",
+            "Prints USER<TAB>COUPONS<TAB>how many are in which state, for every account, in no "
+            "order.\n",
     .run = run_list,
 };
 
@@ -290,7 +293,8 @@ static int run_audit(struct cli *cli, int argc, char **argv)
         return cli_fail(cli, status, "%s", cli->words[0]);
     int code = print_audit(cli, audit);
     if (code == EXIT_DONE && audit->fault_count > 0)
-        code = cli_refuse(cli, EXIT_AUDIT, "%s: %zu faults, the first: %s; stop who writes there and keep the data",
+        code = cli_refuse(cli, EXIT_AUDIT,
+                          "%s: %zu faults, the first: %s; stop who writes there and keep the data",
                           cli->words[0], audit->fault_count, audit->faults[0]);
     lk_audit_free(audit);
     return code;
@@ -301,7 +305,8 @@ const struct verb coupon_audit = {
     .summary = "recount everything",
     .help = "usage: latchkey coupon audit CAMPAIGN\n"
             "\n"
-            "Recounts every coupon, while traffic runs, and names what is wrong: nothing oversold, nothing lost,\n"
+            "Recounts every coupon, while traffic runs, and names what is wrong: nothing oversold, "
+            "nothing lost,\n"
             "nothing twice, nobody above the limit.\n"
             "\n"
             "exit: 0 clean, 2 a fault was found.\n",

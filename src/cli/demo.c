@@ -1,6 +1,8 @@
-/* demo.c - `latchkey demo`: a flash sale, to be watched. Servers, a campaign, the sale, the report, in this order.
+/* demo.c - `latchkey demo`: a flash sale, to be watched. Servers, a campaign, the sale, the report,
+ * in this order.
  *
- * With servers of one's own choice the campaign stays when something was wrong, to be looked at; else nothing stays. */
+ * With servers of one's own choice the campaign stays when something was wrong, to be looked at;
+ * else nothing stays. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +11,8 @@
 
 #include "cli/demo.h"
 
-/* Private servers have ticks of half a second; six of them make a session, so that a dead leader is missed soon. */
+/* Private servers have ticks of half a second; six of them make a session, so that a dead leader is
+ * missed soon. */
 #define PRIVATE_SESSION_MS 3000
 
 static void stop_box(zkbox **box)
@@ -27,10 +30,11 @@ static bool start_servers(struct cli *cli, zkbox **out)
     wanted.error_size = sizeof(error);
     int failed = zkbox_start(out, &wanted);
     if (failed) {
-        cli->code = cli_refuse(cli, EXIT_NO_SERVER,
-                               "no private server started: %s; install java and ZooKeeper, or name a "
-                               "server with --servers",
-                               error[0] ? error : strerror(-failed));
+        cli->code = cli_refuse(
+            cli, EXIT_NO_SERVER,
+            "no private server started: %s; install java and ZooKeeper, or name a "
+            "server with --servers",
+            error[0] ? error : strerror(-failed));
         return false;
     }
     cli->client.servers = zkbox_servers(*out);
@@ -41,8 +45,8 @@ static bool start_servers(struct cli *cli, zkbox **out)
 }
 
 /* An unused name: a fresh id. */
-static bool open_campaign(struct cli *cli, const struct demo_options *options, char *path, size_t size,
-                          struct desk *out)
+static bool open_campaign(struct cli *cli, const struct demo_options *options, char *path,
+                          size_t size, struct desk *out)
 {
     lk_campaign_options campaign = LK_CAMPAIGN_OPTIONS_INIT;
     char text[LK_ID_TEXT_SIZE];
@@ -69,7 +73,10 @@ static bool open_campaign(struct cli *cli, const struct demo_options *options, c
 static int tidy(struct cli *cli, struct desk *desk, const char *path, int code)
 {
     if (code != EXIT_DONE) {
-        cli_note(cli, "the campaign stays at %s; `latchkey coupon audit` and `delete` look at it and remove it", path);
+        cli_note(cli,
+                 "the campaign stays at %s; `latchkey coupon audit` and `delete` look at it and "
+                 "remove it",
+                 path);
         return code;
     }
     int status = lk_campaign_delete(desk->ledger, desk_long_deadline(cli));
@@ -109,14 +116,30 @@ static int run(struct cli *cli, int argc, char **argv)
     const char *campaign = NULL;
     bool kills = false;
     const struct cli_option table[] = {
-        { .kind = CLI_NUMBER, .name = "users", .value = &options.users, .least = 1, .most = DEMO_CLAIMS_MAX },
+        { .kind = CLI_NUMBER,
+          .name = "users",
+          .value = &options.users,
+          .least = 1,
+          .most = DEMO_CLAIMS_MAX },
         { .kind = CLI_NUMBER, .name = "stock", .value = &options.stock, .most = INT64_MAX },
-        { .kind = CLI_NUMBER, .name = "per-user", .value = &options.per_user, .least = 1, .most = 100 },
-        { .kind = CLI_NUMBER, .name = "workers", .value = &options.workers, .least = 1, .most = DEMO_WORKERS_MAX },
+        { .kind = CLI_NUMBER,
+          .name = "per-user",
+          .value = &options.per_user,
+          .least = 1,
+          .most = 100 },
+        { .kind = CLI_NUMBER,
+          .name = "workers",
+          .value = &options.workers,
+          .least = 1,
+          .most = DEMO_WORKERS_MAX },
         { .kind = CLI_FLAG, .name = "kill", .value = &kills },
         { .kind = CLI_NUMBER, .name = "kills", .value = &options.kills, .most = 1000 },
         /* Not in the help: what the parent tells its workers. */
-        { .kind = CLI_NUMBER, .name = "worker", .value = &worker, .least = 1, .most = DEMO_WORKERS_MAX },
+        { .kind = CLI_NUMBER,
+          .name = "worker",
+          .value = &worker,
+          .least = 1,
+          .most = DEMO_WORKERS_MAX },
         { .kind = CLI_TEXT, .name = "campaign", .value = &campaign },
         { 0 },
     };
@@ -137,21 +160,23 @@ static int run(struct cli *cli, int argc, char **argv)
 const struct verb verb_demo = {
     .name = "demo",
     .summary = "a flash sale, to be watched",
-    .help =
-        "usage: latchkey demo [--users N] [--stock N] [--per-user K] [--workers N] [--kill]\n"
-        "\n"
-        "Worker processes claim coupons for more users than there are coupons; one of them, elected, reports. At\n"
-        "the end the ledger is audited and every answer held against it. Starts a private ZooKeeper server if\n"
-        "none is named by --servers, LATCHKEY_SERVERS or the configuration file.\n"
-        "\n"
-        "  --users N     who wants a coupon (2000)\n"
-        "  --stock N     how many there are (500)\n"
-        "  --per-user K  how many each asks for, and may have (1)\n"
-        "  --workers N   processes (4)\n"
-        "  --kill        kills the leading worker with SIGKILL in the middle of the sale; it starts again and asks\n"
-        "                again with the same ids\n"
-        "  --kills N     the same, N times, in even parts of the sale\n"
-        "\n"
-        "exit: 0 exactly the stock was sold and the audit is clean, 2 if not.\n",
+    .help = "usage: latchkey demo [--users N] [--stock N] [--per-user K] [--workers N] [--kill]\n"
+            "\n"
+            "Worker processes claim coupons for more users than there are coupons; one of them, "
+            "elected, reports. At\n"
+            "the end the ledger is audited and every answer held against it. Starts a private "
+            "ZooKeeper server if\n"
+            "none is named by --servers, LATCHKEY_SERVERS or the configuration file.\n"
+            "\n"
+            "  --users N     who wants a coupon (2000)\n"
+            "  --stock N     how many there are (500)\n"
+            "  --per-user K  how many each asks for, and may have (1)\n"
+            "  --workers N   processes (4)\n"
+            "  --kill        kills the leading worker with SIGKILL in the middle of the sale; it "
+            "starts again and asks\n"
+            "                again with the same ids\n"
+            "  --kills N     the same, N times, in even parts of the sale\n"
+            "\n"
+            "exit: 0 exactly the stock was sold and the audit is clean, 2 if not.\n",
     .run = run,
 };

@@ -1,16 +1,17 @@
-/* demo.h - the flash sale: a parent that opens it and watches, workers that claim, a report of what happened.
+/* demo.h - the flash sale: a parent that opens it and watches, workers that claim, a report of what
+ * happened.
  *
  *   demo.c         the verb: servers, campaign, the order of events
- *   demo_sale.c    the parent's side: workers started, given work, killed, started again; their answers kept
- *   demo_spawn.c   a worker process started
- *   demo_worker.c  what it does
- *   demo_report.c  the answers held against the ledger, and the table
+ *   demo_sale.c    the parent's side: workers started, given work, killed, started again; their
+ * answers kept demo_spawn.c   a worker process started demo_worker.c  what it does demo_report.c
+ * the answers held against the ledger, and the table
  *
- * Parent and worker talk in lines over two pipes; a worker ends when the parent's end is closed, however that happens.
- *   to a worker:  "claim FROM TO"   claims FROM..TO-1, all at once         "report"   if you lead
- *   from it:      "ready"           connected, stands for election         "leads"    elected
+ * Parent and worker talk in lines over two pipes; a worker ends when the parent's end is closed,
+ * however that happens. to a worker:  "claim FROM TO"   claims FROM..TO-1, all at once "report" if
+ * you lead from it:      "ready"           connected, stands for election         "leads" elected
  *                 "stock AVAILABLE STOCKED"
- *                 "answer CLAIM STATUS SHARD-SERIAL MICROS TRIES KNOWN"     KNOWN 1: the ledger had it already */
+ *                 "answer CLAIM STATUS SHARD-SERIAL MICROS TRIES KNOWN"     KNOWN 1: the ledger had
+ * it already */
 #ifndef CLI_DEMO_H
 #define CLI_DEMO_H
 
@@ -26,8 +27,8 @@ struct demo_options {
     uint64_t users, stock, per_user, workers, kills;
 };
 
-/* Claim n is user n / per_user asking for one coupon for the (n % per_user + 1)th time, under the id "demo/USER/TIME":
- * whoever claims it, and however often, it is the same request. */
+/* Claim n is user n / per_user asking for one coupon for the (n % per_user + 1)th time, under the
+ * id "demo/USER/TIME": whoever claims it, and however often, it is the same request. */
 #define DEMO_USER_SIZE 32
 char *demo_user(uint64_t user, char text[DEMO_USER_SIZE]); /* "user-00017"; returns `text` */
 
@@ -79,7 +80,8 @@ struct demo_process {
 int demo_spawn(const struct demo_sale *sale, size_t number, struct demo_process *out);
 
 /* `latchkey demo --worker`. */
-int demo_work(struct cli *cli, const struct demo_options *options, uint64_t worker, const char *campaign);
+int demo_work(struct cli *cli, const struct demo_options *options, uint64_t worker,
+              const char *campaign);
 
 /* Audits, compares every answer with the ledger, prints the table. Returns the exit code. */
 int demo_report(struct demo_sale *sale, struct desk *desk);

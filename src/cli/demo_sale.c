@@ -1,8 +1,10 @@
-/* demo_sale.c - the parent's side of the flash sale: it deals out claims in batches, and keeps every answer.
+/* demo_sale.c - the parent's side of the flash sale: it deals out claims in batches, and keeps
+ * every answer.
  *
- * A worker that was killed is started again and gets the same batch: what had been answered must be answered the same
- * way, what was under way is settled, nothing is claimed twice. A kill comes at a moment of the sale, not of the clock:
- * when so many coupons are granted and the victim is amid a batch. */
+ * A worker that was killed is started again and gets the same batch: what had been answered must be
+ * answered the same way, what was under way is settled, nothing is claimed twice. A kill comes at a
+ * moment of the sale, not of the clock: when so many coupons are granted and the victim is amid a
+ * batch. */
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -24,12 +26,13 @@ struct demo_worker {
     int orders;           /* write end of its stdin; -1: closed */
     struct lines answers; /* fd is the read end of its stdout */
     bool ready, killed;
-    bool again;        /* was killed: it can't know what it was told, and asks for its last batch again */
+    bool again; /* was killed: it can't know what it was told, and asks for its last batch again */
     uint64_t from, to; /* its batch; equal: none */
     uint64_t left;     /* claims of it without an answer since the worker got it */
 };
 
-__attribute__((format(printf, 2, 3))) static void narrate(struct demo_sale *sale, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void narrate(struct demo_sale *sale,
+                                                          const char *format, ...)
 {
     char line[512];
     va_list args;
@@ -43,10 +46,12 @@ __attribute__((format(printf, 2, 3))) static void narrate(struct demo_sale *sale
 
 static void show_progress(struct demo_sale *sale)
 {
-    char granted[DEMO_NUMBER_SIZE], expected[DEMO_NUMBER_SIZE], answered[DEMO_NUMBER_SIZE], words[128];
+    char granted[DEMO_NUMBER_SIZE], expected[DEMO_NUMBER_SIZE], answered[DEMO_NUMBER_SIZE],
+        words[128];
 
-    snprintf(words, sizeof(words), "%s of %s claimed, %s answers", demo_number(sale->granted, granted),
-             demo_number(sale->options->stock, expected), demo_number(sale->answered, answered));
+    snprintf(words, sizeof(words), "%s of %s claimed, %s answers",
+             demo_number(sale->granted, granted), demo_number(sale->options->stock, expected),
+             demo_number(sale->answered, answered));
     progress_show(&sale->progress, sale->answered, sale->claims, words);
 }
 
@@ -133,13 +138,17 @@ static void kill_worker(struct demo_sale *sale, size_t number)
     worker->killed = worker->again = true;
     worker->ready = false;
     sale->kills++;
-    narrate(sale, "worker %zu%s is killed with SIGKILL at %s coupons, %" PRIu64 " of its claims under way", number + 1,
-            number == sale->leader ? ", which leads," : "", demo_number(sale->granted, granted), worker->left);
+    narrate(sale,
+            "worker %zu%s is killed with SIGKILL at %s coupons, %" PRIu64
+            " of its claims under way",
+            number + 1, number == sale->leader ? ", which leads," : "",
+            demo_number(sale->granted, granted), worker->left);
     if (number == sale->leader)
         sale->leader = sale->options->workers;
 }
 
-/* Something of its batch must be answered: so that what it asks again after its restart has been granted in part. */
+/* Something of its batch must be answered: so that what it asks again after its restart has been
+ * granted in part. */
 static bool is_worth_killing(const struct demo_worker *worker)
 {
     uint64_t batch = worker->to - worker->from;
@@ -172,7 +181,8 @@ static void give_work(struct demo_sale *sale, struct demo_worker *worker)
         order_batch(worker);
 }
 
-/* After each event. While a kill is due nobody gets anything new: the victim shall die amid the sale, not after it. */
+/* After each event. While a kill is due nobody gets anything new: the victim shall die amid the
+ * sale, not after it. */
 static void go_on(struct demo_sale *sale)
 {
     if (sale->open_ns == 0)
@@ -190,7 +200,8 @@ static void go_on(struct demo_sale *sale)
 static bool same_answer(const struct demo_answer *a, const struct demo_answer *b)
 {
     return a->status == b->status
-           && (a->status != LK_OK || (a->coupon.shard == b->coupon.shard && a->coupon.serial == b->coupon.serial));
+           && (a->status != LK_OK
+               || (a->coupon.shard == b->coupon.shard && a->coupon.serial == b->coupon.serial));
 }
 
 static void keep_answer(struct demo_sale *sale, uint64_t claim, const struct demo_answer *answer)
@@ -229,8 +240,8 @@ static bool take_answer(struct demo_sale *sale, size_t number, const char *line)
     unsigned tries, known;
     uint64_t claim;
 
-    if (sscanf(line, "answer %" SCNu64 " %d %31s %" SCNu32 " %u %u", &claim, &answer.status, coupon, &answer.micros,
-               &tries, &known)
+    if (sscanf(line, "answer %" SCNu64 " %d %31s %" SCNu32 " %u %u", &claim, &answer.status, coupon,
+               &answer.micros, &tries, &known)
         != 6)
         return false;
     if (claim < worker->from || claim >= worker->to || worker->left == 0)
@@ -262,8 +273,9 @@ static void take_report(struct demo_sale *sale, size_t number, uint64_t availabl
     if (sale->reported == stocked - available)
         return;
     sale->reported = stocked - available;
-    narrate(sale, "worker %zu reports: %s of %s coupons issued%s", number + 1, demo_number(sale->reported, issued),
-            demo_number(stocked, all), available == 0 ? ", sold out" : "");
+    narrate(sale, "worker %zu reports: %s of %s coupons issued%s", number + 1,
+            demo_number(sale->reported, issued), demo_number(stocked, all),
+            available == 0 ? ", sold out" : "");
 }
 
 static bool hear(struct demo_sale *sale, size_t number, const char *line)
@@ -295,8 +307,8 @@ static int worker_ended(struct demo_sale *sale, size_t number)
         return start_worker(sale, number);
     if (WIFEXITED(status) && WEXITSTATUS(status) != 0) /* it has said why */
         return sale->cli->code = WEXITSTATUS(status);
-    return cli_refuse(sale->cli, EXIT_OWN, "worker %zu ended by itself (%s); its words are above", number + 1,
-                      WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "exit 0");
+    return cli_refuse(sale->cli, EXIT_OWN, "worker %zu ended by itself (%s); its words are above",
+                      number + 1, WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "exit 0");
 }
 
 static int listen_to(struct demo_sale *sale, size_t number)
@@ -309,15 +321,17 @@ static int listen_to(struct demo_sale *sale, size_t number)
         return cli_fail(sale->cli, LK_E_SYSTEM, "worker %zu", number + 1);
     while (lines_take(&worker->answers, &line, &size)) {
         if (!hear(sale, number, line))
-            return cli_refuse(sale->cli, EXIT_OWN, "worker %zu says '%s', which makes no sense; report this",
-                              number + 1, line);
+            return cli_refuse(sale->cli, EXIT_OWN,
+                              "worker %zu says '%s', which makes no sense; report this", number + 1,
+                              line);
         go_on(sale);
     }
     return worker->answers.at_end ? worker_ended(sale, number) : EXIT_DONE;
 }
 
 /* Runs until `done`, at the latest until the deadline. 0, or an exit code, said. */
-static int run_until(struct demo_sale *sale, bool (*done)(const struct demo_sale *sale), int64_t deadline_ns)
+static int run_until(struct demo_sale *sale, bool (*done)(const struct demo_sale *sale),
+                     int64_t deadline_ns)
 {
     struct pollfd polled[DEMO_WORKERS_MAX];
     size_t count = sale->options->workers;
@@ -379,7 +393,9 @@ static int open_doors(struct demo_sale *sale)
     int code = run_until(sale, can_open, LK_FOREVER); /* who can't get ready ends, and is heard */
     if (code != EXIT_DONE)
         return code;
-    narrate(sale, "%" PRIu64 " workers are ready, worker %zu leads; the sale opens: %s users for %s coupons",
+    narrate(sale,
+            "%" PRIu64
+            " workers are ready, worker %zu leads; the sale opens: %s users for %s coupons",
             sale->options->workers, sale->leader + 1, demo_number(sale->options->users, users),
             demo_number(sale->options->stock, stock));
     sale->open_ns = lk_now_ns();

@@ -1,7 +1,8 @@
 /* demo_spawn.c - one worker process: this program again, with the same command line and two pipes.
  *
- * All ends are closed on exec, so a worker's pipes have no third holder: when either process dies, by SIGKILL too, the
- * other reads the end of its pipe. posix_spawn(), since the parent has the threads of its client. */
+ * All ends are closed on exec, so a worker's pipes have no third holder: when either process dies,
+ * by SIGKILL too, the other reads the end of its pipe. posix_spawn(), since the parent has the
+ * threads of its client. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -31,8 +32,8 @@ static int take(int *end)
     return fd;
 }
 
-/* Our own command line, with the worker's options behind the verb. So a worker has all global options, however they
- * were given. `argc` counts the verb and what follows it. */
+/* Our own command line, with the worker's options behind the verb. So a worker has all global
+ * options, however they were given. `argc` counts the verb and what follows it. */
 struct arguments {
     char *bytes;
     char **words;
@@ -63,8 +64,8 @@ static bool read_cmdline(struct arguments *out, size_t *out_size)
     return got == 0 && size > 0 && out->bytes[size - 1] == '\0';
 }
 
-static bool make_arguments(const struct demo_sale *sale, const char *const *added, size_t added_count,
-                           struct arguments *out)
+static bool make_arguments(const struct demo_sale *sale, const char *const *added,
+                           size_t added_count, struct arguments *out)
 {
     size_t size, count = 0;
 
@@ -113,9 +114,11 @@ int demo_spawn(const struct demo_sale *sale, size_t number, struct demo_process 
     pid_t pid;
 
     snprintf(name, sizeof(name), "%zu", number + 1);
-    snprintf(timeout, sizeof(timeout), "%" PRId64 ".%03d", timeout_ms / 1000, (int)(timeout_ms % 1000));
+    snprintf(timeout, sizeof(timeout), "%" PRId64 ".%03d", timeout_ms / 1000,
+             (int)(timeout_ms % 1000));
     if (!make_arguments(sale, added, sizeof(added) / sizeof(added[0]), &arguments))
-        return cli_refuse(sale->cli, EXIT_OWN, "can't read the own command line; is /proc mounted?");
+        return cli_refuse(sale->cli, EXIT_OWN,
+                          "can't read the own command line; is /proc mounted?");
     int failed = pipe2(orders, O_CLOEXEC) != 0 || pipe2(answers, O_CLOEXEC) != 0 ? errno : 0;
     if (!failed)
         failed = spawn(sale, arguments.words, orders[0], answers[1], &pid);
@@ -126,7 +129,8 @@ int demo_spawn(const struct demo_sale *sale, size_t number, struct demo_process 
         close_end(&answers[i]);
     }
     if (failed)
-        return cli_refuse(sale->cli, EXIT_OWN, "worker %zu can't be started: %s; try fewer --workers", number + 1,
+        return cli_refuse(sale->cli, EXIT_OWN,
+                          "worker %zu can't be started: %s; try fewer --workers", number + 1,
                           strerror(failed));
     return EXIT_DONE;
 }

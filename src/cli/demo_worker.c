@@ -1,7 +1,8 @@
-/* demo_worker.c - one worker of the flash sale: claims what it is told to, stands for election, reports when it leads.
+/* demo_worker.c - one worker of the flash sale: claims what it is told to, stands for election,
+ * reports when it leads.
  *
- * It may be killed at any moment and keeps nothing that matters: the ids of its claims follow from their numbers, so
- * whoever claims them again hears what became of them. */
+ * It may be killed at any moment and keeps nothing that matters: the ids of its claims follow from
+ * their numbers, so whoever claims them again hears what became of them. */
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -45,7 +46,8 @@ static void free_worker(struct worker *worker)
 }
 
 /* One write a line: below PIPE_BUF it can't be torn by a kill. */
-__attribute__((format(printf, 2, 3))) static void tell(struct worker *worker, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void tell(struct worker *worker, const char *format,
+                                                       ...)
 {
     char line[256];
     va_list args;
@@ -80,8 +82,9 @@ static void finish(struct claim *claim, const lk_ledger_result *result)
 
     if (result->status == LK_OK)
         lk_coupon_text(result->coupons[0], coupon);
-    tell(worker, "answer %" PRIu64 " %d %s %" PRId64 " %u %d\n", claim->number, result->status, coupon,
-         (lk_now_ns() - claim->begun_ns) / NS_PER_US, claim->tries, result->status == LK_OK && result->repeated);
+    tell(worker, "answer %" PRIu64 " %d %s %" PRId64 " %u %d\n", claim->number, result->status,
+         coupon, (lk_now_ns() - claim->begun_ns) / NS_PER_US, claim->tries,
+         result->status == LK_OK && result->repeated);
     free(claim);
 }
 
@@ -97,11 +100,13 @@ static void claimed(const lk_ledger_result *result, void *arg)
 
 static void try_claim(struct claim *claim)
 {
-    const lk_ledger_op op = { .verb = LK_LEDGER_CLAIM, .id = claim->id, .user = claim->user, .count = 1 };
+    const lk_ledger_op op = {
+        .verb = LK_LEDGER_CLAIM, .id = claim->id, .user = claim->user, .count = 1
+    };
 
     claim->tries++;
-    int status = lk_ledger_do_start(claim->worker->desk.ledger, &op, cli_deadline(claim->worker->cli), claimed, claim,
-                                    NULL);
+    int status = lk_ledger_do_start(claim->worker->desk.ledger, &op,
+                                    cli_deadline(claim->worker->cli), claimed, claim, NULL);
     if (status != LK_OK)
         finish(claim, &(lk_ledger_result){ .status = status });
 }
@@ -158,7 +163,8 @@ static void report(struct worker *worker)
 {
     lk_campaign_info info;
 
-    if (worker->leads && lk_campaign_show(worker->desk.ledger, cli_deadline(worker->cli), &info) == LK_OK)
+    if (worker->leads
+        && lk_campaign_show(worker->desk.ledger, cli_deadline(worker->cli), &info) == LK_OK)
         tell(worker, "stock %" PRIu64 " %" PRIu64 "\n", info.available, info.stocked);
 }
 
@@ -189,7 +195,8 @@ static int work(struct worker *worker)
     while (worker->heard) {
         while (lines_take(&worker->orders, &order, &size)) {
             if (!obey(worker, order))
-                return cli_refuse(worker->cli, EXIT_OWN, "order '%s' can't be carried out; report this", order);
+                return cli_refuse(worker->cli, EXIT_OWN,
+                                  "order '%s' can't be carried out; report this", order);
         }
         if (worker->orders.at_end)
             return EXIT_DONE;
@@ -212,18 +219,22 @@ static int work(struct worker *worker)
     return EXIT_DONE;
 }
 
-int demo_work(struct cli *cli, const struct demo_options *options, uint64_t number, const char *campaign)
+int demo_work(struct cli *cli, const struct demo_options *options, uint64_t number,
+              const char *campaign)
 {
     char path[512], card[64];
 
-    __attribute__((cleanup(free_worker))) struct worker worker = { .cli = cli, .options = options, .heard = true };
+    __attribute__((cleanup(free_worker))) struct worker worker = { .cli = cli,
+                                                                   .options = options,
+                                                                   .heard = true };
     lines_begin(&worker.orders, STDIN_FILENO);
     if (!desk_open(cli, campaign, &worker.desk))
         return cli->code;
     snprintf(path, sizeof(path), "%s-leader", campaign);
     lk_candidate_options candidate = LK_CANDIDATE_OPTIONS_INIT;
     candidate.card = card;
-    candidate.card_size = (size_t)snprintf(card, sizeof(card), "worker %" PRIu64 ", pid %ld", number, (long)getpid());
+    candidate.card_size = (size_t)snprintf(card, sizeof(card), "worker %" PRIu64 ", pid %ld",
+                                           number, (long)getpid());
     candidate.on_change = changed;
     candidate.on_change_arg = &worker;
     int status = lk_candidate_new(&worker.candidate, worker.desk.client, path, &candidate);

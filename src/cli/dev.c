@@ -1,7 +1,8 @@
 /* dev.c - `latchkey dev`: servers of one's own for an afternoon or a test run.
  *
- * The servers are children of zkbox's guardian process, which ends them and removes their folder when this process ends,
- * however it ends. So there is nothing to clean up here that a SIGKILL could prevent. */
+ * The servers are children of zkbox's guardian process, which ends them and removes their folder
+ * when this process ends, however it ends. So there is nothing to clean up here that a SIGKILL
+ * could prevent. */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -51,7 +52,11 @@ static int run(struct cli *cli, int argc, char **argv)
 {
     uint64_t nodes = 1, port = 0;
     const struct cli_option options[] = {
-        { .kind = CLI_NUMBER, .name = "nodes", .value = &nodes, .least = 1, .most = ZKBOX_NODES_MAX },
+        { .kind = CLI_NUMBER,
+          .name = "nodes",
+          .value = &nodes,
+          .least = 1,
+          .most = ZKBOX_NODES_MAX },
         { .kind = CLI_NUMBER, .name = "port", .value = &port, .least = 1, .most = 65535 },
         { 0 },
     };
@@ -72,10 +77,11 @@ static int run(struct cli *cli, int argc, char **argv)
     __attribute__((cleanup(stop_box))) zkbox *box = NULL;
     int failed = zkbox_start(&box, &wanted);
     if (failed)
-        return cli_refuse(cli, cli->command ? EXIT_OWN : EXIT_NO_SERVER, "no server started: %s; %s",
-                          error[0] ? error : strerror(-failed),
-                          failed == -EADDRINUSE ? "name another --port, or none"
-                                                : "install java and ZooKeeper (zookeeper) and try again");
+        return cli_refuse(cli, cli->command ? EXIT_OWN : EXIT_NO_SERVER,
+                          "no server started: %s; %s", error[0] ? error : strerror(-failed),
+                          failed == -EADDRINUSE
+                              ? "name another --port, or none"
+                              : "install java and ZooKeeper (zookeeper) and try again");
     /* From here on these end the verb in order; CMD gets the mask that we were started with. */
     sigset_t ending;
     sigemptyset(&ending);
@@ -100,8 +106,10 @@ const struct verb verb_dev = {
     .summary = "private servers to play with",
     .help = "usage: latchkey dev [--nodes 1|3] [--port P] [-- CMD...]\n"
             "\n"
-            "Starts private ZooKeeper servers on the loopback address, in a temporary folder, and prints where they\n"
-            "are. With CMD runs it with LATCHKEY_SERVERS set and exits with its code; else waits for Ctrl-C. The\n"
+            "Starts private ZooKeeper servers on the loopback address, in a temporary folder, and "
+            "prints where they\n"
+            "are. With CMD runs it with LATCHKEY_SERVERS set and exits with its code; else waits "
+            "for Ctrl-C. The\n"
             "servers stop and the folder goes on every way out, also when latchkey is killed.\n"
             "\n"
             "  --nodes N  1, or an ensemble of 3 (1)\n"

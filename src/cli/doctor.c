@@ -1,7 +1,8 @@
-/* doctor.c - `latchkey doctor`: what a new user gets wrong, found out by trying, with what to do about it.
+/* doctor.c - `latchkey doctor`: what a new user gets wrong, found out by trying, with what to do
+ * about it.
  *
- * Each check is a function that prints one or more findings. A finding is fine, a warning (it works, but), or bad: then
- * the exit code is 1. Later rooms add their checks to the table below. */
+ * Each check is a function that prints one or more findings. A finding is fine, a warning (it
+ * works, but), or bad: then the exit code is 1. Later rooms add their checks to the table below. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -32,8 +33,9 @@ struct doctor {
 };
 
 /* `advice` is what to do; ADVICE_NONE where nothing is to be done. */
-__attribute__((format(printf, 5, 6))) static void find(struct doctor *doctor, enum finding finding, const char *check,
-                                                       const char *advice, const char *what, ...)
+__attribute__((format(printf, 5, 6))) static void find(struct doctor *doctor, enum finding finding,
+                                                       const char *check, const char *advice,
+                                                       const char *what, ...)
 {
     static const char *const names[] = { "fine", "warning", "bad" };
     char text[1024];
@@ -44,14 +46,15 @@ __attribute__((format(printf, 5, 6))) static void find(struct doctor *doctor, en
     va_end(args);
     doctor->bad = doctor->bad || finding == BAD;
     if (doctor->cli->json) {
-        cli_json_print(doctor->cli, json_pack("{s:s, s:s, s:o, s:s}", "check", check, "finding", names[finding], "what",
-                                              cli_json_text(text, strlen(text)), "advice", advice));
+        cli_json_print(doctor->cli,
+                       json_pack("{s:s, s:s, s:o, s:s}", "check", check, "finding", names[finding],
+                                 "what", cli_json_text(text, strlen(text)), "advice", advice));
         return;
     }
     char *escaped = cli_escape_text(text);
     printf("%-8s %-9s %s%s%s\n", names[finding], check, escaped, *advice ? "; " : "", advice);
     free(escaped);
-    fflush(stdout);
+    (void)cli_flush(doctor->cli);
 }
 
 /* ---- versions ---- */
@@ -72,7 +75,8 @@ static void check_server(struct doctor *doctor, const char *host_port)
 
     int failed = ask_server(host_port, "srvr", ASK_MS, answer, sizeof(answer));
     if (failed) {
-        find(doctor, WARNING, "server", "start it, or take it off the list", "%s can't be reached: %s", host_port,
+        find(doctor, WARNING, "server", "start it, or take it off the list",
+             "%s can't be reached: %s", host_port,
              failed == ENOENT ? "no such host" : strerror(failed));
         return;
     }
@@ -82,10 +86,11 @@ static void check_server(struct doctor *doctor, const char *host_port)
         find(doctor, WARNING, "server", "set 4lw.commands.whitelist=srvr in zoo.cfg to see more",
              "%s answers, but does not tell its version: %.80s", host_port, answer);
     else if (atoi(version) < 3 || (atoi(version) == 3 && atoi(version + 2) < 5))
-        find(doctor, BAD, "server", "upgrade it to 3.5 or newer", "%s is ZooKeeper %s, which has no containers",
-             host_port, version);
+        find(doctor, BAD, "server", "upgrade it to 3.5 or newer",
+             "%s is ZooKeeper %s, which has no containers", host_port, version);
     else
-        find(doctor, FINE, "server", ADVICE_NONE, "%s is ZooKeeper %s, %s", host_port, version, mode);
+        find(doctor, FINE, "server", ADVICE_NONE, "%s is ZooKeeper %s, %s", host_port, version,
+             mode);
 }
 
 static void check_versions(struct doctor *doctor)
@@ -96,15 +101,17 @@ static void check_versions(struct doctor *doctor)
     if (strcmp(lk_version(), LK_VERSION) != 0)
         find(doctor, WARNING, "client", "install tool and library of one version",
              "the tool was built with latchkey " LK_VERSION);
-    for (char *server = servers ? strtok_r(servers, ",", &rest) : NULL; server; server = strtok_r(NULL, ",", &rest))
+    for (char *server = servers ? strtok_r(servers, ",", &rest) : NULL; server;
+         server = strtok_r(NULL, ",", &rest))
         check_server(doctor, server);
     free(servers);
 }
 
 /* ---- the session ---- */
 
-/* Asked for very little, a server grants its least session timeout: two ticks, unless it was told otherwise. Not less
- * than this: the client also takes it for the patience to connect with. 0: not found out. */
+/* Asked for very little, a server grants its least session timeout: two ticks, unless it was told
+ * otherwise. Not less than this: the client also takes it for the patience to connect with. 0: not
+ * found out. */
 static int64_t least_timeout_ms(struct doctor *doctor)
 {
     struct cli probe = *doctor->cli;
@@ -120,7 +127,8 @@ static int64_t least_timeout_ms(struct doctor *doctor)
 
 static void check_session(struct doctor *doctor)
 {
-    int64_t asked_ms = doctor->cli->client.session_timeout_ms, tick_ms = least_timeout_ms(doctor) / 2;
+    int64_t asked_ms = doctor->cli->client.session_timeout_ms,
+            tick_ms = least_timeout_ms(doctor) / 2;
     lk_client_info info;
 
     lk_client_info_get(doctor->client, &info);
@@ -129,15 +137,19 @@ static void check_session(struct doctor *doctor)
         find(doctor, WARNING, "session", "ask for what the servers grant, or change their limits",
              "%" PRId64 " ms were asked for, the servers grant %" PRId64 " ms", asked_ms, has_ms);
     if (tick_ms == 0)
-        find(doctor, FINE, "session", ADVICE_NONE, "%" PRId64 " ms; the servers' tick is not known", has_ms);
+        find(doctor, FINE, "session", ADVICE_NONE, "%" PRId64 " ms; the servers' tick is not known",
+             has_ms);
     else if (has_ms < TICKS_MIN * tick_ms)
-        find(doctor, WARNING, "session", "ask for at least 6 ticks (--session-timeout), or shorten the tick",
-             "%" PRId64 " ms are %.1f ticks of about %" PRId64 " ms: grants are lost in short outages", has_ms,
-             (double)has_ms / (double)tick_ms, tick_ms);
+        find(doctor, WARNING, "session",
+             "ask for at least 6 ticks (--session-timeout), or shorten the tick",
+             "%" PRId64 " ms are %.1f ticks of about %" PRId64
+             " ms: grants are lost in short outages",
+             has_ms, (double)has_ms / (double)tick_ms, tick_ms);
     else
         find(doctor, FINE, "session", ADVICE_NONE,
-             "%" PRId64 " ms, %.0f ticks of about %" PRId64 " ms; a grant outlives an outage of %.3g s", has_ms,
-             (double)has_ms / (double)tick_ms, tick_ms, (double)has_ms / 2000);
+             "%" PRId64 " ms, %.0f ticks of about %" PRId64
+             " ms; a grant outlives an outage of %.3g s",
+             has_ms, (double)has_ms / (double)tick_ms, tick_ms, (double)has_ms / 2000);
 }
 
 /* ---- latency ---- */
@@ -150,7 +162,8 @@ static int by_size(const void *a, const void *b)
 }
 
 /* The median time of `step`, in ms; negative: a status. */
-static double median_ms(struct doctor *doctor, int (*step)(struct doctor *doctor, lk_lock *lock), lk_lock *lock)
+static double median_ms(struct doctor *doctor, int (*step)(struct doctor *doctor, lk_lock *lock),
+                        lk_lock *lock)
 {
     int64_t took_ns[ROUNDS];
 
@@ -168,7 +181,8 @@ static double median_ms(struct doctor *doctor, int (*step)(struct doctor *doctor
 static int read_once(struct doctor *doctor, lk_lock *lock)
 {
     lk_line *line;
-    int status = lk_line_list(doctor->client, "/latchkey-doctor/nothing", cli_deadline(doctor->cli), &line);
+    int status = lk_line_list(doctor->client, "/latchkey-doctor/nothing", cli_deadline(doctor->cli),
+                              &line);
 
     (void)lock;
     if (status == LK_OK)
@@ -183,7 +197,8 @@ static int lock_once(struct doctor *doctor, lk_lock *lock)
     return status == LK_OK ? lk_lock_release(lock, cli_deadline(doctor->cli)) : status;
 }
 
-static void tell_latency(struct doctor *doctor, const char *what, double ms, double slow_ms, const char *advice)
+static void tell_latency(struct doctor *doctor, const char *what, double ms, double slow_ms,
+                         const char *advice)
 {
     if (ms < 0)
         find(doctor, BAD, "latency", "mend that first", "%s: %s", what, lk_status_text((int)ms));
@@ -200,7 +215,8 @@ static void check_latency(struct doctor *doctor)
     tell_latency(doctor, "a read", median_ms(doctor, read_once, NULL), SLOW_READ_MS,
                  "move nearer to the servers, or look at their load");
     /* A line of our own: nobody must wait for us, nor we for another doctor. */
-    snprintf(path, sizeof(path), "/latchkey-doctor-%s", lk_id_text(lk_id_new(doctor->client), text));
+    snprintf(path, sizeof(path), "/latchkey-doctor-%s",
+             lk_id_text(lk_id_new(doctor->client), text));
     if (lk_lock_new(&lock, doctor->client, path, NULL) != LK_OK)
         return;
     double cycle_ms = median_ms(doctor, lock_once, lock);
@@ -225,10 +241,14 @@ static void check_clock(struct doctor *doctor)
     }
     int64_t before_ms = (int64_t)before.tv_sec * 1000 + before.tv_nsec / 1000000;
     int64_t after_ms = (int64_t)after.tv_sec * 1000 + after.tv_nsec / 1000000;
-    int64_t off_ms = server_ms < before_ms ? server_ms - before_ms : server_ms > after_ms ? server_ms - after_ms : 0;
+    int64_t off_ms = server_ms < before_ms  ? server_ms - before_ms
+                     : server_ms > after_ms ? server_ms - after_ms
+                                            : 0;
     if (off_ms > CLOCK_OFF_MS || off_ms < -CLOCK_OFF_MS)
-        find(doctor, WARNING, "clock", "run NTP on both; --opens and its like count by the server's clock",
-             "the server's clock is %.1f s %s ours", (double)llabs(off_ms) / 1000, off_ms > 0 ? "ahead of" : "behind");
+        find(doctor, WARNING, "clock",
+             "run NTP on both; --opens and its like count by the server's clock",
+             "the server's clock is %.1f s %s ours", (double)llabs(off_ms) / 1000,
+             off_ms > 0 ? "ahead of" : "behind");
     else
         find(doctor, FINE, "clock", ADVICE_NONE, "the server's clock and ours agree");
 }
@@ -246,20 +266,23 @@ static bool check_campaign(struct doctor *doctor)
     lk_ledger_free(ledger);
     if (status == LK_OK)
         find(doctor, FINE, "path", "`latchkey coupon audit` looks deeper",
-             "%s is a campaign: %" PRIu64 " of %" PRIu64 " coupons issued", doctor->path, info.issued, info.stocked);
+             "%s is a campaign: %" PRIu64 " of %" PRIu64 " coupons issued", doctor->path,
+             info.issued, info.stocked);
     return status == LK_OK;
 }
 
 static void check_entry(struct doctor *doctor, const lk_line_entry *entry)
 {
     if (entry->number < 0)
-        find(doctor, WARNING, "path", "remove it if nobody needs it", "%s is foreign: it does not stand in the line",
-             entry->node);
+        find(doctor, WARNING, "path", "remove it if nobody needs it",
+             "%s is foreign: it does not stand in the line", entry->node);
     else if (entry->session_id == 0)
         find(doctor, BAD, "path", "`latchkey break` removes it",
-             "%s is an orphan: it stands in the line, but no session owns it, so it never leaves", entry->node);
+             "%s is an orphan: it stands in the line, but no session owns it, so it never leaves",
+             entry->node);
     else if (!entry->ours)
-        find(doctor, WARNING, "path", "let all use latchkey, or read docs/protocol.md on mixed lines",
+        find(doctor, WARNING, "path",
+             "let all use latchkey, or read docs/protocol.md on mixed lines",
              "%s stands in the line, but another program than latchkey wrote it", entry->node);
 }
 
@@ -289,7 +312,8 @@ static void check_path(struct doctor *doctor)
         check_line(doctor, line);
         lk_line_free(line);
     } else if (status == LK_E_NOT_FOUND) {
-        find(doctor, FINE, "path", ADVICE_NONE, "%s does not exist: nobody stands there", doctor->path);
+        find(doctor, FINE, "path", ADVICE_NONE, "%s does not exist: nobody stands there",
+             doctor->path);
     } else {
         find(doctor, BAD, "path", "use another path, or mend what is there", "%s: %s", doctor->path,
              lk_status_text(status));
@@ -315,18 +339,23 @@ static int run(struct cli *cli, int argc, char **argv)
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
         checks[i](&doctor);
     cli_disconnect(doctor.client);
-    return doctor.bad ? cli_refuse(cli, EXIT_REFUSED, "something is bad; each line above says what to do") : EXIT_DONE;
+    return doctor.bad
+               ? cli_refuse(cli, EXIT_REFUSED, "something is bad; each line above says what to do")
+               : EXIT_DONE;
 }
 
 const struct verb verb_doctor = {
     .name = "doctor",
     .summary = "finds what is set up wrong",
-    .help = "usage: latchkey doctor [PATH]\n"
-            "\n"
-            "Tries the servers and says what is fine, what is a warning and what is bad, and what to do: versions,\n"
-            "session timeout against the servers' tick, latency of a read and of a commit, clocks; with PATH who\n"
-            "stands there, orphans, foreign znodes, kinds. It takes locks of its own for a moment.\n"
-            "\n"
-            "exit: 0 nothing is bad, 1 something is.\n",
+    .help =
+        "usage: latchkey doctor [PATH]\n"
+        "\n"
+        "Tries the servers and says what is fine, what is a warning and what is bad, and what to "
+        "do: versions,\n"
+        "session timeout against the servers' tick, latency of a read and of a commit, clocks; "
+        "with PATH who\n"
+        "stands there, orphans, foreign znodes, kinds. It takes locks of its own for a moment.\n"
+        "\n"
+        "exit: 0 nothing is bad, 1 something is.\n",
     .run = run,
 };

@@ -1,5 +1,5 @@
-/* elect.c - `latchkey elect`: stands for leadership; with CMD runs it while leading (hold.h), without tells how it
- * goes. */
+/* elect.c - `latchkey elect`: stands for leadership; with CMD runs it while leading (hold.h),
+ * without tells how it goes. */
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,9 +8,11 @@
 #include "cli/loop.h"
 
 static const char help[] =
-    "usage: latchkey elect [--id ID] [-w SEC] [--again] [-E CODE] [--on-lost=SIGNAL] [--grace SEC]\n"
+    "usage: latchkey elect [--id ID] [-w SEC] [--again] [-E CODE] [--on-lost=SIGNAL] [--grace "
+    "SEC]\n"
     "                      [--status-fd N] PATH [-- CMD [ARG...]]\n"
-    "Stands for leadership at PATH. With CMD, runs it while leading, as `latchkey lock` does. Without,\n"
+    "Stands for leadership at PATH. With CMD, runs it while leading, as `latchkey lock` does. "
+    "Without,\n"
     "prints a line at each change, stands again after a loss, and resigns at a signal (128+n).\n"
     "\n"
     "      --id ID       what observers see (HOST:PID)\n"
@@ -74,8 +76,9 @@ static void on_answer(int status, void *arg)
         return;
     campaign->failed = true;
     if (status == LK_E_DEADLINE)
-        cli_refuse(campaign->cli, (int)spec->timeout_code, "%s: not elected within %g s; stand longer with -w",
-                   spec->path, (double)spec->wait_ns / 1e9);
+        cli_refuse(campaign->cli, (int)spec->timeout_code,
+                   "%s: not elected within %g s; stand longer with -w", spec->path,
+                   (double)spec->wait_ns / 1e9);
     else
         cli_fail(campaign->cli, status, "%s", spec->path);
 }
@@ -113,8 +116,10 @@ static int watch(struct cli *cli, const struct hold_spec *spec)
     int rc = lk_candidate_new(&campaign.candidate, loop.client, spec->path, &options);
     if (rc == LK_OK)
         stand(&campaign, deadline_ns);
-    int code = rc == LK_OK ? loop_run(&loop, cli, goes_on, &campaign) : cli_fail(cli, rc, "%s", spec->path);
-    campaign.failed = true; /* the end is nobody's news: neither a change nor an answer is told any more */
+    int code = rc == LK_OK ? loop_run(&loop, cli, goes_on, &campaign)
+                           : cli_fail(cli, rc, "%s", spec->path);
+    campaign.failed =
+        true; /* the end is nobody's news: neither a change nor an answer is told any more */
     lk_candidate_free(campaign.candidate);
     loop_end(&loop);
     return code;
@@ -141,6 +146,10 @@ static int run(struct cli *cli, int argc, char **argv)
     spec.election = true;
     if (cli->command != NULL && cli->command[0] == NULL)
         return cli_usage(cli, "CMD is missing behind --");
+    /* An election has no single try as a lock has: this could not even connect, and would blame the
+     * servers. */
+    if (spec.wait_given && spec.wait_ns == 0)
+        return cli_usage(cli, "-w: 0 leaves no time to be elected");
     if (!hold_check(cli, &spec, on_lost))
         return cli->code;
     if (spec.words == NULL)
@@ -154,4 +163,5 @@ static int run(struct cli *cli, int argc, char **argv)
     return cli->command != NULL ? hold_run(cli, &spec) : watch(cli, &spec);
 }
 
-const struct verb verb_elect = { "elect", "stand for leadership, run CMD while leading", help, true, run };
+const struct verb verb_elect = { "elect", "stand for leadership, run CMD while leading", help, true,
+                                 run };

@@ -25,11 +25,12 @@ struct cli_globals {
 void globals_init(struct cli_globals *globals, struct cli *cli);
 void globals_free(struct cli_globals *globals);
 
-/* Fills in what was not given from the environment and the configuration file. False: said; cli->code. */
+/* Fills in what was not given from the environment and the configuration file. False: said;
+ * cli->code. */
 bool globals_resolve(struct cli *cli);
 
-/* Reads global options from argv[1] on, up to the first word, and returns its index (argc: there is none). Short ones
- * count only where `shorts` says so. -1: said; cli->code. */
+/* Reads global options from argv[1] on, up to the first word, and returns its index (argc: there is
+ * none). Short ones count only where `shorts` says so. -1: said; cli->code. */
 int options_leading(struct cli *cli, bool shorts, int argc, char **argv);
 
 /* Prints the verb's help; cli->code is 0, or says that it could not be written. */
@@ -39,6 +40,7 @@ void help_print(struct cli *cli);
 int outcome_code(int status);
 
 /* One line on stderr, in one write, control bytes escaped: "latchkey VERB: ...". */
-__attribute__((format(printf, 2, 0))) void say(const struct cli *cli, const char *format, va_list args);
+__attribute__((format(printf, 2, 0))) void say(const struct cli *cli, const char *format,
+                                               va_list args);
 
 #endif

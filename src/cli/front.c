@@ -1,8 +1,10 @@
-/* front.c - the process that the user started: signals in, CMD beneath, the exit code out. See hold.h.
+/* front.c - the process that the user started: signals in, CMD beneath, the exit code out. See
+ * hold.h.
  *
- * It never talks to a server and never waits for one longer than it says; what it knows of the grant it hears from the
- * guardian. It is told that a grant is lost before CMD is killed for it, so the order in which it looks (messages,
- * then signals, then the clock) never takes such a death for CMD's own. */
+ * It never talks to a server and never waits for one longer than it says; what it knows of the
+ * grant it hears from the guardian. It is told that a grant is lost before CMD is killed for it, so
+ * the order in which it looks (messages, then signals, then the clock) never takes such a death for
+ * CMD's own. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -17,7 +19,8 @@
 #define NS_PER_MS 1000000
 #define NS_PER_S 1000000000
 
-/* How long the guardian may take to give up a place, or to end the session, when no server may be there to hear it. */
+/* How long the guardian may take to give up a place, or to end the session, when no server may be
+ * there to hear it. */
 #define PARTING_NS (2 * (int64_t)NS_PER_S)
 
 struct front {
@@ -104,7 +107,8 @@ static void read_signals(struct front *front)
         caught(front, (int)info.ssi_signo);
 }
 
-/* The guardian enforces the lease and says so. If it can't (dead, stopped, just woken with the machine), this does. */
+/* The guardian enforces the lease and says so. If it can't (dead, stopped, just woken with the
+ * machine), this does. */
 static void check_lease(struct front *front)
 {
     const struct hold *hold = front->hold;
@@ -148,7 +152,8 @@ static bool front_wait(struct front *front, int64_t until_ns)
 static void report(const struct front *front, enum hold_end end, int code)
 {
     if (front->guardian != 0)
-        hold_report(front->cli, front->hold->spec, end, code, front->granted ? &front->grant : NULL);
+        hold_report(front->cli, front->hold->spec, end, code,
+                    front->granted ? &front->grant : NULL);
 }
 
 static void tell(struct front *front, enum hold_word word, int number)
@@ -173,7 +178,8 @@ static void part(struct front *front, int64_t patience_ns)
 static int leave(struct front *front)
 {
     int signal = front->caught;
-    /* Without a place in line there is nothing to give up, and the guardian may sit in a wait for a server. */
+    /* Without a place in line there is nothing to give up, and the guardian may sit in a wait for a
+     * server. */
     if (!front->joining)
         kill(front->guardian, SIGKILL);
     tell(front, TELL_LEAVE, 0);
@@ -223,19 +229,20 @@ static int start(struct front *front)
     return error;
 }
 
-/* CMD from its birth to its end; what it came to stands in front->command and front->lost. False: no process could be
- * made for it. */
+/* CMD from its birth to its end; what it came to stands in front->command and front->lost. False:
+ * no process could be made for it. */
 static bool run(struct front *front)
 {
     sigprocmask(SIG_BLOCK, &front->running, NULL);
     int error = start(front);
     if (error != 0) {
-        cli_refuse(front->cli, EXIT_OWN, "can't make a process for CMD: %s; raise the limits (ulimit -a)",
+        cli_refuse(front->cli, EXIT_OWN,
+                   "can't make a process for CMD: %s; raise the limits (ulimit -a)",
                    strerror(error));
         return false;
     }
-    /* The guardian hears of the group before CMD can do anything. If it has said meanwhile that all is over (we may
-     * have been stopped for long), CMD must not begin. */
+    /* The guardian hears of the group before CMD can do anything. If it has said meanwhile that all
+     * is over (we may have been stopped for long), CMD must not begin. */
     tell(front, TELL_GROUP, (int)front->command.pid);
     struct hold_message message;
     while (hold_hear(front->hold, &message))
@@ -275,13 +282,16 @@ static void tell_people(struct front *front)
     if (front->overdue && !front->lost)
         cli_refuse(front->cli, EXIT_LOST, "%s: lost: the guardian process %s; %s", path,
                    front->hold->socket == -1 ? "died" : "did not run",
-                   front->hold->spec->on_lost != 0 ? "CMD was killed, try again" : "CMD ran on unprotected");
+                   front->hold->spec->on_lost != 0 ? "CMD was killed, try again"
+                                                   : "CMD ran on unprotected");
     else if (!front->lost && !confirmed)
-        cli_note(front->cli, "%s: the release is not confirmed; it is over at the latest when the session is", path);
+        cli_note(front->cli,
+                 "%s: the release is not confirmed; it is over at the latest when the session is",
+                 path);
 }
 
-/* CMD has ended, or could not begin. Its leader is buried last: until the guardian has heard of the end it may signal
- * the group, whose id must not have become somebody else's. */
+/* CMD has ended, or could not begin. Its leader is buried last: until the guardian has heard of the
+ * end it may signal the group, whose id must not have become somebody else's. */
 static int give_back(struct front *front, bool made)
 {
     int code = made ? front->command.code : EXIT_OWN;
@@ -289,8 +299,8 @@ static int give_back(struct front *front, bool made)
     if (!began || was_interrupted(front))
         front->starts_again = false;
 
+    tell(front, TELL_ENDED, front->starts_again);
     if (front->guardian != 0) {
-        tell(front, TELL_ENDED, front->starts_again);
         await_release(front);
         tell_people(front);
     }
@@ -332,7 +342,8 @@ static int turn(struct front *front)
     return front->caught != 0 ? leave(front) : refused(front);
 }
 
-/* Signals that were ignored when we were started stay ignored: nohup and shells' background jobs mean it. */
+/* Signals that were ignored when we were started stay ignored: nohup and shells' background jobs
+ * mean it. */
 static void choose_signals(struct front *front)
 {
     static const int while_waiting[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD };
@@ -350,7 +361,9 @@ static void choose_signals(struct front *front)
 
 int front_run(struct hold *hold, pid_t guardian, const struct cli_variable *variables)
 {
-    struct front front = { .hold = hold, .cli = hold->cli, .guardian = guardian, .variables = variables };
+    struct front front = {
+        .hold = hold, .cli = hold->cli, .guardian = guardian, .variables = variables
+    };
     int code;
     choose_signals(&front);
     front.signals = signalfd(-1, &front.running, SFD_CLOEXEC | SFD_NONBLOCK);

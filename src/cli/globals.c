@@ -1,5 +1,5 @@
-/* globals.c - the global options, and where each comes from when it is not given: the environment, the configuration
- * file, a default, in this order. */
+/* globals.c - the global options, and where each comes from when it is not given: the environment,
+ * the configuration file, a default, in this order. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -18,8 +18,10 @@ void globals_init(struct cli_globals *globals, struct cli *cli)
         { CLI_TEXT, 's', "servers", &globals->servers, NULL, 0, 0 },
         { CLI_TEXT, 'C', "config", &globals->config, NULL, 0, 0 },
         { CLI_TEXT, 0, "root", &globals->root, NULL, 0, 0 },
-        { CLI_SECONDS, 0, "session-timeout", &globals->session_timeout_ns, &globals->session_timeout_given, 0, 0 },
-        { CLI_SECONDS, 0, "connect-timeout", &globals->connect_timeout_ns, &globals->connect_timeout_given, 0, 0 },
+        { CLI_SECONDS, 0, "session-timeout", &globals->session_timeout_ns,
+          &globals->session_timeout_given, 0, 0 },
+        { CLI_SECONDS, 0, "connect-timeout", &globals->connect_timeout_ns,
+          &globals->connect_timeout_given, 0, 0 },
         { CLI_TEXT, 0, "auth", &globals->auth, NULL, 0, 0 },
         { CLI_FLAG, 0, "json", &cli->json, NULL, 0, 0 },
         { CLI_FLAG, 'q', "quiet", &cli->quiet, NULL, 0, 0 },
@@ -54,9 +56,11 @@ static bool read_config(struct cli *cli, const char *file)
     char error[LK_CONFIG_ERROR_SIZE] = "";
     int rc = lk_config_read(&globals->config_read, file, error);
     if (rc == LK_E_CONFIG && *error != '\0')
-        cli_refuse(cli, EXIT_CONFIG, "configuration %s; correct it, the sample latchkey.conf lists the keys", error);
+        cli_refuse(cli, EXIT_CONFIG,
+                   "configuration %s; correct it, the sample latchkey.conf lists the keys", error);
     else if (rc == LK_E_NOT_FOUND)
-        cli_refuse(cli, EXIT_CONFIG, "configuration %s: there is no such file; correct --config or $LATCHKEY_CONFIG",
+        cli_refuse(cli, EXIT_CONFIG,
+                   "configuration %s: there is no such file; correct --config or $LATCHKEY_CONFIG",
                    file);
     else if (rc != LK_OK)
         cli_fail(cli, rc, "configuration %s", file);
@@ -72,20 +76,23 @@ static bool read_config(struct cli *cli, const char *file)
 /* A file that was named must be there; one of the usual places is used if it is. */
 static bool find_config(struct cli *cli)
 {
-    const char *named = cli->globals->config != NULL ? cli->globals->config : environment("LATCHKEY_CONFIG");
+    const char *named = cli->globals->config != NULL ? cli->globals->config
+                                                     : environment("LATCHKEY_CONFIG");
     if (named != NULL)
         return read_config(cli, named);
 
     char own[PATH_MAX];
     const char *home = environment("HOME");
-    bool fits = home != NULL && snprintf(own, sizeof(own), "%s/.config/latchkey.conf", home) < (int)sizeof(own);
+    bool fits = home != NULL
+                && snprintf(own, sizeof(own), "%s/.config/latchkey.conf", home) < (int)sizeof(own);
     if (fits && access(own, F_OK) == 0)
         return read_config(cli, own);
     static const char common[] = "/etc/latchkey.conf";
     return access(common, F_OK) != 0 || read_config(cli, common);
 }
 
-/* "SCHEME:FILE". The credential stands in a file since a command line can be read by everybody on the machine. */
+/* "SCHEME:FILE". The credential stands in a file since a command line can be read by everybody on
+ * the machine. */
 static bool read_credential(struct cli *cli, const char *given)
 {
     enum { CREDENTIAL_MAX = 4096 };
@@ -105,13 +112,15 @@ static bool read_credential(struct cli *cli, const char *given)
         close(fd);
 
     if (size == -1 || globals->auth_scheme == NULL) {
-        cli_refuse(cli, EXIT_CONFIG, "--auth: can't read %s: %s; name a file that holds the credential", colon + 1,
+        cli_refuse(cli, EXIT_CONFIG,
+                   "--auth: can't read %s: %s; name a file that holds the credential", colon + 1,
                    strerror(error));
         return false;
     }
     text[strcspn(text, "\r\n")] = '\0';
     if (*text == '\0' || size == CREDENTIAL_MAX) {
-        cli_refuse(cli, EXIT_CONFIG, "--auth: %s is empty or too long; its first line must be the credential",
+        cli_refuse(cli, EXIT_CONFIG,
+                   "--auth: %s is empty or too long; its first line must be the credential",
                    colon + 1);
         return false;
     }
@@ -127,14 +136,16 @@ static void resolve_servers(struct cli *cli)
         lk_config_client(cli->config, &cli->client);
     cli->servers_named = cli->client.servers != usual;
 
-    const char *named = cli->globals->servers != NULL ? cli->globals->servers : environment("LATCHKEY_SERVERS");
+    const char *named = cli->globals->servers != NULL ? cli->globals->servers
+                                                      : environment("LATCHKEY_SERVERS");
     if (named != NULL) {
         cli->client.servers = named;
         cli->servers_named = true;
     }
 }
 
-/* An empty $LATCHKEY_ROOT says that there is none, whatever the file has: so CMD's environment can say it. */
+/* An empty $LATCHKEY_ROOT says that there is none, whatever the file has: so CMD's environment can
+ * say it. */
 static bool resolve_root(struct cli *cli)
 {
     const char *root = cli->globals->root != NULL ? cli->globals->root : getenv("LATCHKEY_ROOT");
@@ -163,7 +174,8 @@ bool globals_resolve(struct cli *cli)
     int64_t connect_ms = DEFAULT_CONNECT_MS;
     if (cli->config != NULL)
         connect_ms = lk_config_connect_timeout_ms(cli->config, DEFAULT_CONNECT_MS);
-    cli->connect_timeout_ns = globals->connect_timeout_given ? globals->connect_timeout_ns : connect_ms * NS_PER_MS;
+    cli->connect_timeout_ns = globals->connect_timeout_given ? globals->connect_timeout_ns
+                                                             : connect_ms * NS_PER_MS;
     if (globals->session_timeout_given)
         cli->client.session_timeout_ms = (globals->session_timeout_ns + NS_PER_MS - 1) / NS_PER_MS;
     if (cli->verbose && cli->client.log_level < LK_LOG_INFO)

@@ -21,8 +21,8 @@ static bool lives_in(const char *pid, pid_t group)
     char state;
     int parent, of_group;
     const char *end = strrchr(text, ')');
-    return end != NULL && sscanf(end + 1, " %c %d %d", &state, &parent, &of_group) == 3 && of_group == group
-           && state != 'Z' && state != 'X';
+    return end != NULL && sscanf(end + 1, " %c %d %d", &state, &parent, &of_group) == 3
+           && of_group == group && state != 'Z' && state != 'X';
 }
 
 bool group_is_alive(pid_t group)
@@ -35,7 +35,8 @@ bool group_is_alive(pid_t group)
     bool found = false;
     const struct dirent *entry;
     while (!found && (entry = readdir(processes)) != NULL)
-        found = entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && lives_in(entry->d_name, group);
+        found = entry->d_name[0] >= '1' && entry->d_name[0] <= '9'
+                && lives_in(entry->d_name, group);
     closedir(processes);
     return found;
 }

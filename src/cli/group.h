@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Zombies do not count: they can't act any more, and it is not ours to say when their parent buries them. Where /proc
- * can't be read they do. */
+/* Zombies do not count: they can't act any more, and it is not ours to say when their parent buries
+ * them. Where /proc can't be read they do. */
 bool group_is_alive(pid_t group);
 
 #endif

@@ -1,8 +1,10 @@
-/* guardian.c - the process that has the session: stands in line, holds, watches the lease, gives back. See hold.h.
+/* guardian.c - the process that has the session: stands in line, holds, watches the lease, gives
+ * back. See hold.h.
  *
- * The front's death ends it: CMD's group is killed first, then the grant is given back. When no proof of the session
- * has come until `grace` before the lease's end, CMD gets the on-lost signal, and that decides it: a proof that comes
- * later changes nothing, at the lease's end CMD is killed. */
+ * The front's death ends it: CMD's group is killed first, then the grant is given back. When no
+ * proof of the session has come until `grace` before the lease's end, CMD gets the on-lost signal,
+ * and that decides it: a proof that comes later changes nothing, at the lease's end CMD is killed.
+ */
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +18,8 @@
 #define NS_PER_MS 1000000
 #define NS_PER_S 1000000000
 
-/* With --again, turns begin at least this far apart: a CMD that fails at once must not keep the servers busy. */
+/* With --again, turns begin at least this far apart: a CMD that fails at once must not keep the
+ * servers busy. */
 #define TURN_LEAST_NS ((int64_t)NS_PER_S)
 
 struct guardian {
@@ -183,20 +186,23 @@ static void await(struct guardian *guardian, int64_t until_ns)
 
 static int refuse(struct guardian *guardian, enum hold_end end, int code)
 {
-    hold_tell(guardian->hold, &(struct hold_message){ .word = TOLD_REFUSED, .number = code, .end = end });
+    hold_tell(guardian->hold,
+              &(struct hold_message){ .word = TOLD_REFUSED, .number = code, .end = end });
     return code;
 }
 
 static int refuse_status(struct guardian *guardian, int status)
 {
     int code = cli_fail(guardian->cli, status, "%s", guardian->spec->path);
-    return refuse(guardian, outcome_code(status) == EXIT_REFUSED ? HOLD_REFUSED : HOLD_FAILED, code);
+    return refuse(guardian, outcome_code(status) == EXIT_REFUSED ? HOLD_REFUSED : HOLD_FAILED,
+                  code);
 }
 
 /* ---- standing ---- */
 
-/* Would we wait for whoever runs us? The enclosing grant is known by its session and its node's czxid, so it is found
- * whatever names the servers or the path go by. A trial does not wait, so it need not ask. */
+/* Would we wait for whoever runs us? The enclosing grant is known by its session and its node's
+ * czxid, so it is found whatever names the servers or the path go by. A trial does not wait, so it
+ * need not ask. */
 static bool waits_for_encloser(struct guardian *guardian, int64_t deadline_ns)
 {
     const char *node = getenv("LATCHKEY_LOCK_NODE"), *session = getenv("LATCHKEY_SESSION"),
@@ -209,8 +215,8 @@ static bool waits_for_encloser(struct guardian *guardian, int64_t deadline_ns)
 
     lk_line *line = NULL;
     int64_t patience_ns = cli_deadline(guardian->cli);
-    if (lk_line_list(guardian->client, guardian->spec->path, deadline_ns < patience_ns ? deadline_ns : patience_ns,
-                     &line)
+    if (lk_line_list(guardian->client, guardian->spec->path,
+                     deadline_ns < patience_ns ? deadline_ns : patience_ns, &line)
         != LK_OK)
         return false;
     bool found = false;
@@ -219,7 +225,8 @@ static bool waits_for_encloser(struct guardian *guardian, int64_t deadline_ns)
     lk_line_free(line);
     if (found)
         cli_refuse(guardian->cli, EXIT_OWN,
-                   "%s: would wait for ever: the command that runs this holds it as %s; do without this lock inside it",
+                   "%s: would wait for ever: the command that runs this holds it as %s; do without "
+                   "this lock inside it",
                    guardian->spec->path, node);
     return found;
 }
@@ -228,22 +235,25 @@ static int not_in_time(struct guardian *guardian)
 {
     const struct hold_spec *spec = guardian->spec;
     if (spec->try_once && guardian->status == LK_E_DEADLINE)
-        cli_refuse(guardian->cli, (int)spec->timeout_code, "%s: the server fell silent before it answered; try again",
-                   spec->path);
+        cli_refuse(guardian->cli, (int)spec->timeout_code,
+                   "%s: the server fell silent before it answered; try again", spec->path);
     else if (spec->try_once)
-        cli_refuse(guardian->cli, (int)spec->timeout_code,
-                   "%s: another holds it or waits for it; wait with -w, `latchkey status %s` shows who", spec->path,
-                   spec->path);
+        cli_refuse(
+            guardian->cli, (int)spec->timeout_code,
+            "%s: another holds it or waits for it; wait with -w, `latchkey status %s` shows who",
+            spec->path, spec->path);
     else
-        cli_refuse(guardian->cli, (int)spec->timeout_code,
-                   "%s: not acquired within %g s; wait longer, `latchkey status %s` shows who has it", spec->path,
-                   (double)spec->wait_ns / NS_PER_S, spec->path);
+        cli_refuse(
+            guardian->cli, (int)spec->timeout_code,
+            "%s: not acquired within %g s; wait longer, `latchkey status %s` shows who has it",
+            spec->path, (double)spec->wait_ns / NS_PER_S, spec->path);
     return refuse(guardian, HOLD_TIMEOUT, (int)spec->timeout_code);
 }
 
 static int place_removed(struct guardian *guardian)
 {
-    int code = cli_refuse(guardian->cli, EXIT_OWN, "%s: somebody removed our place in line; try again",
+    int code = cli_refuse(guardian->cli, EXIT_OWN,
+                          "%s: somebody removed our place in line; try again",
                           guardian->spec->path);
     return refuse(guardian, HOLD_REFUSED, code);
 }
@@ -312,8 +322,9 @@ static int64_t guard(struct guardian *guardian)
     return signal_ns < look_ns ? signal_ns : look_ns;
 }
 
-/* The front is dead: CMD must be, before anybody else gets the grant. Its leader is not our child, so we can only ask
- * whether anything is left of the group; after the lease it is too late to matter. */
+/* The front is dead: CMD must be, before anybody else gets the grant. Its leader is not our child,
+ * so we can only ask whether anything is left of the group; after the lease it is too late to
+ * matter. */
 static void kill_orphans(struct guardian *guardian)
 {
     enum { LOOK_MS = 5 };
@@ -401,8 +412,8 @@ static int stand(struct guardian *guardian)
         return refuse(guardian, HOLD_REFUSED, EXIT_OWN);
 
     if (guardian->spec->grace_given && guardian->spec->grace_ns > grace_ns(guardian))
-        cli_note(guardian->cli, "%s: the grace is cut to %g s, a quarter of the session timeout", guardian->spec->path,
-                 (double)grace_ns(guardian) / NS_PER_S);
+        cli_note(guardian->cli, "%s: the grace is cut to %g s, a quarter of the session timeout",
+                 guardian->spec->path, (double)grace_ns(guardian) / NS_PER_S);
     prctl(PR_SET_PDEATHSIG, 0);
     tell(guardian, TOLD_JOINING, 0);
     return turns(guardian, began_ns);

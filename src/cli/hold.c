@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/frame.h"
@@ -73,7 +74,8 @@ bool hold_check(struct cli *cli, struct hold_spec *spec, const char *on_lost)
         spec->grace_ns = grace_ms * NS_PER_MS;
     }
     if (on_lost != NULL && !find_signal(on_lost, &spec->on_lost)) {
-        cli_usage(cli, "--on-lost: '%s' is none of TERM, KILL, HUP, INT, USR1, USR2, ignore", on_lost);
+        cli_usage(cli, "--on-lost: '%s' is none of TERM, KILL, HUP, INT, USR1, USR2, ignore",
+                  on_lost);
         return false;
     }
     int mode = spec->status_given ? fcntl((int)spec->status_fd, F_GETFL) : O_WRONLY;
@@ -84,7 +86,8 @@ bool hold_check(struct cli *cli, struct hold_spec *spec, const char *on_lost)
     return true;
 }
 
-static char *report_json(const struct hold_spec *spec, const char *status, int code, const struct hold_message *grant)
+static char *report_json(const struct hold_spec *spec, const char *status, int code,
+                         const struct hold_message *grant)
 {
     json_t *object = json_object();
     json_object_set_new(object, "status", json_string(status));
@@ -108,7 +111,8 @@ void hold_report(const struct cli *cli, const struct hold_spec *spec, enum hold_
     static const char *const words[] = { "done", "lost", "timeout", "refused", "failed", "held" };
     if (cli->json) {
         char *line = report_json(spec, words[end], code, grant);
-        dprintf(spec->status_given ? (int)spec->status_fd : STDERR_FILENO, "%s\n", line != NULL ? line : "{}");
+        dprintf(spec->status_given ? (int)spec->status_fd : STDERR_FILENO, "%s\n",
+                line != NULL ? line : "{}");
         free(line);
     } else if (spec->status_given && end != HOLD_HELD) {
         dprintf((int)spec->status_fd, "%s\n", words[end]);
@@ -125,8 +129,8 @@ int hold_refuse(struct cli *cli, const struct hold_spec *spec, const char *line,
     return EXIT_OWN;
 }
 
-/* The guardian keeps stderr for its words, and the socket. It outlives the front a little at times, and nobody may be
- * kept waiting for the end of a pipe by it. */
+/* The guardian keeps stderr for its words, and the socket. It outlives the front a little at times,
+ * and nobody may be kept waiting for the end of a pipe by it. */
 static void keep_only(int socket)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -145,7 +149,8 @@ static int become_guardian(struct hold *hold, pid_t front)
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);
     setpgid(0, 0);
-    /* A name of its own: `pkill -9 latchkey` is meant for the front, and the guardian must then still be there. */
+    /* A name of its own: `pkill -9 latchkey` is meant for the front, and the guardian must then
+     * still be there. */
     prctl(PR_SET_NAME, "lk-guardian");
     /* Until there is a session it has nothing to guard or to give back. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -158,14 +163,16 @@ static int become_guardian(struct hold *hold, pid_t front)
 
 static int fail(struct cli *cli)
 {
-    return cli_refuse(cli, EXIT_OWN, "can't set up a second process: %s; raise the limits (ulimit -a)",
+    return cli_refuse(cli, EXIT_OWN,
+                      "can't set up a second process: %s; raise the limits (ulimit -a)",
                       strerror(errno));
 }
 
 int hold_run(struct cli *cli, struct hold_spec *spec)
 {
     int sockets[2];
-    struct hold_lease *lease = mmap(NULL, sizeof(*lease), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct hold_lease *lease = mmap(NULL, sizeof(*lease), PROT_READ | PROT_WRITE,
+                                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (lease == MAP_FAILED || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0)
         return fail(cli);
 
@@ -186,12 +193,51 @@ int hold_run(struct cli *cli, struct hold_spec *spec)
     return front_run(&hold, guardian, NULL);
 }
 
+/* ---- CMD without a grant ---- */
+
+/* Of a guardian this much remains: when the front dies, CMD's group is killed. */
+_Noreturn static void become_watcher(int socket)
+{
+    struct hold_message message;
+    pid_t group = 0;
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    setpgid(0, 0);
+    prctl(PR_SET_NAME, "lk-watcher");
+    keep_only(socket);
+    while (recv(socket, &message, sizeof(message), 0) == (ssize_t)sizeof(message))
+        group = message.word == TELL_GROUP ? message.number : 0;
+    if (group != 0)
+        kill(-group, SIGKILL);
+    _exit(EXIT_DONE);
+}
+
 int cli_run_command(struct cli *cli, const struct cli_variable *variables)
 {
+    int sockets[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0)
+        return fail(cli);
+    fflush(NULL);
+    pid_t watcher = fork();
+    if (watcher == -1) {
+        close(sockets[0]);
+        close(sockets[1]);
+        return fail(cli);
+    }
+    if (watcher == 0) {
+        close(sockets[0]);
+        become_watcher(sockets[1]);
+    }
+    close(sockets[1]);
+
     struct hold_spec spec = HOLD_SPEC_INIT;
-    struct hold hold = { .cli = cli, .spec = &spec, .socket = -1 };
+    struct hold hold = { .cli = cli, .spec = &spec, .socket = sockets[0] };
     hold.timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC);
     int code = front_run(&hold, 0, variables);
     close(hold.timer);
+    if (hold.socket != -1)
+        close(hold.socket);
+    waitpid(watcher, NULL, 0);
     return code;
 }

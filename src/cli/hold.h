@@ -1,9 +1,10 @@
-/* hold.h - CMD under a grant: a lock's, or a leadership's. Two processes, so that neither can fail alone unnoticed.
+/* hold.h - CMD under a grant: a lock's, or a leadership's. Two processes, so that neither can fail
+ * alone unnoticed.
  *
- *   front     the process that was started. Never has a thread. Parent of CMD, has the terminal, gets the signals,
- *             answers the exit code.                                                                    front.c
- *   guardian  forked from it before anything else; has the session and the grant, and its own process group, so that
- *             no signal meant for the job reaches it. Watches the lease.                              guardian.c
+ *   front     the process that was started. Never has a thread. Parent of CMD, has the terminal,
+ * gets the signals, answers the exit code. front.c guardian  forked from it before anything else;
+ * has the session and the grant, and its own process group, so that no signal meant for the job
+ * reaches it. Watches the lease.                              guardian.c
  *
  *   front                    guardian
  *     |                         | connects               TOLD_JOINING
@@ -17,9 +18,10 @@
  *     | -------- ended -------> | gives the grant back     TELL_ENDED
  *     |  <----- released ------ |                          TOLD_RELEASED
  *
- * Either one's end closes the socket, however it came about. The guardian then kills CMD's group and ends the session;
- * the front kills CMD's group. The lease's end stands in shared memory: should the guardian fall silent, the front
- * kills at that moment; should the front be stopped, the guardian does. So CMD runs only while the lock is held. */
+ * Either one's end closes the socket, however it came about. The guardian then kills CMD's group
+ * and ends the session; the front kills CMD's group. The lease's end stands in shared memory:
+ * should the guardian fall silent, the front kills at that moment; should the front be stopped, the
+ * guardian does. So CMD runs only while the lock is held. */
 #ifndef CLI_HOLD_H
 #define CLI_HOLD_H
 
@@ -44,21 +46,22 @@ struct hold_spec {
     uint64_t status_fd;
     bool again;
 };
-#define HOLD_SPEC_INIT                                                                                                 \
-    {                                                                                                                  \
-        .timeout_code = EXIT_TIMEOUT, .on_lost = SIGTERM                                                               \
+#define HOLD_SPEC_INIT                                                                             \
+    {                                                                                              \
+        .timeout_code = EXIT_TIMEOUT, .on_lost = SIGTERM                                           \
     }
 
 /* Runs cli->command while the grant is held. Returns the exit code. */
 int hold_run(struct cli *cli, struct hold_spec *spec);
 
-/* Checks what the options said, as far as that needs no server, and takes from the configuration file's "lock" group
- * what they did not: `on_lost` is a signal's name, NULL when not given. False: said; cli->code. */
+/* Checks what the options said, as far as that needs no server, and takes from the configuration
+ * file's "lock" group what they did not: `on_lost` is a signal's name, NULL when not given. False:
+ * said; cli->code. */
 bool hold_check(struct cli *cli, struct hold_spec *spec, const char *on_lost);
 
 /* As cli_refuse() with 125, and says "refused" on the status descriptor. */
-__attribute__((format(printf, 3, 4))) int hold_refuse(struct cli *cli, const struct hold_spec *spec, const char *line,
-                                                      ...);
+__attribute__((format(printf, 3, 4))) int hold_refuse(struct cli *cli, const struct hold_spec *spec,
+                                                      const char *line, ...);
 
 /* ---- between front and guardian ---- */
 
@@ -78,15 +81,16 @@ enum hold_end { HOLD_DONE, HOLD_LOST, HOLD_TIMEOUT, HOLD_REFUSED, HOLD_FAILED, H
 
 struct hold_message {
     enum hold_word word;
-    int number;                /* refused: the exit code; released: the status; group: its id; ended: whether again */
+    int number; /* refused: the exit code; released: the status; group: its id; ended: whether again
+                 */
     enum hold_end end;         /* refused */
     lk_fence fence;            /* granted */
     uint64_t session_id;       /* granted */
     char node[HOLD_NODE_SIZE]; /* granted */
 };
 
-/* CMD owns standard output: a word goes to --status-fd, an object (--json) there or else to stderr. `grant` is the
- * message that told of it, or NULL. */
+/* CMD owns standard output: a word goes to --status-fd, an object (--json) there or else to stderr.
+ * `grant` is the message that told of it, or NULL. */
 void hold_report(const struct cli *cli, const struct hold_spec *spec, enum hold_end end, int code,
                  const struct hold_message *grant);
 
@@ -105,7 +109,8 @@ struct hold {
 
 void hold_tell(struct hold *hold, const struct hold_message *message);
 
-/* The next message, without waiting. False: there is none; hold->socket is -1 if there never will be. */
+/* The next message, without waiting. False: there is none; hold->socket is -1 if there never will
+ * be. */
 bool hold_hear(struct hold *hold, struct hold_message *message);
 
 /* The timer will be readable at that time; LK_FOREVER: not any more. */
@@ -114,7 +119,8 @@ void hold_set_timer(struct hold *hold, int64_t at_ns);
 /* The guardian's whole life; the process ends with what it returns. */
 int guardian_run(struct hold *hold);
 
-/* The front's, with the guardian's process id (0: there is none, CMD runs without a grant). The exit code. */
+/* The front's, with the guardian's process id (0: there is none, CMD runs without a grant). The
+ * exit code. */
 int front_run(struct hold *hold, pid_t guardian, const struct cli_variable *variables);
 
 #endif

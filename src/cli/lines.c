@@ -1,4 +1,5 @@
-/* lines.c - see lines.h. stdio would do, but for knowing whether its buffer still holds a line: poll() can't see that. */
+/* lines.c - see lines.h. stdio would do, but for knowing whether its buffer still holds a line:
+ * poll() can't see that. */
 #include "cli/lines.h"
 
 #include <errno.h>
@@ -20,7 +21,8 @@ void lines_free(struct lines *lines)
     lines->buffer = NULL;
 }
 
-/* What was given out is forgotten; room for one more read, and for the NUL of a last line without an end. */
+/* What was given out is forgotten; room for one more read, and for the NUL of a last line without
+ * an end. */
 static int make_room(struct lines *lines)
 {
     size_t left = lines->end - lines->begin;

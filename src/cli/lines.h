@@ -1,4 +1,5 @@
-/* lines.h - a text read line by line by a loop that also waits for other things: it never blocks. */
+/* lines.h - a text read line by line by a loop that also waits for other things: it never blocks.
+ */
 #ifndef CLI_LINES_H
 #define CLI_LINES_H
 
@@ -20,8 +21,8 @@ void lines_free(struct lines *lines); /* does not close fd */
 /* Reads once, so call it when fd is readable. 0, or an errno (EAGAIN and EINTR are 0). */
 int lines_fill(struct lines *lines);
 
-/* The next whole line, without its end, NUL-terminated; the last one needs no end. Lives until lines_fill().
- * False: none is complete yet. */
+/* The next whole line, without its end, NUL-terminated; the last one needs no end. Lives until
+ * lines_fill(). False: none is complete yet. */
 bool lines_take(struct lines *lines, char **out_line, size_t *out_size);
 
 #endif

@@ -6,7 +6,8 @@
 static const char help[] =
     "usage: latchkey lock [-x] [-n | -w SEC] [-E CODE] [--permits 1] [--label TEXT]\n"
     "                     [--on-lost=SIGNAL] [--grace SEC] [--status-fd N] PATH -- CMD [ARG...]\n"
-    "Runs CMD while holding the lock at PATH. Without -n or -w it waits as long as it takes (or as the\n"
+    "Runs CMD while holding the lock at PATH. Without -n or -w it waits as long as it takes (or as "
+    "the\n"
     "configuration file says).\n"
     "\n"
     "  -x                exclusive: nobody else holds it (the default)\n"
@@ -17,7 +18,8 @@ static const char help[] =
     "      --permits N   a semaphore of N; only 1, a lock, is available yet\n"
     "      --label TEXT  shown by `latchkey status`\n"
     "      --on-lost=SIGNAL\n"
-    "                    what CMD's process group gets before the lease ends: TERM (default), KILL,\n"
+    "                    what CMD's process group gets before the lease ends: TERM (default), "
+    "KILL,\n"
     "                    HUP, INT, USR1, USR2; or ignore: it runs on\n"
     "      --grace SEC   from that signal to SIGKILL (an eighth of the session timeout; at most a\n"
     "                    quarter)\n"
@@ -26,7 +28,8 @@ static const char help[] =
     "\n"
     "Exit code: CMD's; 128+n it died of signal n; 123 the lock was lost while it ran; 124 not\n"
     "acquired in time; 125 latchkey failed; 126 CMD can't be run; 127 it was not found.\n"
-    "CMD finds LATCHKEY_LOCK_PATH, _LOCK_NODE, _FENCE, _SESSION, _SERVERS, _ROOT and _CONFIG in its\n"
+    "CMD finds LATCHKEY_LOCK_PATH, _LOCK_NODE, _FENCE, _SESSION, _SERVERS, _ROOT and _CONFIG in "
+    "its\n"
     "environment. What CMD writes elsewhere should carry the fence along.\n";
 
 static void take_defaults(const struct cli *cli, struct hold_spec *spec)
@@ -71,7 +74,8 @@ static int run(struct cli *cli, int argc, char **argv)
     if (!hold_check(cli, &spec, on_lost))
         return cli->code;
     if (shared || permits > 1)
-        return hold_refuse(cli, &spec, "%s: %s not available in this version; take the lock with -x", spec.path,
+        return hold_refuse(cli, &spec,
+                           "%s: %s not available in this version; take the lock with -x", spec.path,
                            shared ? "shared locks are" : "semaphores are");
 
     take_defaults(cli, &spec);

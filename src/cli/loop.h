@@ -9,14 +9,16 @@ struct loop {
     int signals;
 };
 
-/* cli_connect(), with TERM, INT and HUP to be read by loop_run(). They end the program as usual while it connects. */
+/* cli_connect(), with TERM, INT and HUP to be read by loop_run(). They end the program as usual
+ * while it connects. */
 bool loop_connect(struct loop *loop, struct cli *cli, int64_t deadline_ns);
 
-/* Runs callbacks until one of the signals comes (128+n) or, after some callbacks, `goes_on` says no (cli->code). */
+/* Runs callbacks until one of the signals comes (128+n) or, after some callbacks, `goes_on` says no
+ * (cli->code). */
 int loop_run(struct loop *loop, struct cli *cli, bool (*goes_on)(void *arg), void *arg);
 
-/* Disconnects, so that what the client has is given back. To be called after handles with callbacks were freed: the end
- * is not a change to be told. */
+/* Disconnects, so that what the client has is given back. To be called after handles with callbacks
+ * were freed: the end is not a change to be told. */
 void loop_end(struct loop *loop);
 
 #endif

@@ -12,10 +12,11 @@ static const struct verb *const verbs[] = {
 };
 enum { VERB_COUNT = sizeof(verbs) / sizeof(verbs[0]) };
 
-static const char help_head[] = "usage: latchkey [GLOBAL OPTIONS] VERB [OPTIONS] [ARGS] [-- CMD...]\n"
-                                "Locks, elections and coupons on ZooKeeper.\n"
-                                "\n"
-                                "Verbs:\n";
+static const char help_head[] =
+    "usage: latchkey [GLOBAL OPTIONS] VERB [OPTIONS] [ARGS] [-- CMD...]\n"
+    "Locks, elections and coupons on ZooKeeper.\n"
+    "\n"
+    "Verbs:\n";
 
 static const char help_tail[] =
     "\n"
@@ -58,8 +59,9 @@ static const struct verb *find_verb(const char *name)
     return NULL;
 }
 
-/* Where a standard descriptor is closed, the next thing opened (a socket to the server!) would become it and swallow
- * what is printed. A placeholder that fails like a closed one takes the number; CMD does not get it. */
+/* Where a standard descriptor is closed, the next thing opened (a socket to the server!) would
+ * become it and swallow what is printed. A placeholder that fails like a closed one takes the
+ * number; CMD does not get it. */
 static void occupy_standard_descriptors(void)
 {
     for (int fd = 0; fd <= 2; fd++)
@@ -67,8 +69,9 @@ static void occupy_standard_descriptors(void)
             (void)open("/dev/null", (fd == 0 ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
 }
 
-/* A reader of our output who has gone is an error to report (EPIPE), not a death: SIGPIPE is blocked (rather than
- * ignored: then only the mask need be given back to CMD). And children must be there to be waited for. */
+/* A reader of our output who has gone is an error to report (EPIPE), not a death: SIGPIPE is
+ * blocked (rather than ignored: then only the mask need be given back to CMD). And children must be
+ * there to be waited for. */
 static void settle_signals(struct cli *cli)
 {
     sigset_t pipe;
@@ -99,7 +102,9 @@ static int run(struct cli *cli, int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct cli_globals globals = { .servers = NULL };
-    struct cli cli = { .client = LK_CLIENT_OPTIONS_INIT, .root = "", .config_file = "", .globals = &globals };
+    struct cli cli = {
+        .client = LK_CLIENT_OPTIONS_INIT, .root = "", .config_file = "", .globals = &globals
+    };
 
     occupy_standard_descriptors();
     settle_signals(&cli);

@@ -5,10 +5,10 @@
 
 #include "cli/loop.h"
 
-static const char help[] =
-    "usage: latchkey observe PATH\n"
-    "Prints who leads at PATH, and again at each change of the leader or of its card, until a signal\n"
-    "(exit code 128+n).\n";
+static const char help[] = "usage: latchkey observe PATH\n"
+                           "Prints who leads at PATH, and again at each change of the leader or of "
+                           "its card, until a signal\n"
+                           "(exit code 128+n).\n";
 
 struct observation {
     struct cli *cli;
@@ -23,8 +23,8 @@ static void print_leader(const lk_leader *leader)
         return;
     }
     char *card = cli_escape(leader->card, leader->card_size), *node = cli_escape_text(leader->node);
-    printf("leader \"%s\"  fence %" PRIu64 "  node %s  session 0x%" PRIx64 "\n", card, leader->fence.zxid, node,
-           leader->session_id);
+    printf("leader \"%s\"  fence %" PRIu64 "  node %s  session 0x%" PRIx64 "\n", card,
+           leader->fence.zxid, node, leader->session_id);
     free(card);
     free(node);
 }
@@ -78,7 +78,8 @@ static int run(struct cli *cli, int argc, char **argv)
 
     lk_observer *observer = NULL;
     int rc = lk_observer_new(&observer, loop.client, observation.path, on_leader, &observation);
-    int code = rc != LK_OK ? cli_fail(cli, rc, "%s", observation.path) : loop_run(&loop, cli, goes_on, &observation);
+    int code = rc != LK_OK ? cli_fail(cli, rc, "%s", observation.path)
+                           : loop_run(&loop, cli, goes_on, &observation);
     lk_observer_free(observer);
     loop_end(&loop);
     return code;

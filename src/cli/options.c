@@ -1,7 +1,8 @@
 /* options.c - one reader for the options of all verbs.
  *
- * getopt_long() is not used: global options may stand among a verb's own, it shortens names (so that a new option would
- * break old scripts), and it prints its own words. Names must be whole here, and nothing is global. */
+ * getopt_long() is not used: global options may stand among a verb's own, it shortens names (so
+ * that a new option would break old scripts), and it prints its own words. Names must be whole
+ * here, and nothing is global. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,10 +17,12 @@ struct reader {
     int next;
 };
 
-static const struct cli_option *find_long(const struct cli_option *table, const char *name, size_t length)
+static const struct cli_option *find_long(const struct cli_option *table, const char *name,
+                                          size_t length)
 {
     for (; table != NULL && table->kind != CLI_END; table++)
-        if (table->name != NULL && strlen(table->name) == length && memcmp(table->name, name, length) == 0)
+        if (table->name != NULL && strlen(table->name) == length
+            && memcmp(table->name, name, length) == 0)
             return table;
     return NULL;
 }
@@ -46,7 +49,8 @@ static bool usage(struct cli *cli, const char *shown, const char *text, const ch
     return false;
 }
 
-static bool store(struct cli *cli, const struct cli_option *option, const char *shown, const char *text)
+static bool store(struct cli *cli, const struct cli_option *option, const char *shown,
+                  const char *text)
 {
     if (option->given != NULL)
         *option->given = true;
@@ -59,9 +63,11 @@ static bool store(struct cli *cli, const struct cli_option *option, const char *
         *(const char **)option->value = text;
         return true;
     case CLI_SECONDS:
-        return cli_seconds(text, option->value) || usage(cli, shown, text, "a number of seconds, like 2.5");
+        return cli_seconds(text, option->value)
+               || usage(cli, shown, text, "a number of seconds, like 2.5");
     case CLI_TIME:
-        return cli_time(text, option->value) || usage(cli, shown, text, "a time, like 2030-01-31T12:00:00Z or +90");
+        return cli_time(text, option->value)
+               || usage(cli, shown, text, "a time, like 2030-01-31T12:00:00Z or +90");
     case CLI_NUMBER: {
         uint64_t most = option->most != 0 ? option->most : UINT64_MAX;
         if (cli_number(text, option->least, most, option->value))
@@ -76,8 +82,8 @@ static bool store(struct cli *cli, const struct cli_option *option, const char *
     abort(); /* a table with a kind that is none */
 }
 
-/* The option's value when it is not glued to it: the next argument. `--` is never a value that way: a forgotten value
- * must not swallow the beginning of CMD. */
+/* The option's value when it is not glued to it: the next argument. `--` is never a value that way:
+ * a forgotten value must not swallow the beginning of CMD. */
 static const char *reader_value(struct reader *reader, const char *shown)
 {
     const char *value = reader->next < reader->argc ? reader->argv[reader->next] : NULL;
@@ -107,7 +113,8 @@ static bool read_long(struct reader *reader, const char *argument)
         cli_usage(reader->cli, "there is no option %s", shown);
     else if (option->kind == CLI_FLAG && value != NULL)
         cli_usage(reader->cli, "%s takes no value", shown);
-    else if (option->kind == CLI_FLAG || value != NULL || (value = reader_value(reader, shown)) != NULL)
+    else if (option->kind == CLI_FLAG || value != NULL
+             || (value = reader_value(reader, shown)) != NULL)
         fine = store(reader->cli, option, shown, value);
     free(shown);
     return fine;
@@ -150,8 +157,11 @@ static bool read_option(struct reader *reader)
 
 int options_leading(struct cli *cli, bool shorts, int argc, char **argv)
 {
-    struct reader reader = { .cli = cli, .short_globals = shorts, .argc = argc, .argv = argv, .next = 1 };
-    while (reader.next < argc && is_option(argv[reader.next]) && strcmp(argv[reader.next], "--") != 0)
+    struct reader reader = {
+        .cli = cli, .short_globals = shorts, .argc = argc, .argv = argv, .next = 1
+    };
+    while (reader.next < argc && is_option(argv[reader.next])
+           && strcmp(argv[reader.next], "--") != 0)
         if (!read_option(&reader))
             return -1;
     return reader.next;
@@ -199,9 +209,12 @@ void help_print(struct cli *cli)
     (void)cli_flush(cli);
 }
 
-bool cli_parse(struct cli *cli, const struct cli_option *options, size_t least, size_t most, int argc, char **argv)
+bool cli_parse(struct cli *cli, const struct cli_option *options, size_t least, size_t most,
+               int argc, char **argv)
 {
-    struct reader reader = { .cli = cli, .options = options, .argc = argc, .argv = argv, .next = 1 };
+    struct reader reader = {
+        .cli = cli, .options = options, .argc = argc, .argv = argv, .next = 1
+    };
     if (!read_all(&reader))
         return false;
     if (cli->globals->help) {
@@ -210,7 +223,8 @@ bool cli_parse(struct cli *cli, const struct cli_option *options, size_t least, 
     }
     if (cli->word_count > most) {
         cli_usage(cli, "'%s' is one argument too many%s", cli->words[most],
-                  cli->verb->takes_command && cli->command == NULL ? " (CMD stands behind --)" : "");
+                  cli->verb->takes_command && cli->command == NULL ? " (CMD stands behind --)"
+                                                                   : "");
         return false;
     }
     if (cli->word_count < least) {

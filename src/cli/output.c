@@ -1,7 +1,8 @@
 /* output.c - how words leave: people's lines, JSON lines, and lines on stderr.
  *
- * Names, labels and cards on the servers were written by others. Nothing of theirs reaches a terminal as a control
- * sequence: what could move a cursor, retitle a window or turn the text around is shown as \xNN. */
+ * Names, labels and cards on the servers were written by others. Nothing of theirs reaches a
+ * terminal as a control sequence: what could move a cursor, retitle a window or turn the text
+ * around is shown as \xNN. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +12,16 @@
 
 enum { LINE_MAX_SIZE = 4096 };
 
-/* Length of the UTF-8 sequence at `at`, and its code point; 0: it is none (overlong and surrogates too). */
+/* Length of the UTF-8 sequence at `at`, and its code point; 0: it is none (overlong and surrogates
+ * too). */
 static size_t utf8_next(const unsigned char *at, size_t left, uint32_t *out)
 {
     static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-    size_t length = at[0] < 0x80 ? 1 : at[0] >> 5 == 6 ? 2 : at[0] >> 4 == 14 ? 3 : at[0] >> 3 == 30 ? 4 : 0;
+    size_t length = at[0] < 0x80       ? 1
+                    : at[0] >> 5 == 6  ? 2
+                    : at[0] >> 4 == 14 ? 3
+                    : at[0] >> 3 == 30 ? 4
+                                       : 0;
     if (length == 0 || length > left)
         return 0;
     uint32_t point = length == 1 ? at[0] : at[0] & (0x7fu >> length);
@@ -33,8 +39,9 @@ static size_t utf8_next(const unsigned char *at, size_t left, uint32_t *out)
 /* C0, DEL, C1, line separators, and the marks that reorder text. */
 static bool is_harmless(uint32_t point)
 {
-    return point >= 0x20 && !(point >= 0x7f && point < 0xa0) && !(point >= 0x200e && point <= 0x200f)
-           && !(point >= 0x2028 && point <= 0x202e) && !(point >= 0x2066 && point <= 0x2069);
+    return point >= 0x20 && !(point >= 0x7f && point < 0xa0)
+           && !(point >= 0x200e && point <= 0x200f) && !(point >= 0x2028 && point <= 0x202e)
+           && !(point >= 0x2066 && point <= 0x2069);
 }
 
 /* Writes the escaped text to `to`, at most four bytes for one, and returns its end. */
@@ -100,7 +107,8 @@ void say(const struct cli *cli, const char *format, va_list args)
 {
     char line[LINE_MAX_SIZE], out[4 * LINE_MAX_SIZE + 2];
     const char *verb = cli->verb != NULL ? cli->verb->name : NULL;
-    int head = snprintf(line, sizeof(line), "latchkey%s%s: ", verb != NULL ? " " : "", verb != NULL ? verb : "");
+    int head = snprintf(line, sizeof(line), "latchkey%s%s: ", verb != NULL ? " " : "",
+                        verb != NULL ? verb : "");
     vsnprintf(line + head, sizeof(line) - (size_t)head, format, args);
 
     char *end = escape_into(out, line, strlen(line), false);

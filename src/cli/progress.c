@@ -1,4 +1,5 @@
-/* progress.c - drawn on stderr, so that stdout stays data, and on a terminal only: in a log it would be noise.
+/* progress.c - drawn on stderr, so that stdout stays data, and on a terminal only: in a log it
+ * would be noise.
  *
  * At most ten times a second: drawing must not cost what it measures. */
 #include "cli/progress.h"
@@ -40,10 +41,12 @@ void progress_show(struct progress *progress, uint64_t done, uint64_t total, con
         return;
     progress->next_ns = lk_now_ns() + DRAW_EVERY_NS;
     if (total > 0) {
-        size_t filled = done >= total ? BAR_WIDTH : (size_t)((double)done / (double)total * BAR_WIDTH);
+        size_t filled = done >= total ? BAR_WIDTH
+                                      : (size_t)((double)done / (double)total * BAR_WIDTH);
         memset(bar, '#', filled);
         memset(bar + filled, '.', BAR_WIDTH - filled);
-        snprintf(line, sizeof(line), "[%s] %3d %%  %s", bar, (int)((double)done * 100 / (double)total), words);
+        snprintf(line, sizeof(line), "[%s] %3d %%  %s", bar,
+                 (int)((double)done * 100 / (double)total), words);
     } else {
         snprintf(line, sizeof(line), "%s", words);
     }

@@ -7,7 +7,8 @@
 
 static const char help[] =
     "usage: latchkey status PATH\n"
-    "Prints who stands in line at PATH, in order: node, fence, session, age, owner's words; and how\n"
+    "Prints who stands in line at PATH, in order: node, fence, session, age, owner's words; and "
+    "how\n"
     "many joins are left until the line's numbers must start anew (an exclusive holder that is\n"
     "alone does that by itself).\n";
 
@@ -29,8 +30,8 @@ static void print_entry(const lk_line *line, size_t index)
     char *host = cli_escape_text(entry->host);
     char *label = cli_escape(entry->label, entry->label_size);
 
-    printf("%4zu %-7s %s  fence %" PRIu64 "  session 0x%" PRIx64 "  age %s", index + 1, role(entry), node,
-           entry->fence.zxid, entry->session_id, cli_age_text(age_ms(line, entry), age));
+    printf("%4zu %-7s %s  fence %" PRIu64 "  session 0x%" PRIx64 "  age %s", index + 1, role(entry),
+           node, entry->fence.zxid, entry->session_id, cli_age_text(age_ms(line, entry), age));
     if (entry->ours)
         printf("  %s:%" PRId64, host, entry->pid);
     if (entry->label_size > 0)
@@ -44,8 +45,8 @@ static void print_entry(const lk_line *line, size_t index)
 static void print_line(const char *path, const lk_line *line)
 {
     char *shown = cli_escape_text(path), *kind = cli_escape_text(line->kind);
-    printf("%s: %s, %zu in line, %" PRId64 " numbers left\n", shown, *kind != '\0' ? kind : "lock or election",
-           line->count, line->numbers_left);
+    printf("%s: %s, %zu in line, %" PRId64 " numbers left\n", shown,
+           *kind != '\0' ? kind : "lock or election", line->count, line->numbers_left);
     for (size_t i = 0; i < line->count; i++)
         print_entry(line, i);
     free(shown);

@@ -1,10 +1,12 @@
-/* values.c - texts to values and back: seconds, numbers, times. Strict: what is not wholly such a value is none. */
+/* values.c - texts to values and back: seconds, numbers, times. Strict: what is not wholly such a
+ * value is none. */
 #include <string.h>
 #include <time.h>
 
 #include "cli/cli.h"
 
-/* About thirty years: longer waits are the same as for ever, and this one can be added to any clock. */
+/* About thirty years: longer waits are the same as for ever, and this one can be added to any
+ * clock. */
 #define SECONDS_MOST 1000000000
 #define NS_PER_S 1000000000
 #define MS_PER_S 1000
@@ -31,8 +33,8 @@ bool cli_number(const char *text, uint64_t least, uint64_t most, uint64_t *out)
     return true;
 }
 
-/* Digit by digit rather than strtod(): no locale, no exponent, no "inf", no rounding. What is finer than a nanosecond
- * is cut off, what is longer than SECONDS_MOST is that. */
+/* Digit by digit rather than strtod(): no locale, no exponent, no "inf", no rounding. What is finer
+ * than a nanosecond is cut off, what is longer than SECONDS_MOST is that. */
 bool cli_seconds(const char *text, int64_t *out_ns)
 {
     int64_t whole = 0, fraction = 0, unit = NS_PER_S;
@@ -112,16 +114,21 @@ static bool take_milliseconds(const char **text, int *out_ms)
 static bool rfc3339(const char *text, int64_t *out_ms)
 {
     int year, month, day, hour, minute, second, ms, offset_s;
-    if (!take_digits(&text, 4, 0, 9999, &year) || !take_char(&text, "-") || !take_digits(&text, 2, 1, 12, &month)
-        || !take_char(&text, "-") || !take_digits(&text, 2, 1, days_in_month(year, month), &day)
-        || !take_char(&text, "Tt ") || !take_digits(&text, 2, 0, 23, &hour) || !take_char(&text, ":")
-        || !take_digits(&text, 2, 0, 59, &minute) || !take_char(&text, ":") || !take_digits(&text, 2, 0, 60, &second)
-        || !take_milliseconds(&text, &ms) || !take_offset(&text, &offset_s) || *text != '\0')
+    if (!take_digits(&text, 4, 0, 9999, &year) || !take_char(&text, "-")
+        || !take_digits(&text, 2, 1, 12, &month) || !take_char(&text, "-")
+        || !take_digits(&text, 2, 1, days_in_month(year, month), &day) || !take_char(&text, "Tt ")
+        || !take_digits(&text, 2, 0, 23, &hour) || !take_char(&text, ":")
+        || !take_digits(&text, 2, 0, 59, &minute) || !take_char(&text, ":")
+        || !take_digits(&text, 2, 0, 60, &second) || !take_milliseconds(&text, &ms)
+        || !take_offset(&text, &offset_s) || *text != '\0')
         return false;
 
-    struct tm tm = {
-        .tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day, .tm_hour = hour, .tm_min = minute, .tm_sec = second
-    };
+    struct tm tm = { .tm_year = year - 1900,
+                     .tm_mon = month - 1,
+                     .tm_mday = day,
+                     .tm_hour = hour,
+                     .tm_min = minute,
+                     .tm_sec = second };
     *out_ms = ((int64_t)timegm(&tm) - offset_s) * MS_PER_S + ms;
     return true;
 }
@@ -148,7 +155,8 @@ char *cli_time_text(int64_t ms, char text[CLI_TIME_SIZE])
     int rest = (int)(ms % MS_PER_S + (ms % MS_PER_S < 0 ? MS_PER_S : 0));
     struct tm tm;
     char date[CLI_TIME_SIZE - 8] = "";
-    if (gmtime_r(&seconds, &tm) == NULL || strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+    if (gmtime_r(&seconds, &tm) == NULL
+        || strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
         snprintf(text, CLI_TIME_SIZE, "?");
     else
         snprintf(text, CLI_TIME_SIZE, "%s.%03dZ", date, rest);

@@ -1,15 +1,18 @@
-/* config.c - the keys that a configuration file may have, and what a program asks of a file that was read.
+/* config.c - the keys that a configuration file may have, and what a program asks of a file that
+ * was read.
  *
- * A file can only set what it names; whatever it leaves out stays as the program had it. That is why every question
- * brings its fallback along. */
+ * A file can only set what it names; whatever it leaves out stays as the program had it. That is
+ * why every question brings its fallback along. */
 #include "config/values.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const access_words[] = { "open", "creator", NULL };                /* lk_access */
-static const char *const log_words[] = { "error", "warning", "info", "debug", NULL }; /* lk_log_level */
-static const char *const on_lost_words[] = { "TERM", "KILL", "HUP", "INT", "USR1", "USR2", "ignore", NULL };
+static const char *const access_words[] = { "open", "creator", NULL }; /* lk_access */
+static const char *const log_words[] = { "error", "warning", "info", "debug",
+                                         NULL }; /* lk_log_level */
+static const char *const on_lost_words[] = { "TERM", "KILL", "HUP",    "INT",
+                                             "USR1", "USR2", "ignore", NULL };
 
 #define DAY_SECONDS 86400.0
 #define LONG_SECONDS (100 * 365 * DAY_SECONDS) /* in nanoseconds it still fits an int64_t */

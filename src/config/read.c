@@ -1,8 +1,9 @@
-/* read.c - a libconfig file against the table of keys. The first thing that is wrong is the answer, with its line: a
- * setting that was misspelt and silently left out would be found on the day of an outage.
+/* read.c - a libconfig file against the table of keys. The first thing that is wrong is the answer,
+ * with its line: a setting that was misspelt and silently left out would be found on the day of an
+ * outage.
  *
- * libconfig gets the text in memory, never the file: its scanner ends the whole process when a read fails (a folder
- * will do). For the same reason @include is refused. */
+ * libconfig gets the text in memory, never the file: its scanner ends the whole process when a read
+ * fails (a folder will do). For the same reason @include is refused. */
 #include <errno.h>
 #include <fcntl.h>
 #include <libconfig.h>
@@ -42,7 +43,8 @@ static void close_file(int *fd)
 }
 
 /* `line` 0: the file as a whole. Answers LK_E_CONFIG. */
-__attribute__((format(printf, 3, 4))) static int refuse(const struct reader *reader, int line, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static int refuse(const struct reader *reader, int line,
+                                                        const char *format, ...)
 {
     char what[LK_CONFIG_ERROR_SIZE];
     va_list args;
@@ -60,7 +62,8 @@ __attribute__((format(printf, 3, 4))) static int refuse(const struct reader *rea
     return LK_E_CONFIG;
 }
 
-/* All of a file, as a NUL-terminated text. 0, or an errno; EFBIG: above `most`; EILSEQ: has a NUL. */
+/* All of a file, as a NUL-terminated text. 0, or an errno; EFBIG: above `most`; EILSEQ: has a NUL.
+ */
 static int read_all(const char *file, size_t most, char **out)
 {
     __attribute__((cleanup(close_file))) int fd = open(file, O_RDONLY | O_CLOEXEC);
@@ -145,11 +148,11 @@ static const char *type_name(const config_setting_t *setting)
     }
 }
 
-static int refuse_type(const struct reader *reader, const config_setting_t *setting, const struct config_key *key,
-                       const char *wanted)
+static int refuse_type(const struct reader *reader, const config_setting_t *setting,
+                       const struct config_key *key, const char *wanted)
 {
-    return refuse(reader, config_setting_source_line(setting), "'%s' must be %s, not %s", key->name, wanted,
-                  type_name(setting));
+    return refuse(reader, config_setting_source_line(setting), "'%s' must be %s, not %s", key->name,
+                  wanted, type_name(setting));
 }
 
 static int keep_text(struct config_value *value, const char *text)
@@ -159,8 +162,8 @@ static int keep_text(struct config_value *value, const char *text)
     return value->given ? LK_OK : LK_E_NOMEM;
 }
 
-static int read_text(const struct reader *reader, const config_setting_t *setting, const struct config_key *key,
-                     struct config_value *value)
+static int read_text(const struct reader *reader, const config_setting_t *setting,
+                     const struct config_key *key, struct config_value *value)
 {
     int line = config_setting_source_line(setting);
     const char *text = config_setting_get_string(setting);
@@ -169,19 +172,21 @@ static int read_text(const struct reader *reader, const config_setting_t *settin
         return refuse_type(reader, setting, key, "a text");
     if (key->type == CONFIG_PATH) {
         if (strcmp(text, "/") != 0 && path_check(text) != LK_OK)
-            return refuse(reader, line, "'%s' is not an absolute path that ZooKeeper takes", key->name);
+            return refuse(reader, line, "'%s' is not an absolute path that ZooKeeper takes",
+                          key->name);
         return keep_text(value, text);
     }
     size_t size = strlen(text);
     if ((double)size < key->least || (double)size > key->most)
-        return refuse(reader, line, "'%s' must have %.0f to %.0f bytes", key->name, key->least, key->most);
+        return refuse(reader, line, "'%s' must have %.0f to %.0f bytes", key->name, key->least,
+                      key->most);
     if (!utf8_is_valid(text, size))
         return refuse(reader, line, "'%s' is not UTF-8, or has control characters", key->name);
     return keep_text(value, text);
 }
 
-static int read_word(const struct reader *reader, const config_setting_t *setting, const struct config_key *key,
-                     struct config_value *value)
+static int read_word(const struct reader *reader, const config_setting_t *setting,
+                     const struct config_key *key, struct config_value *value)
 {
     const char *text = config_setting_get_string(setting);
     char known[128] = "";
@@ -196,28 +201,32 @@ static int read_word(const struct reader *reader, const config_setting_t *settin
         strcat(known, i ? ", " : "");
         strcat(known, key->words[i]);
     }
-    return refuse(reader, config_setting_source_line(setting), "'%s' must be one of: %s", key->name, known);
+    return refuse(reader, config_setting_source_line(setting), "'%s' must be one of: %s", key->name,
+                  known);
 }
 
-static int read_number(const struct reader *reader, const config_setting_t *setting, const struct config_key *key,
-                       struct config_value *value)
+static int read_number(const struct reader *reader, const config_setting_t *setting,
+                       const struct config_key *key, struct config_value *value)
 {
     int type = config_setting_type(setting);
     bool seconds = key->type == CONFIG_SECONDS;
     bool whole = type == CONFIG_TYPE_INT || type == CONFIG_TYPE_INT64;
 
     if (!whole && !(seconds && type == CONFIG_TYPE_FLOAT))
-        return refuse_type(reader, setting, key, seconds ? "a number of seconds" : "a whole number");
-    double number = whole ? (double)config_setting_get_int64(setting) : config_setting_get_float(setting);
+        return refuse_type(reader, setting, key,
+                           seconds ? "a number of seconds" : "a whole number");
+    double number = whole ? (double)config_setting_get_int64(setting)
+                          : config_setting_get_float(setting);
     if (!(number >= key->least && number <= key->most))
-        return refuse(reader, config_setting_source_line(setting), "'%s' must be %.16g to %.16g", key->name, key->least,
-                      key->most);
+        return refuse(reader, config_setting_source_line(setting), "'%s' must be %.16g to %.16g",
+                      key->name, key->least, key->most);
     value->number = seconds ? (int64_t)(number * 1000 + 0.5) : (int64_t)number;
     value->given = true;
     return LK_OK;
 }
 
-/* The file's own folder is where a relative name counts from: the working directory is the program's affair. */
+/* The file's own folder is where a relative name counts from: the working directory is the
+ * program's affair. */
 static char *beside(const char *file, const char *name)
 {
     const char *slash = strrchr(file, '/');
@@ -228,8 +237,8 @@ static char *beside(const char *file, const char *name)
     return asprintf(&path, "%.*s/%s", (int)(slash - file), file, name) < 0 ? NULL : path;
 }
 
-static int read_secret(const struct reader *reader, const config_setting_t *setting, const struct config_key *key,
-                       struct config_value *value)
+static int read_secret(const struct reader *reader, const config_setting_t *setting,
+                       const struct config_key *key, struct config_value *value)
 {
     int line = config_setting_source_line(setting);
     const char *name = config_setting_get_string(setting);
@@ -252,7 +261,8 @@ static int read_secret(const struct reader *reader, const config_setting_t *sett
     return LK_OK;
 }
 
-static int read_value(const struct reader *reader, const config_setting_t *setting, enum config_name name)
+static int read_value(const struct reader *reader, const config_setting_t *setting,
+                      enum config_name name)
 {
     const struct config_key *key = &config_keys[name];
     struct config_value *value = &reader->config->values[name];
@@ -273,14 +283,16 @@ static int read_value(const struct reader *reader, const config_setting_t *setti
 }
 
 /* `group` is NULL at the top; groups do not nest, so this goes two deep at most. */
-static int read_group(const struct reader *reader, const config_setting_t *settings, const char *group)
+static int read_group(const struct reader *reader, const config_setting_t *settings,
+                      const char *group)
 {
     for (int i = 0; i < config_setting_length(settings); i++) {
         const config_setting_t *setting = config_setting_get_elem(settings, (unsigned)i);
         int line = config_setting_source_line(setting);
         char name[GROUP_NAME_MAX + 64];
 
-        snprintf(name, sizeof(name), "%s%s%.63s", group ? group : "", group ? "." : "", config_setting_name(setting));
+        snprintf(name, sizeof(name), "%s%s%.63s", group ? group : "", group ? "." : "",
+                 config_setting_name(setting));
         enum config_name key = key_of(name);
         int status;
         if (key != CONFIG_KEYS)
@@ -288,7 +300,8 @@ static int read_group(const struct reader *reader, const config_setting_t *setti
         else if (group || !is_group(name))
             status = refuse(reader, line, "unknown key '%s'", name);
         else if (!config_setting_is_group(setting))
-            status = refuse(reader, line, "'%s' must be a group { ... }, not %s", name, type_name(setting));
+            status = refuse(reader, line, "'%s' must be a group { ... }, not %s", name,
+                            type_name(setting));
         else
             status = read_group(reader, setting, name);
         if (status != LK_OK)

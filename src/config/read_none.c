@@ -1,5 +1,5 @@
-/* read_none.c - stands in for read.c where latchkey was built without libconfig: a file that was asked for and can't be
- * read must be an answer, never silence. */
+/* read_none.c - stands in for read.c where latchkey was built without libconfig: a file that was
+ * asked for and can't be read must be an answer, never silence. */
 #include <stdio.h>
 
 #include "config/values.h"
@@ -11,6 +11,8 @@ int lk_config_read(lk_config **out, const char *file, char error[LK_CONFIG_ERROR
         return LK_E_INVALID;
     if (error)
         snprintf(error, LK_CONFIG_ERROR_SIZE,
-                 "%.300s: not read: this latchkey was built without libconfig; use options and environment", file);
+                 "%.300s: not read: this latchkey was built without libconfig; use options and "
+                 "environment",
+                 file);
     return LK_E_CONFIG;
 }

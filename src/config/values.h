@@ -1,7 +1,7 @@
 /* values.h - what a configuration file may say, as a table, and what one file said.
  *
- * The table is the whole contract: a key that is not in it is unknown. read.c fills `values` from it, config.c answers
- * from it; neither knows a key by name but where a client's option is set. */
+ * The table is the whole contract: a key that is not in it is unknown. read.c fills `values` from
+ * it, config.c answers from it; neither knows a key by name but where a client's option is set. */
 #ifndef CONFIG_VALUES_H
 #define CONFIG_VALUES_H
 

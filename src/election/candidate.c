@@ -11,7 +11,8 @@ static struct holder *candidate_holder(lk_candidate *candidate)
     return (struct holder *)candidate;
 }
 
-int lk_candidate_new(lk_candidate **out, lk_client *client, const char *path, const lk_candidate_options *options)
+int lk_candidate_new(lk_candidate **out, lk_client *client, const char *path,
+                     const lk_candidate_options *options)
 {
     const lk_candidate_options defaults = LK_CANDIDATE_OPTIONS_INIT;
     struct holder *holder;
@@ -51,7 +52,8 @@ int lk_candidate_stand(lk_candidate *candidate, int64_t deadline_ns, lk_fence *o
     return holder_acquire(candidate_holder(candidate), false, deadline_ns, out_fence);
 }
 
-int lk_candidate_stand_start(lk_candidate *candidate, int64_t deadline_ns, lk_done_fn *done, void *arg, lk_op *out_op)
+int lk_candidate_stand_start(lk_candidate *candidate, int64_t deadline_ns, lk_done_fn *done,
+                             void *arg, lk_op *out_op)
 {
     return holder_acquire_start(candidate_holder(candidate), false, deadline_ns, done, arg, out_op);
 }
@@ -61,12 +63,14 @@ int lk_candidate_resign(lk_candidate *candidate, int64_t deadline_ns)
     return holder_release(candidate_holder(candidate), true, deadline_ns);
 }
 
-int lk_candidate_resign_start(lk_candidate *candidate, int64_t deadline_ns, lk_done_fn *done, void *arg, lk_op *out_op)
+int lk_candidate_resign_start(lk_candidate *candidate, int64_t deadline_ns, lk_done_fn *done,
+                              void *arg, lk_op *out_op)
 {
     return holder_release_start(candidate_holder(candidate), true, deadline_ns, done, arg, out_op);
 }
 
-int lk_candidate_proclaim(lk_candidate *candidate, const void *card, size_t card_size, int64_t deadline_ns)
+int lk_candidate_proclaim(lk_candidate *candidate, const void *card, size_t card_size,
+                          int64_t deadline_ns)
 {
     if (card_size > LK_CARD_MAX)
         return LK_E_TOO_LARGE;

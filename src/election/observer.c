@@ -4,7 +4,8 @@
  *     |---nobody-----> watch the children: any change -> LOOK
  *     \---no path----> watch for it: made -> LOOK
  *
- * The children are watched only while there are none: in a line that is busy such a watch would fire at every join. */
+ * The children are watched only while there are none: in a line that is busy such a watch would
+ * fire at every join. */
 #include <latchkey/election.h>
 
 #include <stdlib.h>
@@ -25,7 +26,7 @@ struct lk_observer {
     struct request_group requests;
     struct session_listener listener;
     struct timer retry;
-    bool told;             /* anything yet; the next three are what */
+    bool told; /* anything yet; the next three are what */
     bool present;
     int64_t czxid, mzxid;
 };
@@ -65,7 +66,9 @@ static bool observer_report(lk_observer *observer, const lk_leader *leader)
 
     if (!report)
         return false;
-    report->callback = (struct callback){ .owner = observer, .run = report_run, .forget = report_forget };
+    report->callback = (struct callback){ .owner = observer,
+                                          .run = report_run,
+                                          .forget = report_forget };
     report->fn = observer->fn;
     report->arg = observer->arg;
     report->leader = *leader;
@@ -86,13 +89,16 @@ static void observer_retry(struct timer *timer)
 
 static void observer_retry_later(lk_observer *observer)
 {
-    timer_set(observer->client, &observer->retry, client_now(observer->client) + SECOND, observer_retry);
+    timer_set(observer->client, &observer->retry, client_now(observer->client) + SECOND,
+              observer_retry);
 }
 
-static void observer_tell(lk_observer *observer, const lk_leader *leader, const struct keeper_stat *stat)
+static void observer_tell(lk_observer *observer, const lk_leader *leader,
+                          const struct keeper_stat *stat)
 {
     bool same = observer->told && observer->present == leader->present
-                && (!leader->present || (observer->czxid == stat->czxid && observer->mzxid == stat->mzxid));
+                && (!leader->present
+                    || (observer->czxid == stat->czxid && observer->mzxid == stat->mzxid));
 
     if (same)
         return;
@@ -108,9 +114,11 @@ static void observer_tell(lk_observer *observer, const lk_leader *leader, const 
 
 /* ---- looking ---- */
 
-static void observer_ask(lk_observer *observer, const struct keeper_request *request, request_fn *fn)
+static void observer_ask(lk_observer *observer, const struct keeper_request *request,
+                         request_fn *fn)
 {
-    if (request_send(observer->client, &observer->requests, request, REQUEST_RETRY, fn, observer) != LK_OK)
+    if (request_send(observer->client, &observer->requests, request, REQUEST_RETRY, fn, observer)
+        != LK_OK)
         observer_retry_later(observer);
 }
 
@@ -159,7 +167,9 @@ static void observer_first_read(void *context, const struct keeper_reply *reply)
 
 static void observer_read_first(lk_observer *observer)
 {
-    const struct keeper_request read = { .verb = KEEPER_GET, .path = observer->first, .watch = true };
+    const struct keeper_request read = { .verb = KEEPER_GET,
+                                         .path = observer->first,
+                                         .watch = true };
 
     if (observer_watch(observer, observer->first))
         observer_ask(observer, &read, observer_first_read);
@@ -175,11 +185,13 @@ static void observer_hidden_listed(void *context, const struct keeper_reply *rep
         observer_retry_later(observer);
 }
 
-/* We may not read the first's data, so the server will not tell us when it goes (since the mend of CVE-2024-23944). That
- * it exists, and that the children change, is told to all. */
+/* We may not read the first's data, so the server will not tell us when it goes (since the mend of
+ * CVE-2024-23944). That it exists, and that the children change, is told to all. */
 static void observer_watch_hidden(lk_observer *observer)
 {
-    const struct keeper_request list = { .verb = KEEPER_LIST, .path = observer->path, .watch = true };
+    const struct keeper_request list = { .verb = KEEPER_LIST,
+                                         .path = observer->path,
+                                         .watch = true };
     const struct keeper_request exists = { .verb = KEEPER_EXISTS, .path = observer->first };
 
     if (!observer_watch(observer, observer->path))
@@ -208,7 +220,9 @@ static void observer_path_checked(void *context, const struct keeper_reply *repl
 
 static void observer_await_path(lk_observer *observer)
 {
-    const struct keeper_request exists = { .verb = KEEPER_EXISTS, .path = observer->path, .watch = true };
+    const struct keeper_request exists = { .verb = KEEPER_EXISTS,
+                                           .path = observer->path,
+                                           .watch = true };
 
     if (observer_watch(observer, observer->path))
         observer_ask(observer, &exists, observer_path_checked);
@@ -220,7 +234,8 @@ static const char *list_first(const struct keeper_reply *list)
     uint32_t lowest = 0, number;
 
     for (size_t i = 0; i < list->child_count; i++)
-        if (path_number(list->children[i], &number) && (!first || number_is_before(number, lowest))) {
+        if (path_number(list->children[i], &number)
+            && (!first || number_is_before(number, lowest))) {
             first = list->children[i];
             lowest = number;
         }
@@ -230,7 +245,9 @@ static const char *list_first(const struct keeper_reply *list)
 static void observer_listed(lk_observer *observer, const struct keeper_reply *reply, bool watched)
 {
     const char *first = reply->rc == KEEPER_OK ? list_first(reply) : NULL;
-    const struct keeper_request list = { .verb = KEEPER_LIST, .path = observer->path, .watch = true };
+    const struct keeper_request list = { .verb = KEEPER_LIST,
+                                         .path = observer->path,
+                                         .watch = true };
 
     if (first) {
         observer->first = path_join(observer->path, first);
@@ -289,7 +306,8 @@ static void observer_destroy(lk_observer *observer)
     free(observer);
 }
 
-int lk_observer_new(lk_observer **out, lk_client *client, const char *path, lk_leader_fn *fn, void *arg)
+int lk_observer_new(lk_observer **out, lk_client *client, const char *path, lk_leader_fn *fn,
+                    void *arg)
 {
     if (!out || !client || !path || !fn)
         return LK_E_INVALID;

@@ -1,15 +1,18 @@
-/* handle.c - a keeper over Apache's client: who may call it when, and that every request is answered once.
+/* handle.c - a keeper over Apache's client: who may call it when, and that every request is
+ * answered once.
  *
- * The client is asynchronous where it sends, but opening asks the DNS, moving asks the DNS, and closing waits for the
- * server, for up to 6 s. So each handle has a thread that owns it, and nobody else ever waits:
+ * The client is asynchronous where it sends, but opening asks the DNS, moving asks the DNS, and
+ * closing waits for the server, for up to 6 s. So each handle has a thread that owns it, and nobody
+ * else ever waits:
  *
- *   the owner        opens (again and again while no name resolves), moves, closes, says `closed`, frees
- *   the IO thread    the client's; never calls us
- *   the completion   the client's; every event comes on it, one at a time. When it has ended the owner answers what the
- *     thread         client forgot
+ *   the owner        opens (again and again while no name resolves), moves, closes, says `closed`,
+ * frees the IO thread    the client's; never calls us the completion   the client's; every event
+ * comes on it, one at a time. When it has ended the owner answers what the thread         client
+ * forgot
  *
- * `lock` is held over a call into the client, so that the handle is not freed under it, and never over an event. The
- * client holds no lock of its own when it calls a completion; so nothing waits in a circle. */
+ * `lock` is held over a call into the client, so that the handle is not freed under it, and never
+ * over an event. The client holds no lock of its own when it calls a completion; so nothing waits
+ * in a circle. */
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -25,16 +28,18 @@ enum {
     OPEN_PAUSE_FIRST_MS = 100,
     OPEN_PAUSE_MOST_MS = 5000,
     DRAIN_PATIENCE_MS = 1500, /* what the client allows for the answer to its close */
-    /* The server drops the connection of who sends more than its jute.maxbuffer (0xfffff), the client reports a loss,
-     * and a retry would lose the next one. The margin is for what the server wraps around it. */
+    /* The server drops the connection of who sends more than its jute.maxbuffer (0xfffff), the
+     * client reports a loss, and a retry would lose the next one. The margin is for what the server
+     * wraps around it. */
     REQUEST_SIZE_MOST = 0xfffff - 1024,
 };
 
-/* On the way to another server. leave_server() asks; the owner thread gives the client a list of the other servers;
- * CONNECTED there, or time, brings back the full list. */
+/* On the way to another server. leave_server() asks; the owner thread gives the client a list of
+ * the other servers; CONNECTED there, or time, brings back the full list. */
 enum move { AT_HOME, ASKED_TO_LEAVE, AWAY, MOVED };
 
-/* `up`, `authenticated`, `has_auth` and `session` belong to the completion thread, `list` to the owner thread. */
+/* `up`, `authenticated`, `has_auth` and `session` belong to the completion thread, `list` to the
+ * owner thread. */
 struct handle {
     struct keeper keeper;
     struct zk_owner zk_owner;
@@ -110,11 +115,13 @@ static void probe_answered(struct zk_question *question, bool is_loss, int rc)
         handle_connected(container_of(question, struct handle, probe));
 }
 
-/* The connection is told of when a request has come back over it: then the credentials were accepted, and no answer
- * is owed from before. If it fails, so does the connection, and the next one is probed.
+/* The connection is told of when a request has come back over it: then the credentials were
+ * accepted, and no answer is owed from before. If it fails, so does the connection, and the next
+ * one is probed.
  *
- * Credentials are given here, not after zk_open(), where the client would often refuse them: it takes none between two
- * attempts to connect. Here is still before traffic, as must be: it pushes them in front of what is half sent. */
+ * Credentials are given here, not after zk_open(), where the client would often refuse them: it
+ * takes none between two attempts to connect. Here is still before traffic, as must be: it pushes
+ * them in front of what is half sent. */
 static void handle_probe(struct handle *handle)
 {
     pthread_mutex_lock(&handle->lock);
@@ -125,9 +132,9 @@ static void handle_probe(struct handle *handle)
     pthread_mutex_unlock(&handle->lock);
 }
 
-/* Also without a loss before it: when its wake-up pipe is full the client drops the connection without a word, and on
- * the next one still waits for answers of the old one, which the first answer there ends. While answers are owed, a
- * probe brings that about before anybody is told. */
+/* Also without a loss before it: when its wake-up pipe is full the client drops the connection
+ * without a word, and on the next one still waits for answers of the old one, which the first
+ * answer there ends. While answers are owed, a probe brings that about before anybody is told. */
 static void handle_reconnected(struct handle *handle, struct zk *zk)
 {
     handle->session = zk_session(zk);
@@ -145,9 +152,10 @@ static void handle_reconnected(struct handle *handle, struct zk *zk)
         handle_connected(handle);
 }
 
-/* Answers what is left, in order, when nothing can be added any more. The client may still come back with each of them,
- * or may not: it forgets requests that were queued while its IO thread ended (ZOOKEEPER-2802) or while it was closed
- * (ZOOKEEPER-3868). So they stay, answered, until it does or is gone. */
+/* Answers what is left, in order, when nothing can be added any more. The client may still come
+ * back with each of them, or may not: it forgets requests that were queued while its IO thread
+ * ended (ZOOKEEPER-2802) or while it was closed (ZOOKEEPER-3868). So they stay, answered, until it
+ * does or is gone. */
 static void handle_answer_all(struct handle *handle, int rc)
 {
     const struct keeper_reply reply = { .rc = rc };
@@ -199,7 +207,8 @@ static void handle_watch(struct zk_owner *owner, enum keeper_watch_event event, 
     handle->events->watch(handle->owner, event, path);
 }
 
-static void handle_answer(struct zk_owner *owner, struct flight *flight, bool is_loss, const struct keeper_reply *reply)
+static void handle_answer(struct zk_owner *owner, struct flight *flight, bool is_loss,
+                          const struct keeper_reply *reply)
 {
     struct handle *handle = container_of(owner, struct handle, zk_owner);
 
@@ -208,7 +217,8 @@ static void handle_answer(struct zk_owner *owner, struct flight *flight, bool is
     bool answered = flight->answered;
     pthread_mutex_unlock(&handle->lock);
     if (!answered) {
-        /* A connection that was dropped without a word, and none after it: only this tells of the loss. */
+        /* A connection that was dropped without a word, and none after it: only this tells of the
+         * loss. */
         if (is_loss)
             handle_lost(handle);
         handle->events->reply(handle->owner, flight->context, reply);
@@ -219,14 +229,16 @@ static void handle_answer(struct zk_owner *owner, struct flight *flight, bool is
 /* ---- requests ---- */
 
 /* With the lock. */
-static int handle_launch(struct handle *handle, const struct keeper_request *request, struct flight *flight)
+static int handle_launch(struct handle *handle, const struct keeper_request *request,
+                         struct flight *flight)
 {
     if (handle->over || handle->closing)
         return LK_E_CLOSED;
     if (!handle->zk)
         return LK_E_NO_SERVER;
     int status = zk_send(handle->zk, request, flight);
-    /* LK_E_CLOSED: the session has ended and we have not been told; what tells us will answer this too. */
+    /* LK_E_CLOSED: the session has ended and we have not been told; what tells us will answer this
+     * too. */
     if (status == LK_OK || status == LK_E_CLOSED) {
         list_append(&handle->flights, &flight->node);
         return LK_OK;
@@ -265,7 +277,8 @@ static int handle_submit(struct keeper *keeper, const struct keeper_request *req
 /* With the lock, which is free meanwhile. */
 static void handle_wait(struct handle *handle, int64_t until_ns)
 {
-    const struct timespec until = { .tv_sec = until_ns / (1000 * MS), .tv_nsec = until_ns % (1000 * MS) };
+    const struct timespec until = { .tv_sec = until_ns / (1000 * MS),
+                                    .tv_nsec = until_ns % (1000 * MS) };
 
     if (until_ns == INT64_MAX)
         pthread_cond_wait(&handle->changed, &handle->lock);
@@ -294,12 +307,14 @@ static struct zk *handle_open(struct handle *handle)
     for (;;) {
         free(handle->list);
         handle->list = keeper_servers(handle->servers);
-        struct zk *zk = handle->list ? zk_open(handle->list, handle->timeout_ms, &handle->zk_owner) : NULL;
+        struct zk *zk = handle->list ? zk_open(handle->list, handle->timeout_ms, &handle->zk_owner)
+                                     : NULL;
         if (zk)
             return zk;
         if (handle->events->log)
-            handle->events->log(handle->owner, LK_LOG_WARNING,
-                                "no server of the list has an address (host:port[,host:port...]); trying again");
+            handle->events->log(
+                handle->owner, LK_LOG_WARNING,
+                "no server of the list has an address (host:port[,host:port...]); trying again");
         if (!handle_pause(handle, pause_ms))
             return NULL;
         pause_ms = pause_ms * 2 < OPEN_PAUSE_MOST_MS ? pause_ms * 2 : OPEN_PAUSE_MOST_MS;
@@ -344,10 +359,10 @@ static void drain_answered(struct zk_question *question, bool is_loss, int rc)
     pthread_mutex_unlock(&handle->lock);
 }
 
-/* When closing, the client asks the server to end the session, and then hangs up at the first thing that it hears. With
- * answers still under way that is too early: the request is lost with the connection, and locks stay held until the
- * session expires. So what is outstanding is awaited before, for a while. With the lock, free meanwhile; nobody else
- * calls the client any more. */
+/* When closing, the client asks the server to end the session, and then hangs up at the first thing
+ * that it hears. With answers still under way that is too early: the request is lost with the
+ * connection, and locks stay held until the session expires. So what is outstanding is awaited
+ * before, for a while. With the lock, free meanwhile; nobody else calls the client any more. */
 static void handle_drain(struct handle *handle, struct zk *zk)
 {
     int64_t until_ns = monotonic_ns() + DRAIN_PATIENCE_MS * MS;
@@ -377,7 +392,8 @@ static void handle_serve(struct handle *handle, struct zk *zk)
             pthread_mutex_lock(&handle->lock);
         }
     }
-    handle->zk = NULL; /* nobody calls into a client that is being closed: that would be a use after free */
+    handle->zk =
+        NULL; /* nobody calls into a client that is being closed: that would be a use after free */
     handle_drain(handle, zk);
     pthread_mutex_unlock(&handle->lock);
 }
@@ -389,7 +405,8 @@ static void handle_free(struct handle *handle)
     pthread_cond_destroy(&handle->changed);
     pthread_mutex_destroy(&handle->lock);
     if (handle->auth)
-        explicit_bzero(handle->auth, strlen(handle->auth)); /* a credential: not left behind in freed memory */
+        explicit_bzero(handle->auth,
+                       strlen(handle->auth)); /* a credential: not left behind in freed memory */
     free(handle->auth);
     free(handle->auth_scheme);
     free(handle->servers);
@@ -449,11 +466,13 @@ static bool copy_text(char **out, const char *text)
 
 static bool handle_copy(struct handle *handle, const struct keeper_options *options)
 {
-    return copy_text(&handle->servers, options->servers) && copy_text(&handle->auth_scheme, options->auth_scheme)
+    return copy_text(&handle->servers, options->servers)
+           && copy_text(&handle->auth_scheme, options->auth_scheme)
            && copy_text(&handle->auth, options->auth ? options->auth : "");
 }
 
-static struct handle *handle_new(const struct keeper_options *options, const struct keeper_events *events, void *owner)
+static struct handle *handle_new(const struct keeper_options *options,
+                                 const struct keeper_events *events, void *owner)
 {
     struct handle *handle = calloc(1, sizeof *handle);
     pthread_condattr_t attributes;
@@ -479,8 +498,9 @@ static struct handle *handle_new(const struct keeper_options *options, const str
     return NULL;
 }
 
-/* The program's signal handlers are not for our threads, nor for the client's, which inherit this mask; but for faults,
- * which no mask can put off. Detached: close() does not wait, `closed` tells. */
+/* The program's signal handlers are not for our threads, nor for the client's, which inherit this
+ * mask; but for faults, which no mask can put off. Detached: close() does not wait, `closed` tells.
+ */
 static int start_owner(struct handle *handle)
 {
     static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS };
@@ -503,8 +523,8 @@ static int start_owner(struct handle *handle)
 /* No path behind the servers: with the client's chroot a multi that fails frees memory twice. */
 static bool options_are_sound(const struct keeper_options *options)
 {
-    return options->servers && *options->servers && !strchr(options->servers, '/') && options->session_timeout_ms > 0
-           && options->session_timeout_ms <= INT_MAX;
+    return options->servers && *options->servers && !strchr(options->servers, '/')
+           && options->session_timeout_ms > 0 && options->session_timeout_ms <= INT_MAX;
 }
 
 int keeper_zookeeper_open(struct keeper_world *world, const struct keeper_options *options,
@@ -516,7 +536,8 @@ int keeper_zookeeper_open(struct keeper_world *world, const struct keeper_option
     struct handle *handle = handle_new(options, events, owner);
     if (!handle)
         return LK_E_NOMEM;
-    pthread_mutex_lock(&handle->lock); /* the thread waits for it: nothing is called before *out is known */
+    pthread_mutex_lock(
+        &handle->lock); /* the thread waits for it: nothing is called before *out is known */
     int status = start_owner(handle);
     if (status == LK_OK)
         *out = &handle->keeper;

@@ -1,8 +1,9 @@
 /* servers.c - the server list as the ZooKeeper client needs it.
  *
- * Two things ask for more than the user's list. After a lost connection the client steps over every second address: of
- * an even number it tries only half, of two only the one that is dead; so their number is made odd. And it leaves a
- * server only for a list without it: it knows that server by address, the list has names, so they are resolved here.
+ * Two things ask for more than the user's list. After a lost connection the client steps over every
+ * second address: of an even number it tries only half, of two only the one that is dead; so their
+ * number is made odd. And it leaves a server only for a list without it: it knows that server by
+ * address, the list has names, so they are resolved here.
  *
  * Parity may be wrong again when names come to stand for more or fewer addresses. */
 #include "keeper/real.h"
@@ -15,7 +16,8 @@
 
 struct address {
     bool is_here;
-    char text[NI_MAXHOST + NI_MAXSERV]; /* "127.0.0.1:2181", "::1:2181": the client wants no brackets */
+    char text[NI_MAXHOST
+              + NI_MAXSERV]; /* "127.0.0.1:2181", "::1:2181": the client wants no brackets */
 };
 
 struct addresses {
@@ -34,7 +36,8 @@ static bool is_same_address(const struct sockaddr *left, const struct sockaddr_s
     }
     const struct sockaddr_in6 *a = (const struct sockaddr_in6 *)left;
     const struct sockaddr_in6 *b = (const struct sockaddr_in6 *)right;
-    return a->sin6_port == b->sin6_port && memcmp(&a->sin6_addr, &b->sin6_addr, sizeof a->sin6_addr) == 0;
+    return a->sin6_port == b->sin6_port
+           && memcmp(&a->sin6_addr, &b->sin6_addr, sizeof a->sin6_addr) == 0;
 }
 
 static bool addresses_add(struct addresses *addresses, const struct addrinfo *info, bool is_here)
@@ -56,7 +59,8 @@ static bool addresses_add(struct addresses *addresses, const struct addrinfo *in
 }
 
 /* A name that does not resolve is passed over, as the client does. False: no memory. */
-static bool addresses_resolve(struct addresses *addresses, char *entry, const struct sockaddr_storage *here)
+static bool addresses_resolve(struct addresses *addresses, char *entry,
+                              const struct sockaddr_storage *here)
 {
     const struct addrinfo hints = { .ai_flags = AI_ADDRCONFIG, .ai_socktype = SOCK_STREAM };
     struct addrinfo *found;
@@ -74,12 +78,14 @@ static bool addresses_resolve(struct addresses *addresses, char *entry, const st
     return ok;
 }
 
-static bool addresses_resolve_all(struct addresses *addresses, const char *servers, const struct sockaddr_storage *here)
+static bool addresses_resolve_all(struct addresses *addresses, const char *servers,
+                                  const struct sockaddr_storage *here)
 {
     char *list = strdup(servers), *rest = NULL;
     bool ok = list != NULL;
 
-    for (char *entry = ok ? strtok_r(list, ",", &rest) : NULL; ok && entry; entry = strtok_r(NULL, ",", &rest))
+    for (char *entry = ok ? strtok_r(list, ",", &rest) : NULL; ok && entry;
+         entry = strtok_r(NULL, ",", &rest))
         ok = addresses_resolve(addresses, entry, here);
     free(list);
     return ok;

@@ -4,7 +4,8 @@
 #include <sys/random.h>
 #include <time.h>
 
-/* CLOCK_BOOTTIME: a lease runs on while the machine is suspended, since the server's patience does. */
+/* CLOCK_BOOTTIME: a lease runs on while the machine is suspended, since the server's patience does.
+ */
 static int64_t world_now_ns(struct keeper_world *world)
 {
     struct timespec now;
@@ -23,8 +24,9 @@ static int64_t world_wall_ms(struct keeper_world *world)
     return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
 }
 
-/* Ids made of this must differ between processes, also after a fork: so nothing is kept here. A request of this size
- * fails only on a kernel without getrandom(); the clock then keeps one process apart from itself. */
+/* Ids made of this must differ between processes, also after a fork: so nothing is kept here. A
+ * request of this size fails only on a kernel without getrandom(); the clock then keeps one process
+ * apart from itself. */
 static uint64_t world_random(struct keeper_world *world)
 {
     uint64_t value;

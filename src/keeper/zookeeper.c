@@ -1,10 +1,11 @@
 /* zookeeper.c - zk.h over libzookeeper_mt 3.8. The only file that includes the client's header.
  *
- * What the client does wrong is named where it is guarded against, here and in handle.c. Guarded above this room: at
- * most 8192 requests are outstanding, since each writes a byte into a pipe of 64 KiB, and a full pipe makes the
- * *caller* close the connection; paths are valid; the paths of all watches go into one packet at a reconnect, about
- * 30,000 of them before the server refuses it. Not to be mended from outside: sockets without CLOEXEC, srandom() called
- * at each resolution of names, an abort() when its two threads can't be had. */
+ * What the client does wrong is named where it is guarded against, here and in handle.c. Guarded
+ * above this room: at most 8192 requests are outstanding, since each writes a byte into a pipe of
+ * 64 KiB, and a full pipe makes the *caller* close the connection; paths are valid; the paths of
+ * all watches go into one packet at a reconnect, about 30,000 of them before the server refuses it.
+ * Not to be mended from outside: sockets without CLOEXEC, srandom() called at each resolution of
+ * names, an abort() when its two threads can't be had. */
 #include "keeper/zk.h"
 
 #include <stdlib.h>
@@ -19,8 +20,8 @@ enum {
     NUMBER_DIGITS = 11,    /* what the server puts behind a sequential path: "%010d" of an int32 */
 };
 
-/* A multi has its results, and the buffers that they point to, behind it: the client writes them when the answer
- * comes. */
+/* A multi has its results, and the buffers that they point to, behind it: the client writes them
+ * when the answer comes. */
 struct multi {
     struct flight flight;
     size_t count;
@@ -63,15 +64,16 @@ static int keeper_rc_of(int rc)
         return KEEPER_EPHEMERAL_PARENT;
     case ZCLOSING:
         return KEEPER_CLOSED;
-    /* All of these may come for a request that was applied: the link was idle too long, an answer that belongs to
-     * another request, no socket, a server that failed within. */
+    /* All of these may come for a request that was applied: the link was idle too long, an answer
+     * that belongs to another request, no socket, a server that failed within. */
     case ZCONNECTIONLOSS:
     case ZOPERATIONTIMEOUT:
     case ZRUNTIMEINCONSISTENCY:
     case ZDATAINCONSISTENCY:
     case ZSYSTEMERROR:
-    /* The server refused it since the session had moved on, ended, or never proved itself. Which of these holds is for
-     * the session event to say, and no answer runs ahead of that: until then the request is merely not answered. */
+    /* The server refused it since the session had moved on, ended, or never proved itself. Which of
+     * these holds is for the session event to say, and no answer runs ahead of that: until then the
+     * request is merely not answered. */
     case ZSESSIONMOVED:
     case ZSESSIONEXPIRED:
     case ZAUTHFAILED:
@@ -118,10 +120,11 @@ static void on_session(zhandle_t *zh, int type, int state, const char *path, voi
         owner->session(owner, zk, ZK_AUTH_FAILED);
 }
 
-/* Never ZOO_READONLY: the server found with it is kept in a variable of the process, and looked for with blocking calls
- * on the IO thread. */
-/* The client's log has no context, so its lines could be brought to their client only by a table shared by the whole
- * process; they are dropped. What they tell of connections, the session room logs itself. */
+/* Never ZOO_READONLY: the server found with it is kept in a variable of the process, and looked for
+ * with blocking calls on the IO thread. */
+/* The client's log has no context, so its lines could be brought to their client only by a table
+ * shared by the whole process; they are dropped. What they tell of connections, the session room
+ * logs itself. */
 static void on_log(const char *line)
 {
     (void)line;
@@ -129,9 +132,11 @@ static void on_log(const char *line)
 
 struct zk *zk_open(const char *servers, int timeout_ms, struct zk_owner *owner)
 {
-    zhandle_t *zh = zookeeper_init2(servers, on_session, timeout_ms, NULL, owner, ZOO_NO_LOG_CLIENTENV, on_log);
+    zhandle_t *zh = zookeeper_init2(servers, on_session, timeout_ms, NULL, owner,
+                                    ZOO_NO_LOG_CLIENTENV, on_log);
 
-    /* Else it asks the DNS at every turn of its loop (ZOOKEEPER-1998). It still does when disconnected. */
+    /* Else it asks the DNS at every turn of its loop (ZOOKEEPER-1998). It still does when
+     * disconnected. */
     if (zh)
         zoo_set_servers_resolution_delay(zh, -1);
     return (struct zk *)zh;
@@ -180,8 +185,8 @@ bool zk_peer(struct zk *zk, struct sockaddr_storage *out)
 
 /* ---- answers ---- */
 
-/* The one watcher of all watches, told apart by path above: each different one would be searched for at every session
- * event, in square time, and would have to be freed by somebody. */
+/* The one watcher of all watches, told apart by path above: each different one would be searched
+ * for at every session event, in square time, and would have to be freed by somebody. */
 static void on_watch(zhandle_t *zh, int type, int state, const char *path, void *context)
 {
     struct zk_owner *owner = context;
@@ -245,7 +250,8 @@ static void on_data(int rc, const char *value, int size, const struct Stat *stat
     flight_land(data, rc, &reply);
 }
 
-static void on_children(int rc, const struct String_vector *names, const struct Stat *stat, const void *data)
+static void on_children(int rc, const struct String_vector *names, const struct Stat *stat,
+                        const void *data)
 {
     struct keeper_reply reply = { 0 };
 
@@ -264,8 +270,8 @@ static void on_sync(int rc, const char *path, const void *data)
     flight_land(data, rc, &reply);
 }
 
-/* Of a multi that failed, operations before the culprit have 0 and those after it ZRUNTIMEINCONSISTENCY; if no server
- * has answered it, all have the code of the whole. */
+/* Of a multi that failed, operations before the culprit have 0 and those after it
+ * ZRUNTIMEINCONSISTENCY; if no server has answered it, all have the code of the whole. */
 static int result_rc(int whole, int operation)
 {
     int rc = keeper_rc_of(whole);
@@ -335,7 +341,8 @@ static const char *bytes_of(const struct keeper_request *request)
 
 size_t zk_request_size(const struct keeper_request *request)
 {
-    size_t size = REQUEST_OVERHEAD + request->data_size + (request->path ? strlen(request->path) : 0);
+    size_t size = REQUEST_OVERHEAD + request->data_size
+                  + (request->path ? strlen(request->path) : 0);
 
     for (size_t i = 0; i < request->operation_count; i++)
         size += zk_request_size(&request->operations[i]);
@@ -344,11 +351,13 @@ size_t zk_request_size(const struct keeper_request *request)
 
 bool zk_request_is_sound(const struct keeper_request *request)
 {
-    if (request->verb == KEEPER_CHECK || (request->verb == KEEPER_MULTI) != (request->operation_count > 0))
+    if (request->verb == KEEPER_CHECK
+        || (request->verb == KEEPER_MULTI) != (request->operation_count > 0))
         return false;
     for (size_t i = 0; i < request->operation_count; i++) {
         enum keeper_verb verb = request->operations[i].verb;
-        if (verb != KEEPER_CREATE && verb != KEEPER_DELETE && verb != KEEPER_SET && verb != KEEPER_CHECK)
+        if (verb != KEEPER_CREATE && verb != KEEPER_DELETE && verb != KEEPER_SET
+            && verb != KEEPER_CHECK)
             return false;
     }
     return true;
@@ -377,14 +386,16 @@ struct flight *zk_flight_new(const struct keeper_request *request)
     return &multi->flight;
 }
 
-/* A container is made persistent in a multi: the server answers its creation there with a Stat that the client does not
- * expect, so that it takes the rest of the answer for something else, and may abort(). */
+/* A container is made persistent in a multi: the server answers its creation there with a Stat that
+ * the client does not expect, so that it takes the rest of the answer for something else, and may
+ * abort(). */
 static int multi_create_mode(enum keeper_mode mode)
 {
     return create_mode(mode == KEEPER_CONTAINER ? KEEPER_PERSISTENT : mode);
 }
 
-static int flight_send_multi(zhandle_t *zh, const struct keeper_request *request, struct flight *flight)
+static int flight_send_multi(zhandle_t *zh, const struct keeper_request *request,
+                             struct flight *flight)
 {
     struct multi *multi = container_of(flight, struct multi, flight);
     char *text = multi->text;
@@ -395,14 +406,16 @@ static int flight_send_multi(zhandle_t *zh, const struct keeper_request *request
         int text_size = (int)strlen(operation->path) + NUMBER_DIGITS + 1;
         switch (operation->verb) {
         case KEEPER_CREATE:
-            /* The client has no create2 within a multi: no Stat. A longer path than the buffer would be cut silently. */
+            /* The client has no create2 within a multi: no Stat. A longer path than the buffer
+             * would be cut silently. */
             zoo_create_op_init(out, operation->path, bytes_of(operation), (int)operation->data_size,
-                               create_acl(operation->access), multi_create_mode(operation->mode), text, text_size);
+                               create_acl(operation->access), multi_create_mode(operation->mode),
+                               text, text_size);
             text += text_size;
             break;
         case KEEPER_SET:
-            zoo_set_op_init(out, operation->path, bytes_of(operation), (int)operation->data_size, operation->version,
-                            &multi->stats[i]);
+            zoo_set_op_init(out, operation->path, bytes_of(operation), (int)operation->data_size,
+                            operation->version, &multi->stats[i]);
             break;
         case KEEPER_DELETE:
             zoo_delete_op_init(out, operation->path, operation->version);
@@ -412,9 +425,10 @@ static int flight_send_multi(zhandle_t *zh, const struct keeper_request *request
             break;
         }
     }
-    /* Refused by its first operation (a dead handle, a bad path), zoo_amulti frees the paths of the others: ours, or
-     * whatever is on its stack. So it is not called then; that the session dies within the next few instructions
-     * can't be excluded. With a chroot it would be worse still: keeper_zookeeper_open() takes none. */
+    /* Refused by its first operation (a dead handle, a bad path), zoo_amulti frees the paths of the
+     * others: ours, or whatever is on its stack. So it is not called then; that the session dies
+     * within the next few instructions can't be excluded. With a chroot it would be worse still:
+     * keeper_zookeeper_open() takes none. */
     if (is_unrecoverable(zh))
         return ZINVALIDSTATE;
     return zoo_amulti(zh, (int)multi->count, multi->operations, multi->results, on_multi, flight);
@@ -426,8 +440,9 @@ static int flight_send(zhandle_t *zh, const struct keeper_request *request, stru
 
     switch (request->verb) {
     case KEEPER_CREATE:
-        return zoo_acreate2(zh, request->path, bytes_of(request), (int)request->data_size, create_acl(request->access),
-                            create_mode(request->mode), on_created, flight);
+        return zoo_acreate2(zh, request->path, bytes_of(request), (int)request->data_size,
+                            create_acl(request->access), create_mode(request->mode), on_created,
+                            flight);
     case KEEPER_DELETE:
         return zoo_adelete(zh, request->path, request->version, on_void, flight);
     case KEEPER_EXISTS:
@@ -435,8 +450,8 @@ static int flight_send(zhandle_t *zh, const struct keeper_request *request, stru
     case KEEPER_GET:
         return zoo_awget(zh, request->path, watcher, flight->owner, on_data, flight);
     case KEEPER_SET:
-        return zoo_aset(zh, request->path, bytes_of(request), (int)request->data_size, request->version, on_stat,
-                        flight);
+        return zoo_aset(zh, request->path, bytes_of(request), (int)request->data_size,
+                        request->version, on_stat, flight);
     case KEEPER_LIST:
         return zoo_awget_children2(zh, request->path, watcher, flight->owner, on_children, flight);
     case KEEPER_SYNC:

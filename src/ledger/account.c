@@ -1,12 +1,19 @@
 /* account.c - the account's record. What may happen to it is judged in transition.c.
  *
- * Coupons stand under the claim that issued them, so the claim's id lives exactly as long as they do. */
+ * Coupons stand under the claim that issued them, so the claim's id lives exactly as long as they
+ * do. */
 #include "ledger/account.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define ACCOUNT_VERSION 1
+#define TIME_MAX_MS (INT64_MAX / 2) /* the sum of two stays in range */
+
+static bool time_is_sound(int64_t ms)
+{
+    return ms >= 0 && ms <= TIME_MAX_MS;
+}
 
 static int account_decode_coupon(struct coupon *coupon, struct record_in *in)
 {
@@ -24,6 +31,8 @@ static int account_decode_coupon(struct coupon *coupon, struct record_in *in)
         if (coupon->order_size > LK_ORDER_MAX || (coupon->state == LK_FROZEN && !coupon->order))
             return LK_E_CORRUPT;
     }
+    if (!time_is_sound(coupon->changed_ms) || !time_is_sound(coupon->until_ms))
+        return LK_E_CORRUPT;
     coupon->unfrozen_count = record_get_u8(in);
     if (coupon->unfrozen_count > COUPON_UNFROZEN_MAX)
         return LK_E_CORRUPT;
@@ -52,7 +61,8 @@ static int account_decode_claims(struct account *account, struct record_in *in)
         claim->time_ms = (int64_t)record_get_u64(in);
         claim->first = account->coupon_count;
         claim->count = record_get_u16(in);
-        if (claim->count == 0 || claim->count > LK_CLAIM_MAX || claim->count > coupons - claim->first)
+        if (claim->count == 0 || claim->count > LK_CLAIM_MAX
+            || claim->count > coupons - claim->first)
             return LK_E_CORRUPT;
         account->claim_count = i + 1;
         for (size_t j = 0; j < claim->count; j++) {
@@ -64,7 +74,8 @@ static int account_decode_claims(struct account *account, struct record_in *in)
     return account->coupon_count == coupons ? LK_OK : LK_E_CORRUPT;
 }
 
-int account_decode(struct account *account, const void *data, size_t size, const char *user, size_t user_size)
+int account_decode(struct account *account, const void *data, size_t size, const char *user,
+                   size_t user_size)
 {
     struct record_in in;
     int status = record_open(&in, data, size, RECORD_ACCOUNT, ACCOUNT_VERSION);
@@ -165,7 +176,8 @@ size_t account_counted(const struct account *account)
     return count;
 }
 
-static void claim_answer(const struct account *account, const struct claim *claim, lk_ledger_result *out)
+static void claim_answer(const struct account *account, const struct claim *claim,
+                         lk_ledger_result *out)
 {
     out->state = LK_CLAIMED;
     out->time_ms = claim->time_ms;

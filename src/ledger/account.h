@@ -1,8 +1,8 @@
 /* account.h - one user's coupons in one campaign, and the judge of what may happen to them.
  *
- * Pure: no server, no clock. A record's bytes are decoded, operations are applied in their order, the result is
- * encoded again; whoever calls writes it where the version is still the one that was read. Several operations, and
- * refusals between them, go into one write. */
+ * Pure: no server, no clock. A record's bytes are decoded, operations are applied in their order,
+ * the result is encoded again; whoever calls writes it where the version is still the one that was
+ * read. Several operations, and refusals between them, go into one write. */
 #ifndef LEDGER_ACCOUNT_H
 #define LEDGER_ACCOUNT_H
 
@@ -27,7 +27,8 @@ struct coupon {
     int64_t until_ms;  /* FROZEN */
     const char *order; /* FROZEN, REDEEMED after a freeze; borrowed, see below. NULL: none */
     size_t order_size;
-    uint64_t unfrozen[COUPON_UNFROZEN_MAX]; /* hashes of orders that can't freeze it any more, oldest first */
+    uint64_t unfrozen[COUPON_UNFROZEN_MAX]; /* hashes of orders that can't freeze it any more,
+                                               oldest first */
     size_t unfrozen_count;
 };
 
@@ -37,7 +38,8 @@ struct claim {
     size_t first, count; /* its coupons */
 };
 
-/* Texts are borrowed: from the bytes decoded, and from operations applied. Encode before those go. */
+/* Texts are borrowed: from the bytes decoded, and from operations applied. Encode before those go.
+ */
 struct account {
     const char *user;
     size_t user_size;
@@ -49,7 +51,8 @@ struct account {
     bool changed; /* since it was decoded */
 };
 
-int account_decode(struct account *account, const void *data, size_t size, const char *user, size_t user_size);
+int account_decode(struct account *account, const void *data, size_t size, const char *user,
+                   size_t user_size);
 int account_encode(const struct account *account, struct record_out *out);
 size_t account_size(const struct account *account); /* of the record that account_encode() makes */
 void account_free(struct account *account);
@@ -61,7 +64,8 @@ size_t account_counted(const struct account *account);
 int account_lookup(const struct account *account, lk_id id, lk_ledger_result *out);
 
 /* What has taken effect by time alone: a freeze that ran out, the campaign's end. */
-lk_coupon_state coupon_state_at(const struct coupon *coupon, const struct campaign *campaign, int64_t now_ms);
+lk_coupon_state coupon_state_at(const struct coupon *coupon, const struct campaign *campaign,
+                                int64_t now_ms);
 void account_settle(struct account *account, const struct campaign *campaign, int64_t now_ms);
 
 /* What an operation is judged by. */
@@ -77,10 +81,10 @@ enum verdict {
     VERDICT_APPLIED,
     VERDICT_NEEDS_STOCK, /* all is well but that too little stock is known of; nothing changed */
 };
-/* Judges one operation, whose form has been checked (ledger_op_check), and applies it if nothing is against it. The
- * account may be settled also when the operation is refused. */
-enum verdict account_apply(struct account *account, const struct judge *judge, const lk_ledger_op *op,
-                           lk_ledger_result *result);
+/* Judges one operation, whose form has been checked (ledger_op_check), and applies it if nothing is
+ * against it. The account may be settled also when the operation is refused. */
+enum verdict account_apply(struct account *account, const struct judge *judge,
+                           const lk_ledger_op *op, lk_ledger_result *result);
 
 /* LK_OK or LK_E_INVALID: the form of an operation. */
 int ledger_op_check(const lk_ledger_op *op);

@@ -1,7 +1,7 @@
 /* applied.c - the memory of applied operations, see applied.h.
  *
- * The *oldest* id is forgotten, not the one applied first, and never one that is dated in the future: so no machine's
- * false clock can lift the floor above the ids that honest clocks make. */
+ * The *oldest* id is forgotten, not the one applied first, and never one that is dated in the
+ * future: so no machine's false clock can lift the floor above the ids that honest clocks make. */
 #include "ledger/applied.h"
 
 #include <stdlib.h>
@@ -42,7 +42,8 @@ static void applied_forget_oldest(struct applied_list *list, int64_t now_ms)
         return;
     if (id_compare(list->entries[oldest].id, list->floor) > 0)
         list->floor = list->entries[oldest].id;
-    memmove(&list->entries[oldest], &list->entries[oldest + 1], (list->count - oldest - 1) * sizeof(*list->entries));
+    memmove(&list->entries[oldest], &list->entries[oldest + 1],
+            (list->count - oldest - 1) * sizeof(*list->entries));
     list->count--;
 }
 

@@ -1,4 +1,5 @@
-/* audit.c - lk_ledger_audit(): reads shards, accounts, shards again, and lets count.c do the sums. */
+/* audit.c - lk_ledger_audit(): reads shards, accounts, shards again, and lets count.c do the sums.
+ */
 #include "ledger/audit.h"
 
 #include <stdlib.h>
@@ -59,10 +60,12 @@ static int audit_accounts(struct audit *audit, struct pages *pages, int64_t dead
             return status;
         for (size_t i = 0; i < pages->count; i++) {
             const struct answer *answer = &pages->task.flight.answers[i];
-            /* Accounts are never deleted but with their campaign: then the second look at the shards says so. */
+            /* Accounts are never deleted but with their campaign: then the second look at the
+             * shards says so. */
             if (answer->rc != KEEPER_NO_NODE)
-                audit_account(audit, pages->buckets[pages->bucket_at - 1], pages->names[pages->first + i],
-                              answer_status(answer), answer->data, answer->data_size);
+                audit_account(audit, pages->buckets[pages->bucket_at - 1],
+                              pages->names[pages->first + i], answer_status(answer), answer->data,
+                              answer->data_size);
         }
     }
 }

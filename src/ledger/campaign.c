@@ -23,8 +23,8 @@ int campaign_rules(const lk_campaign_options *options, lk_campaign_options *rule
         made.freeze_ttl_ms = CAMPAIGN_FREEZE_TTL_MS;
     if (made.size != sizeof(made) || made.stock > STOCK_MAX || made.shards > LK_SHARDS_MAX)
         return LK_E_INVALID;
-    if (!time_is_sound(made.opens_ms) || !time_is_sound(made.closes_ms) || !time_is_sound(made.ends_ms)
-        || !time_is_sound(made.freeze_ttl_ms))
+    if (!time_is_sound(made.opens_ms) || !time_is_sound(made.closes_ms)
+        || !time_is_sound(made.ends_ms) || !time_is_sound(made.freeze_ttl_ms))
         return LK_E_INVALID;
     *rules = made;
     return LK_OK;
@@ -49,8 +49,8 @@ int campaign_decode(struct campaign *campaign, const void *data, size_t size)
     rules.ends_ms = (int64_t)record_get_u64(&in);
     rules.freeze_ttl_ms = (int64_t)record_get_u64(&in);
     rules.shards = record_get_u16(&in);
-    if (in.bad || flags > (FLAG_CLOSED | FLAG_DELETING) || rules.shards == 0 || rules.freeze_ttl_ms == 0
-        || campaign_rules(&rules, &read.rules) != LK_OK)
+    if (in.bad || flags > (FLAG_CLOSED | FLAG_DELETING) || rules.shards == 0
+        || rules.freeze_ttl_ms == 0 || campaign_rules(&rules, &read.rules) != LK_OK)
         return LK_E_CORRUPT;
 
     status = applied_decode(&read.applied, &in);
@@ -67,7 +67,8 @@ int campaign_decode(struct campaign *campaign, const void *data, size_t size)
 int campaign_encode(const struct campaign *campaign, struct record_out *out)
 {
     const lk_campaign_options *rules = &campaign->rules;
-    uint8_t flags = (uint8_t)((campaign->closed ? FLAG_CLOSED : 0) | (campaign->deleting ? FLAG_DELETING : 0));
+    uint8_t flags = (uint8_t)((campaign->closed ? FLAG_CLOSED : 0)
+                              | (campaign->deleting ? FLAG_DELETING : 0));
 
     record_begin(out, RECORD_CAMPAIGN, CAMPAIGN_VERSION);
     record_put_u64(out, campaign->seal);
@@ -137,8 +138,8 @@ static const char *body_differs(const struct campaign *campaign, const struct ap
     return before->number != (int64_t)op->count ? "count" : NULL;
 }
 
-enum campaign_verdict campaign_apply(struct campaign *campaign, const struct campaign_op *op, int64_t now_ms,
-                                     int *status, const char **differs)
+enum campaign_verdict campaign_apply(struct campaign *campaign, const struct campaign_op *op,
+                                     int64_t now_ms, int *status, const char **differs)
 {
     const struct applied *before = applied_find(&campaign->applied, op->id);
     int64_t retry_ms;

@@ -1,11 +1,11 @@
 /* campaign.h - one pool of coupons: its rules, and whether it may be claimed from now.
  *
- * The rules never change. What changes (stock is added, the campaign is closed, it is being deleted) is an operation
- * with an id, remembered in this record.
- * The seal is the name of a znode beside the record. Every write to the ledger checks that it is there; closing gives
- * the campaign a new seal and deletes the old one, deleting takes it away. So a client with an old picture of the
- * campaign, or of an older campaign at the same path, can't write: its checks fail. (A version alone would not do:
- * the versions of a znode that was deleted and made again start anew.) */
+ * The rules never change. What changes (stock is added, the campaign is closed, it is being
+ * deleted) is an operation with an id, remembered in this record. The seal is the name of a znode
+ * beside the record. Every write to the ledger checks that it is there; closing gives the campaign
+ * a new seal and deletes the old one, deleting takes it away. So a client with an old picture of
+ * the campaign, or of an older campaign at the same path, can't write: its checks fail. (A version
+ * alone would not do: the versions of a znode that was deleted and made again start anew.) */
 #ifndef LEDGER_CAMPAIGN_H
 #define LEDGER_CAMPAIGN_H
 
@@ -15,7 +15,11 @@
 #define CAMPAIGN_SHARDS 4
 #define CAMPAIGN_FREEZE_TTL_MS (15 * 60 * 1000)
 
-enum campaign_verb { CAMPAIGN_CREATE = 64, CAMPAIGN_ADD_STOCK, CAMPAIGN_CLOSE }; /* apart from lk_ledger_verb */
+enum campaign_verb {
+    CAMPAIGN_CREATE = 64,
+    CAMPAIGN_ADD_STOCK,
+    CAMPAIGN_CLOSE
+}; /* apart from lk_ledger_verb */
 
 struct campaign {
     uint64_t seal;
@@ -32,7 +36,8 @@ int campaign_encode(const struct campaign *campaign, struct record_out *out);
 void campaign_free(struct campaign *campaign);
 
 bool campaign_has_ended(const struct campaign *campaign, int64_t now_ms);
-/* LK_OK, LK_E_CAMPAIGN_ENDED, LK_E_CAMPAIGN_CLOSED, LK_E_NOT_OPEN (then *retry_ms is when it opens). */
+/* LK_OK, LK_E_CAMPAIGN_ENDED, LK_E_CAMPAIGN_CLOSED, LK_E_NOT_OPEN (then *retry_ms is when it
+ * opens). */
 int campaign_may_claim(const struct campaign *campaign, int64_t now_ms, int64_t *retry_ms);
 
 /* One operation on a campaign. `count` is add stock's, else 0. */
@@ -49,9 +54,9 @@ enum campaign_verdict {
     CAMPAIGN_REPEATED, /* the id was applied before, with this body */
     CAMPAIGN_APPLIED,  /* the record changed */
 };
-/* Judges and applies. LK_E_ID_DIFFERS sets *differs to the field's name. Of a create only whether it is the one that
- * made this campaign is asked: it is repeated, or refused. */
-enum campaign_verdict campaign_apply(struct campaign *campaign, const struct campaign_op *op, int64_t now_ms,
-                                     int *status, const char **differs);
+/* Judges and applies. LK_E_ID_DIFFERS sets *differs to the field's name. Of a create only whether
+ * it is the one that made this campaign is asked: it is repeated, or refused. */
+enum campaign_verdict campaign_apply(struct campaign *campaign, const struct campaign_op *op,
+                                     int64_t now_ms, int *status, const char **differs);
 
 #endif

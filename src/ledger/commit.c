@@ -2,10 +2,11 @@
  *
  *   check(seal), set(shard, version)..., create(account) or set(account, version)...
  *
- * One claim of a known user, or of a new one, is one multi and nothing else. Operations of many users that wait at
- * the same moment share one. Claims take from a picture of the stock that only their commit sees, so one commit at a
- * time touches the stock, and what comes meanwhile forms the next; commits without claims go side by side.
- * What a multi conflicts on is read again; the rest is judged anew as it is. */
+ * One claim of a known user, or of a new one, is one multi and nothing else. Operations of many
+ * users that wait at the same moment share one. Claims take from a picture of the stock that only
+ * their commit sees, so one commit at a time touches the stock, and what comes meanwhile forms the
+ * next; commits without claims go side by side. What a multi conflicts on is read again; the rest
+ * is judged anew as it is. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +35,8 @@ static bool commit_touches_stock(const struct commit *commit)
     return false;
 }
 
-/* A shelf that there is no memory to copy is as one that is not known. */
+/* A shelf that there is no memory to copy is one that is not known, also to the ledger: else it
+ * would seem empty. */
 static void commit_open_stock(struct commit *commit)
 {
     struct lk_ledger *ledger = commit->ledger;
@@ -48,8 +50,11 @@ static void commit_open_stock(struct commit *commit)
     };
     commit->has_stock = true;
     for (size_t i = 0; i < commit->stock.count; i++) {
-        if (ledger->shelves[i].known)
-            commit->known[i] = shard_copy(&commit->shards[i], &ledger->shelves[i].shard) == LK_OK;
+        if (!ledger->shelves[i].known)
+            continue;
+        commit->known[i] = shard_copy(&commit->shards[i], &ledger->shelves[i].shard) == LK_OK;
+        if (!commit->known[i])
+            shelf_forget(&ledger->shelves[i]);
     }
 }
 
@@ -109,14 +114,16 @@ static void seat_unjudge(struct seat *seat)
     }
 }
 
-/* Whether a lost commit that would have applied the refused job could still arrive: see machine.h. Not when the stock it
- * took is gone: then a shard has another version. */
+/* Whether a lost commit that would have applied the refused job could still arrive: see machine.h.
+ * Not when the stock it took is gone: then a shard has another version. */
 static bool job_may_still_apply(const struct job *job, const struct seat *seat)
 {
-    return job->unsettled && job->bound_version == seat->version && job->result.status != LK_E_SOLD_OUT;
+    return job->unsettled && job->bound_version == seat->version
+           && job->result.status != LK_E_SOLD_OUT;
 }
 
-/* Nothing is to be written: repeated ids and refusals. A refusal needs a state that was true after it was asked for. */
+/* Nothing is to be written: repeated ids and refusals. A refusal needs a state that was true after
+ * it was asked for. */
 static void seat_answer(struct seat *seat)
 {
     bool in_doubt = false;
@@ -230,7 +237,8 @@ static void commit_fail(struct commit *commit, int status)
     commit->seat_count = 0;
 }
 
-static void seat_written(struct seat *seat, struct record_out *record, uint64_t ticket, int64_t zxid)
+static void seat_written(struct seat *seat, struct record_out *record, uint64_t ticket,
+                         int64_t zxid)
 {
     free(seat->bytes);
     seat->bytes = record->bytes;
@@ -320,8 +328,8 @@ static void buckets_landed(struct flight *flight)
     ledger_pump(ledger);
 }
 
-/* Buckets are made when their first account is. All that this commit may lack are made at once: its next refusal
- * would name only one. */
+/* Buckets are made when their first account is. All that this commit may lack are made at once: its
+ * next refusal would name only one. */
 static bool commit_make_buckets(struct commit *commit)
 {
     struct lk_ledger *ledger = commit->ledger;
@@ -350,6 +358,16 @@ static bool commit_make_buckets(struct commit *commit)
     return false;
 }
 
+/* One new user was an old one. So may the others be, and a refusal names only one at a time: read
+ * them all. */
+static void commit_doubt_new_users(struct commit *commit)
+{
+    for (size_t i = 0; i < commit->seat_count; i++) {
+        if (commit->seats[i].before == SEAT_UNKNOWN)
+            seat_forget(commit->seats[i].seat);
+    }
+}
+
 /* One seat's write was refused. True: the commit lives on, making buckets. */
 static bool commit_seat_refused(struct commit *commit, struct commit_seat *place, int rc)
 {
@@ -366,6 +384,8 @@ static bool commit_seat_refused(struct commit *commit, struct commit_seat *place
         /* That a claim took an old user for a new one is no conflict. */
         if (place->before != SEAT_UNKNOWN)
             ledger_conflict(commit->ledger);
+        else
+            commit_doubt_new_users(commit);
         return false;
     }
     seat->state = place->before;
@@ -417,7 +437,8 @@ static bool commit_refused(struct commit *commit, const struct answer *answer)
     else if (culprit <= shards)
         commit_shard_refused(commit, culprit - 1, answer->results[culprit].rc);
     else
-        goes_on = commit_seat_refused(commit, &commit->seats[culprit - 1 - shards], answer->results[culprit].rc);
+        goes_on = commit_seat_refused(commit, &commit->seats[culprit - 1 - shards],
+                                      answer->results[culprit].rc);
     if (!goes_on)
         commit_release(commit);
     return goes_on;
@@ -479,9 +500,10 @@ static int commit_send(struct commit *commit)
             .access = client_access(ledger->client),
         };
     }
-    const struct keeper_request multi = {
-        .verb = KEEPER_MULTI, .path = ledger->path, .operations = operations, .operation_count = count
-    };
+    const struct keeper_request multi = { .verb = KEEPER_MULTI,
+                                          .path = ledger->path,
+                                          .operations = operations,
+                                          .operation_count = count };
     if (status == LK_OK)
         status = flight_send(&commit->flight, ledger->client, &multi, 1, commit_landed);
     for (size_t i = 0; i < LK_SHARDS_MAX; i++)

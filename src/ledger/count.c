@@ -27,7 +27,8 @@ struct audit_late {
     char user[LK_USER_MAX + 1];
 };
 
-__attribute__((format(printf, 2, 3))) static void audit_fault(struct audit *audit, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void audit_fault(struct audit *audit,
+                                                              const char *format, ...)
 {
     va_list arguments;
     char *line;
@@ -77,7 +78,8 @@ static bool page_has(const struct audit_page *page, uint64_t serial)
 
 enum standing { NOT_STOCKED, AVAILABLE, ISSUED, UNKNOWN_STANDING };
 
-static enum standing coupon_standing(const struct shard *shards, const int *statuses, size_t count, lk_coupon coupon)
+static enum standing coupon_standing(const struct shard *shards, const int *statuses, size_t count,
+                                     lk_coupon coupon)
 {
     bool all_known = true;
 
@@ -120,22 +122,27 @@ static void audit_check_ranges(struct audit *audit)
     const struct range *a, *b;
 
     for (size_t i = 0; (a = range_of(audit, i)) != NULL; i++) {
-        if (a->shard >= audit->campaign->rules.shards || a->first + a->count - 1 > audit->before[a->shard].stocked)
+        if (a->shard >= audit->campaign->rules.shards
+            || a->first + a->count - 1 > audit->before[a->shard].stocked)
             audit_fault(audit,
-                        "stock: %" PRIu64 " coupons from %" PRIu32 "-%" PRIu64 " are available but were never stocked",
+                        "stock: %" PRIu64 " coupons from %" PRIu32 "-%" PRIu64
+                        " are available but were never stocked",
                         a->count, a->shard, a->first);
         for (size_t j = 0; j < i && (b = range_of(audit, j)) != NULL; j++) {
-            if (a->shard == b->shard && a->first < b->first + b->count && b->first < a->first + a->count)
-                audit_fault(audit, "once: coupon %" PRIu32 "-%" PRIu64 " is available twice", a->shard,
-                            a->first > b->first ? a->first : b->first);
+            if (a->shard == b->shard && a->first < b->first + b->count
+                && b->first < a->first + a->count)
+                audit_fault(audit, "once: coupon %" PRIu32 "-%" PRIu64 " is available twice",
+                            a->shard, a->first > b->first ? a->first : b->first);
         }
     }
 }
 
-void audit_begin(struct audit *audit, const struct campaign *campaign, int64_t now_ms, const struct shard *before,
-                 const int *before_status)
+void audit_begin(struct audit *audit, const struct campaign *campaign, int64_t now_ms,
+                 const struct shard *before, const int *before_status)
 {
-    *audit = (struct audit){ .campaign = campaign, .now_ms = now_ms, .before = before, .before_status = before_status };
+    *audit = (struct audit){
+        .campaign = campaign, .now_ms = now_ms, .before = before, .before_status = before_status
+    };
     audit->faults = calloc(AUDIT_FAULTS_MAX, sizeof(*audit->faults));
     if (!audit->faults) {
         audit->no_memory = true;
@@ -147,7 +154,8 @@ void audit_begin(struct audit *audit, const struct campaign *campaign, int64_t n
             continue;
         whole = false;
         audit_fault(audit, "record: shard %zu can't be read: %s", i,
-                    before_status[i] == LK_E_NOT_FOUND ? "it is not there" : lk_status_text(before_status[i]));
+                    before_status[i] == LK_E_NOT_FOUND ? "it is not there"
+                                                       : lk_status_text(before_status[i]));
     }
     if (whole)
         audit_check_ranges(audit);
@@ -200,12 +208,15 @@ static void audit_coupon(struct audit *audit, const struct coupon *coupon, const
     if (!page)
         return;
     if (page_has(page, coupon->name.serial)) {
-        audit_fault(audit, "once: coupon %s of user %s stands a second time, here or in another account",
+        audit_fault(audit,
+                    "once: coupon %s of user %s stands a second time, here or in another account",
                     lk_coupon_text(coupon->name, name), user);
         return;
     }
     page->bits[coupon->name.serial % PAGE_BITS / 64] |= UINT64_C(1) << (coupon->name.serial % 64);
-    if (coupon_standing(audit->before, audit->before_status, audit->campaign->rules.shards, coupon->name) == ISSUED)
+    if (coupon_standing(audit->before, audit->before_status, audit->campaign->rules.shards,
+                        coupon->name)
+        == ISSUED)
         audit_count(audit, coupon);
     else
         audit_late(audit, coupon->name, user);
@@ -229,15 +240,18 @@ static void audit_rules(struct audit *audit, const struct account *account, cons
     char text[LK_ID_TEXT_SIZE];
 
     if (limit && counted > limit)
-        audit_fault(audit, "limit: user %s has %zu coupons that count, the limit is %" PRIu32, user, counted, limit);
+        audit_fault(audit, "limit: user %s has %zu coupons that count, the limit is %" PRIu32, user,
+                    counted, limit);
     for (size_t i = 0; i < account->claim_count; i++) {
         if (id_stands_before(account, i))
-            audit_fault(audit, "id: %s of user %s was applied twice", lk_id_text(account->claims[i].id, text), user);
+            audit_fault(audit, "id: %s of user %s was applied twice",
+                        lk_id_text(account->claims[i].id, text), user);
     }
     for (size_t i = 0; i < account->applied.count; i++) {
         const struct applied *entry = &account->applied.entries[i];
         if (applied_find(&account->applied, entry->id) != entry)
-            audit_fault(audit, "id: %s of user %s was applied twice", lk_id_text(entry->id, text), user);
+            audit_fault(audit, "id: %s of user %s was applied twice", lk_id_text(entry->id, text),
+                        user);
         char name[LK_COUPON_TEXT_SIZE];
         if (!account_find(account, entry->coupon))
             audit_fault(audit, "id: %s of user %s is for coupon %s, which the user does not have",
@@ -245,7 +259,8 @@ static void audit_rules(struct audit *audit, const struct account *account, cons
     }
 }
 
-void audit_account(struct audit *audit, const char *bucket, const char *name, int status, const void *data, size_t size)
+void audit_account(struct audit *audit, const char *bucket, const char *name, int status,
+                   const void *data, size_t size)
 {
     char user[LK_USER_MAX + 1], expected[BUCKET_NAME_SIZE];
     struct account account = { 0 };
@@ -259,13 +274,14 @@ void audit_account(struct audit *audit, const char *bucket, const char *name, in
         status = account_decode(&account, data, size, user, strlen(user));
     if (status != LK_OK) {
         audit->unread++;
-        audit_fault(audit, "record: the account of %s can't be read: %s", name, lk_status_text(status));
+        audit_fault(audit, "record: the account of %s can't be read: %s", name,
+                    lk_status_text(status));
         return;
     }
     bucket_name(user_bucket(user), expected);
     if (strcmp(bucket, expected) != 0)
-        audit_fault(audit, "place: user %s stands in bucket %s, not in %s, and is not found there", user, bucket,
-                    expected);
+        audit_fault(audit, "place: user %s stands in bucket %s, not in %s, and is not found there",
+                    user, bucket, expected);
     for (size_t i = 0; i < account.coupon_count; i++)
         audit_coupon(audit, &account.coupons[i], user);
     audit_rules(audit, &account, user);
@@ -284,8 +300,9 @@ static void audit_gap(struct audit *audit, struct gap *gap)
     if (gap->count == 0)
         return;
     if (gap->count == 1)
-        audit_fault(audit, "lost: coupon %" PRIu32 "-%" PRIu64 " was issued, and no account%s has it", gap->shard,
-                    gap->first, audit->unread ? " that could be read" : "");
+        audit_fault(audit,
+                    "lost: coupon %" PRIu32 "-%" PRIu64 " was issued, and no account%s has it",
+                    gap->shard, gap->first, audit->unread ? " that could be read" : "");
     else
         audit_fault(audit,
                     "lost: coupons %" PRIu32 "-%" PRIu64 " to %" PRIu32 "-%" PRIu64
@@ -351,7 +368,8 @@ static void audit_lost(struct audit *audit, uint32_t shard)
     free(available);
 }
 
-static void audit_judge_late(struct audit *audit, const struct shard *after, const int *after_status)
+static void audit_judge_late(struct audit *audit, const struct shard *after,
+                             const int *after_status)
 {
     char name[LK_COUPON_TEXT_SIZE];
 
@@ -359,12 +377,12 @@ static void audit_judge_late(struct audit *audit, const struct shard *after, con
         const struct audit_late *late = &audit->lates[i];
         switch (coupon_standing(after, after_status, audit->campaign->rules.shards, late->coupon)) {
         case NOT_STOCKED:
-            audit_fault(audit, "stock: coupon %s of user %s was never stocked", lk_coupon_text(late->coupon, name),
-                        late->user);
+            audit_fault(audit, "stock: coupon %s of user %s was never stocked",
+                        lk_coupon_text(late->coupon, name), late->user);
             break;
         case AVAILABLE:
-            audit_fault(audit, "once: coupon %s of user %s is also still available", lk_coupon_text(late->coupon, name),
-                        late->user);
+            audit_fault(audit, "once: coupon %s of user %s is also still available",
+                        lk_coupon_text(late->coupon, name), late->user);
             break;
         case ISSUED:
         case UNKNOWN_STANDING:

@@ -1,8 +1,8 @@
 /* delete.c - lk_campaign_delete(): everything, a page at a time.
  *
- * First the record says "being deleted" and the seal goes, in one multi: from then on nothing can be written by
- * anybody, and there is no such campaign. Then accounts, shards and the rest go, the record last, so that a deletion
- * that was broken off is found and carried on by the next call. */
+ * First the record says "being deleted" and the seal goes, in one multi: from then on nothing can
+ * be written by anybody, and there is no such campaign. Then accounts, shards and the rest go, the
+ * record last, so that a deletion that was broken off is found and carried on by the next call. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +29,9 @@ static int sweep_delete(struct sweep *sweep, char *const *paths, size_t count)
     struct keeper_request requests[PAGE_SIZE] = { 0 };
 
     for (size_t i = 0; i < count; i++)
-        requests[i] = (struct keeper_request){ .verb = KEEPER_DELETE, .path = paths[i], .version = KEEPER_ANY_VERSION };
+        requests[i] = (struct keeper_request){ .verb = KEEPER_DELETE,
+                                               .path = paths[i],
+                                               .version = KEEPER_ANY_VERSION };
     int status = task_fly(&sweep->task, sweep->ledger, requests, count, sweep->deadline_ns);
     for (size_t i = 0; i < count && status == LK_OK; i++) {
         const struct answer *answer = &sweep->task.flight.answers[i];
@@ -87,8 +89,50 @@ static int sweep_delete_all(struct sweep *sweep, char *const *paths, size_t coun
     return status;
 }
 
-/* Deletes the children of a folder, and the folder; with `depth`, the children's children first. */
-static int sweep_folder(struct sweep *sweep, char *folder, int depth)
+/* ---- whose a name is: a stranger may have a campaign of his own below ours, and none of it must
+ * go ---- */
+
+typedef bool is_ours_fn(const char *name);
+
+static bool is_bucket(const char *name)
+{
+    return strlen(name) == 3 && name[0] >= '0' && name[0] <= '3'
+           && strspn(name + 1, "0123456789abcdef") == 2;
+}
+
+static bool is_account(const char *name)
+{
+    char user[LK_USER_MAX + 1];
+    return user_decode(name, user, sizeof(user));
+}
+
+static bool is_shard(const char *name)
+{
+    return strlen(name) == 4 && strspn(name, "0123456789") == 4;
+}
+
+static bool is_clock_or_seal(const char *name)
+{
+    return strcmp(name, "clock") == 0 || strncmp(name, "seal-", 5) == 0;
+}
+
+/* Ours come first; answers how many. */
+static size_t names_sort_out(char **names, size_t count, is_ours_fn *is_ours)
+{
+    size_t ours = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!is_ours(names[i]))
+            continue;
+        char *name = names[i];
+        names[i] = names[ours];
+        names[ours++] = name;
+    }
+    return ours;
+}
+
+/* Deletes our children of a folder, and the folder; with `below`, the children's children first. */
+static int sweep_folder(struct sweep *sweep, char *folder, is_ours_fn *is_ours, is_ours_fn *below)
 {
     int status = LK_E_FOREIGN;
 
@@ -96,12 +140,13 @@ static int sweep_folder(struct sweep *sweep, char *folder, int depth)
         char **names;
         size_t count;
         status = sweep_list(sweep, folder, &names, &count);
+        size_t ours = names_sort_out(names, count, is_ours);
         if (status == LK_OK)
-            status = names_to_paths(folder, names, count);
-        for (size_t i = 0; i < count && depth > 0 && status == LK_OK; i++)
-            status = sweep_folder(sweep, names[i], depth - 1);
-        if (status == LK_OK && depth == 0)
-            status = sweep_delete_all(sweep, names, count);
+            status = names_to_paths(folder, names, ours);
+        for (size_t i = 0; i < ours && below && status == LK_OK; i++)
+            status = sweep_folder(sweep, names[i], below, NULL);
+        if (status == LK_OK && !below)
+            status = sweep_delete_all(sweep, names, ours);
         names_free(names, count);
         if (status == LK_OK)
             status = sweep_delete(sweep, &folder, 1);
@@ -167,7 +212,8 @@ static int mark(struct sweep *sweep)
     const struct answer *written = &sweep->task.flight.answers[0];
     if (written->rc == KEEPER_OK)
         return LK_OK;
-    bool again = answer_is_lost(written) || written->rc == KEEPER_BAD_VERSION || written->rc == KEEPER_NO_NODE;
+    bool again = answer_is_lost(written) || written->rc == KEEPER_BAD_VERSION
+                 || written->rc == KEEPER_NO_NODE;
     return again ? LK_E_EXISTS : answer_status(written);
 }
 
@@ -179,18 +225,12 @@ static int sweep_rest(struct sweep *sweep)
 
     for (int round = 0; round < ROUNDS_MAX && status == LK_E_FOREIGN; round++) {
         char **names;
-        size_t count, ours = 0;
+        size_t count;
         status = sweep_list(sweep, path, &names, &count);
         /* What a stranger put there stays, and so does the record: deleting on is for its owner. */
-        for (size_t i = 0; i < count; i++) {
-            if (strcmp(names[i], "clock") == 0 || strncmp(names[i], "seal-", 5) == 0) {
-                char *name = names[i];
-                names[i] = names[ours];
-                names[ours++] = name;
-            }
-        }
+        size_t ours = names_sort_out(names, count, is_clock_or_seal);
         if (status == LK_OK)
-            status = names_to_paths(path, names, count);
+            status = names_to_paths(path, names, ours);
         if (status == LK_OK)
             status = sweep_delete_all(sweep, names, ours);
         names_free(names, count);
@@ -201,9 +241,9 @@ static int sweep_rest(struct sweep *sweep)
     return status;
 }
 
-static int sweep_named(struct sweep *sweep, char *folder, int depth)
+static int sweep_named(struct sweep *sweep, char *folder, is_ours_fn *is_ours, is_ours_fn *below)
 {
-    int status = folder ? sweep_folder(sweep, folder, depth) : LK_E_NOMEM;
+    int status = folder ? sweep_folder(sweep, folder, is_ours, below) : LK_E_NOMEM;
     free(folder);
     return status;
 }
@@ -212,16 +252,17 @@ int lk_campaign_delete(lk_ledger *ledger, int64_t deadline_ns)
 {
     if (!ledger)
         return LK_E_INVALID;
-    __attribute__((cleanup(sweep_close))) struct sweep sweep = { .ledger = ledger, .deadline_ns = deadline_ns };
+    __attribute__((cleanup(sweep_close))) struct sweep sweep = { .ledger = ledger,
+                                                                 .deadline_ns = deadline_ns };
     int status;
 
     do {
         status = mark(&sweep);
     } while (status == LK_E_EXISTS);
     if (status == LK_OK)
-        status = sweep_named(&sweep, name_accounts(ledger->path), 1);
+        status = sweep_named(&sweep, name_accounts(ledger->path), is_bucket, is_account);
     if (status == LK_OK)
-        status = sweep_named(&sweep, name_stock(ledger->path), 0);
+        status = sweep_named(&sweep, name_stock(ledger->path), is_shard, NULL);
     if (status == LK_OK)
         status = sweep_rest(&sweep);
     return status;

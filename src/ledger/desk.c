@@ -1,4 +1,5 @@
-/* desk.c - operations come in here, wait at the seat of their user, and leave answered. See machine.h. */
+/* desk.c - operations come in here, wait at the seat of their user, and leave answered. See
+ * machine.h. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,12 +85,14 @@ static void seats_evict(struct lk_ledger *ledger)
     }
 }
 
-/* A seat that is read or written while nobody waits any more stays among the waiting until that is done. */
+/* A seat that is read or written while nobody waits any more stays among the waiting until that is
+ * done. */
 void seat_settle(struct seat *seat)
 {
     struct lk_ledger *ledger = seat->ledger;
 
-    if (seat->idle || !list_is_empty(&seat->jobs) || seat->state == SEAT_READING || seat->state == SEAT_WRITING)
+    if (seat->idle || !list_is_empty(&seat->jobs) || seat->state == SEAT_READING
+        || seat->state == SEAT_WRITING)
         return;
     list_remove(&seat->node);
     list_append(&ledger->idle, &seat->node);
@@ -169,7 +172,8 @@ static int seat_install(struct seat *seat, const struct answer *answer)
             return LK_E_NOMEM;
         if (answer->data_size)
             memcpy(bytes, answer->data, answer->data_size);
-        servertime_see(&seat->ledger->time, answer->stat.mtime_ms, client_now(seat->ledger->client));
+        servertime_see(&seat->ledger->time, answer->stat.mtime_ms,
+                       client_now(seat->ledger->client));
     }
     free(seat->bytes);
     seat->bytes = bytes;
@@ -219,7 +223,8 @@ void seat_read(struct seat *seat, bool with_sync)
     };
     size_t skipped = with_sync ? 0 : 2;
 
-    int status = flight_send(&seat->reading, ledger->client, requests + skipped, 3 - skipped, seat_landed);
+    int status = flight_send(&seat->reading, ledger->client, requests + skipped, 3 - skipped,
+                             seat_landed);
     if (status != LK_OK) {
         seat_fail(seat, status);
         return;
@@ -241,7 +246,8 @@ static void pause_over(struct timer *timer)
     ledger_pump(ledger);
 }
 
-/* Others write where we do. Meet them less: take another shard, and from the third time on wait a little, by chance. */
+/* Others write where we do. Meet them less: take another shard, and from the third time on wait a
+ * little, by chance. */
 void ledger_conflict(struct lk_ledger *ledger)
 {
     unsigned conflicts = ++ledger->conflicts;
@@ -262,7 +268,8 @@ bool seat_begins_with_claim(const struct seat *seat)
     return first->body.verb == LK_LEDGER_CLAIM;
 }
 
-/* A claim takes its user for a new one until it learns better: most are, and then one multi does it all. */
+/* A claim takes its user for a new one until it learns better: most are, and then one multi does it
+ * all. */
 bool seat_needs_reading(const struct seat *seat)
 {
     if (seat->state != SEAT_UNKNOWN || list_is_empty(&seat->jobs))
@@ -324,14 +331,15 @@ static void job_choose_id(struct job *job)
 
     if (!id_is_none(job->body.id))
         return;
-    /* By the server's time where it is known: an account compares the ages of ids from many machines. */
+    /* By the server's time where it is known: an account compares the ages of ids from many
+     * machines. */
     int64_t now_ms = job->ledger->time.told ? ledger_now_ms(job->ledger) : client_wall_ms(client);
     uint64_t a = client_random(client), b = client_random(client);
     job->body.id = id_make(now_ms, a, b);
 }
 
-/* What a seat waits for is under way, and will pump when it lands. Looking at all that wait for each that comes would
- * make a thousand that come together cost a million looks. */
+/* What a seat waits for is under way, and will pump when it lands. Looking at all that wait for
+ * each that comes would make a thousand that come together cost a million looks. */
 static bool seat_waits_for_others(const struct seat *seat)
 {
     const struct lk_ledger *ledger = seat->ledger;
@@ -343,7 +351,8 @@ static bool seat_waits_for_others(const struct seat *seat)
 }
 
 /* LK_OK: the operation has begun. The body's form has been checked. */
-static int job_begin(struct job *job, int64_t deadline_ns, void (*deliver)(struct callback *callback))
+static int job_begin(struct job *job, int64_t deadline_ns,
+                     void (*deliver)(struct callback *callback))
 {
     struct lk_ledger *ledger = job->ledger;
     struct seat *seat = seat_find(ledger, job->body.user);
@@ -362,7 +371,8 @@ static int job_begin(struct job *job, int64_t deadline_ns, void (*deliver)(struc
     return LK_OK;
 }
 
-int lk_ledger_do(lk_ledger *ledger, const lk_ledger_op *op, int64_t deadline_ns, lk_ledger_result *out)
+int lk_ledger_do(lk_ledger *ledger, const lk_ledger_op *op, int64_t deadline_ns,
+                 lk_ledger_result *out)
 {
     if (!ledger || !op || !out)
         return LK_E_INVALID;
@@ -410,8 +420,8 @@ static struct job *job_new(struct lk_ledger *ledger, const lk_ledger_op *op)
     return job;
 }
 
-int lk_ledger_do_start(lk_ledger *ledger, const lk_ledger_op *op, int64_t deadline_ns, lk_ledger_done_fn *done,
-                       void *arg, lk_op *out_op)
+int lk_ledger_do_start(lk_ledger *ledger, const lk_ledger_op *op, int64_t deadline_ns,
+                       lk_ledger_done_fn *done, void *arg, lk_op *out_op)
 {
     if (!ledger || !op || !done || ledger_op_check(op) != LK_OK)
         return LK_E_INVALID;

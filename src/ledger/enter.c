@@ -1,7 +1,8 @@
 /* enter.c - getting to know the campaign: its rules, its seal, the server's time.
  *
- * One flight: a sync, so that a server that lags does not hide a campaign just made; the record; and a write to the
- * clock znode, whose Stat tells the server's time. A Stat that is only read tells a time that may be days old. */
+ * One flight: a sync, so that a server that lags does not hide a campaign just made; the record;
+ * and a write to the clock znode, whose Stat tells the server's time. A Stat that is only read
+ * tells a time that may be days old. */
 #include <stdlib.h>
 
 #include "ledger/machine.h"
@@ -36,7 +37,8 @@ static int campaign_install(struct lk_ledger *ledger, struct campaign *campaign)
     if (!seal_path)
         return LK_E_NOMEM;
 
-    bool other = campaign->seal != ledger->campaign.seal || campaign->rules.shards != ledger->campaign.rules.shards;
+    bool other = campaign->seal != ledger->campaign.seal
+                 || campaign->rules.shards != ledger->campaign.rules.shards;
     free(ledger->seal_path);
     ledger->seal_path = seal_path;
     campaign_free(&ledger->campaign);
@@ -92,7 +94,9 @@ void campaign_ask(struct lk_ledger *ledger)
         { .verb = KEEPER_GET, .path = ledger->path },
         { .verb = KEEPER_SET, .path = clock, .version = KEEPER_ANY_VERSION },
     };
-    int status = clock ? flight_send(&ledger->entering, ledger->client, requests, 3, campaign_landed) : LK_E_NOMEM;
+    int status = clock
+                     ? flight_send(&ledger->entering, ledger->client, requests, 3, campaign_landed)
+                     : LK_E_NOMEM;
 
     free(clock);
     ledger->entered_at = ledger->ticket;

@@ -74,8 +74,8 @@ static unsigned request_flags_of(enum keeper_verb verb)
     }
 }
 
-int flight_send(struct flight *flight, lk_client *client, const struct keeper_request *requests, size_t count,
-                void (*landed)(struct flight *flight))
+int flight_send(struct flight *flight, lk_client *client, const struct keeper_request *requests,
+                size_t count, void (*landed)(struct flight *flight))
 {
     flight_drop(flight);
     flight->client = client;
@@ -86,8 +86,9 @@ int flight_send(struct flight *flight, lk_client *client, const struct keeper_re
     flight->count = flight->waiting = count;
     for (size_t i = 0; i < count; i++) {
         flight->answers[i].flight = flight;
-        int status = request_send(client, &flight->group, &requests[i], request_flags_of(requests[i].verb),
-                                  flight_reply, &flight->answers[i]);
+        int status = request_send(client, &flight->group, &requests[i],
+                                  request_flags_of(requests[i].verb), flight_reply,
+                                  &flight->answers[i]);
         if (status != LK_OK) {
             flight_drop(flight);
             return status;

@@ -1,7 +1,8 @@
 /* flight.h - some requests sent together, and what came back when all of them are answered.
  *
- * Everything in the ledger goes in flights: a page of reads, a read behind a sync, one commit. Reads are asked again
- * by the session when a reply is lost; a write is sent once, and its owner finds out. */
+ * Everything in the ledger goes in flights: a page of reads, a read behind a sync, one commit.
+ * Reads are asked again by the session when a reply is lost; a write is sent once, and its owner
+ * finds out. */
 #ifndef LEDGER_FLIGHT_H
 #define LEDGER_FLIGHT_H
 
@@ -27,10 +28,11 @@ struct flight {
     void (*landed)(struct flight *flight); /* inside the monitor; may send the flight anew */
 };
 
-/* LK_OK, then landed() follows once, unless the flight is dropped; else what request_send() answered, and nothing
- * follows (what was sent before the failure may still be applied). The flight must not be in the air. */
-int flight_send(struct flight *flight, lk_client *client, const struct keeper_request *requests, size_t count,
-                void (*landed)(struct flight *flight));
+/* LK_OK, then landed() follows once, unless the flight is dropped; else what request_send()
+ * answered, and nothing follows (what was sent before the failure may still be applied). The flight
+ * must not be in the air. */
+int flight_send(struct flight *flight, lk_client *client, const struct keeper_request *requests,
+                size_t count, void (*landed)(struct flight *flight));
 /* Frees the answers; of a flight in the air no reply comes any more. */
 void flight_drop(struct flight *flight);
 bool flight_is_in_the_air(const struct flight *flight);

@@ -1,8 +1,8 @@
 /* id.c - operation ids and coupon names, with their text forms.
  *
- * An id made here begins with the time, so that "older than" means something: an account forgets its oldest ids and
- * keeps one floor instead. An id made from a caller's text is a hash and has no age; its top bit says so, and nobody
- * forgets it. */
+ * An id made here begins with the time, so that "older than" means something: an account forgets
+ * its oldest ids and keeps one floor instead. An id made from a caller's text is a hash and has no
+ * age; its top bit says so, and nobody forgets it. */
 #include "ledger/id.h"
 
 #include <inttypes.h>

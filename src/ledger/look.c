@@ -1,14 +1,15 @@
-/* look.c - what only looks: the campaign, one account, one id. Each is one flight behind a sync (the campaign's
- * numbers are two), so it shows at least what was done before it was asked. Nothing that ran out is written here: it
- * is shown as having run out. */
+/* look.c - what only looks: the campaign, one account, one id. Each is one flight behind a sync
+ * (the campaign's numbers are two), so it shows at least what was done before it was asked. Nothing
+ * that ran out is written here: it is shown as having run out. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "ledger/task.h"
 
-/* The campaign in answers[1], and the server's time from the write to its clock in answers[2]. A reader without the
- * right to write has to do with what the other Stats tell. */
-static int look_enter(struct lk_ledger *ledger, const struct flight *flight, struct campaign *campaign, int64_t *now_ms)
+/* The campaign in answers[1], and the server's time from the write to its clock in answers[2]. A
+ * reader without the right to write has to do with what the other Stats tell. */
+static int look_enter(struct lk_ledger *ledger, const struct flight *flight,
+                      struct campaign *campaign, int64_t *now_ms)
 {
     const struct answer *record = &flight->answers[1], *clock = &flight->answers[2];
     int status = campaign_read(campaign, record);
@@ -30,7 +31,8 @@ static int look_enter(struct lk_ledger *ledger, const struct flight *flight, str
 }
 
 /* sync, campaign, clock and, unless NULL, one znode more in answers[3]. */
-static int look_fly(struct task *task, struct lk_ledger *ledger, const char *path, int64_t deadline_ns)
+static int look_fly(struct task *task, struct lk_ledger *ledger, const char *path,
+                    int64_t deadline_ns)
 {
     char *clock = name_clock(ledger->path);
     const struct keeper_request requests[] = {
@@ -70,7 +72,8 @@ static int survey_shards(struct survey *survey, struct lk_ledger *ledger, int64_
         const struct answer *answer = &survey->task.flight.answers[i];
         survey->shard_status[i] = answer_status(answer);
         if (survey->shard_status[i] == LK_OK)
-            survey->shard_status[i] = shard_decode(&survey->shards[i], answer->data, answer->data_size, (uint32_t)i);
+            survey->shard_status[i] = shard_decode(&survey->shards[i], answer->data,
+                                                   answer->data_size, (uint32_t)i);
     }
     for (size_t i = 0; i < count; i++)
         free(names[i]);
@@ -131,13 +134,15 @@ static int64_t claimed_ms(const struct account *account, size_t coupon)
     return account->claims[claim].time_ms;
 }
 
-int account_show(const struct account *account, const struct campaign *campaign, int64_t now_ms, lk_account **out)
+int account_show(const struct account *account, const struct campaign *campaign, int64_t now_ms,
+                 lk_account **out)
 {
     size_t texts = account->user_size + 1;
     for (size_t i = 0; i < account->coupon_count; i++)
         texts += account->coupons[i].order_size + 1;
 
-    lk_account *shown = calloc(1, sizeof(*shown) + account->coupon_count * sizeof(*shown->coupons) + texts);
+    lk_account *shown = calloc(1, sizeof(*shown) + account->coupon_count * sizeof(*shown->coupons)
+                                      + texts);
     if (!shown)
         return LK_E_NOMEM;
     lk_coupon_info *infos = (lk_coupon_info *)(shown + 1);
@@ -171,9 +176,11 @@ lk_account *lk_account_free(lk_account *account)
     return NULL;
 }
 
-/* The account as it is now, decoded; it borrows from the task's flight. A user who never claimed has an empty one. */
-static int look_account(struct task *task, struct lk_ledger *ledger, const char *user, int64_t deadline_ns,
-                        struct campaign *campaign, struct account *account, int64_t *now_ms)
+/* The account as it is now, decoded; it borrows from the task's flight. A user who never claimed
+ * has an empty one. */
+static int look_account(struct task *task, struct lk_ledger *ledger, const char *user,
+                        int64_t deadline_ns, struct campaign *campaign, struct account *account,
+                        int64_t *now_ms)
 {
     char *path = name_account(ledger->path, user);
     int status = path ? look_fly(task, ledger, path, deadline_ns) : LK_E_NOMEM;
@@ -189,7 +196,9 @@ static int look_account(struct task *task, struct lk_ledger *ledger, const char 
         return LK_OK;
     }
     status = answer_status(answer);
-    return status == LK_OK ? account_decode(account, answer->data, answer->data_size, user, strlen(user)) : status;
+    return status == LK_OK
+               ? account_decode(account, answer->data, answer->data_size, user, strlen(user))
+               : status;
 }
 
 int lk_account_show(lk_ledger *ledger, const char *user, int64_t deadline_ns, lk_account **out)
@@ -208,7 +217,8 @@ int lk_account_show(lk_ledger *ledger, const char *user, int64_t deadline_ns, lk
     return status;
 }
 
-int lk_ledger_lookup(lk_ledger *ledger, const char *user, lk_id id, int64_t deadline_ns, lk_ledger_result *out)
+int lk_ledger_lookup(lk_ledger *ledger, const char *user, lk_id id, int64_t deadline_ns,
+                     lk_ledger_result *out)
 {
     struct task task = { 0 };
     __attribute__((cleanup(campaign_free))) struct campaign campaign = { 0 };

@@ -1,22 +1,24 @@
 /* machine.h - the ledger's inside: what one handle remembers, and what is under way.
  *
- *   job (one operation) -> waits at the seat of its user -> judged in a commit -> written -> answered
+ *   job (one operation) -> waits at the seat of its user -> judged in a commit -> written ->
+ * answered
  *
  *   campaign  UNKNOWN -> ASKED -> KNOWN -> (a write found another seal) -> UNKNOWN
- *   seat      UNKNOWN -> READING -> KNOWN -> WRITING -> KNOWN, or UNKNOWN after a conflict or a lost reply
- *   stock     IDLE -> READING, PROVING or WRITING -> IDLE
+ *   seat      UNKNOWN -> READING -> KNOWN -> WRITING -> KNOWN, or UNKNOWN after a conflict or a
+ * lost reply stock     IDLE -> READING, PROVING or WRITING -> IDLE
  *
- * What is remembered may be old; the versions in each commit say so, and then only what conflicted is read again. A
- * refusal writes nothing that a version could prove, so it is given only on what was read, behind a sync, after the
- * operation began; else the account is read once more first.
+ * What is remembered may be old; the versions in each commit say so, and then only what conflicted
+ * is read again. A refusal writes nothing that a version could prove, so it is given only on what
+ * was read, behind a sync, after the operation began; else the account is read once more first.
  *
- * Applied exactly once, also when a reply is lost. A commit is bound to the account's version (or to its not being
- * there) and to the seal. After a loss the account is read behind a sync. The id is there: that is the answer. It is
- * not: the lost commit may still arrive late, but a new one bears the same version as long as the account has it, so
- * of the two at most one is applied, and the other one fails; and once the account's version is another, the lost one
- * can't be applied any more. A campaign that was deleted and made again has another seal. What remains is a refusal
- * that came with time alone (the campaign closed meanwhile) while the account is untouched: that is answered
- * LK_E_UNKNOWN, not as a refusal.
+ * Applied exactly once, also when a reply is lost. A commit is bound to the account's version (or
+ * to its not being there) and to the seal. After a loss the account is read behind a sync. The id
+ * is there: that is the answer. It is not: the lost commit may still arrive late, but a new one
+ * bears the same version as long as the account has it, so of the two at most one is applied, and
+ * the other one fails; and once the account's version is another, the lost one can't be applied any
+ * more. A campaign that was deleted and made again has another seal. What remains is a refusal that
+ * came with time alone (the campaign closed meanwhile) while the account is untouched: that is
+ * answered LK_E_UNKNOWN, not as a refusal.
  *
  * Everything here runs inside the client's monitor. */
 #ifndef LEDGER_MACHINE_H
@@ -37,7 +39,8 @@
 #define COMMIT_SEATS_MAX 64
 #define COMMIT_SIZE_MAX (400 * 1000) /* of accounts; shards and paths come on top */
 #define COMMITS_MAX 32               /* in flight */
-/* A znode's version is a signed 32-bit number, and -1 stands for "any": long before that it is refused. */
+/* A znode's version is a signed 32-bit number, and -1 stands for "any": long before that it is
+ * refused. */
 #define VERSION_MAX (INT32_MAX - (1 << 20))
 #define VERSION_NONE (-1)
 
@@ -166,8 +169,8 @@ int64_t ledger_now_ms(const struct lk_ledger *ledger);
 void campaign_ask(struct lk_ledger *ledger);
 void campaign_forget(struct lk_ledger *ledger);    /* it must be read again before it is used */
 void campaign_miss_part(struct lk_ledger *ledger); /* as above: a part of it is not there */
-int campaign_read(struct campaign *campaign,
-                  const struct answer *answer); /* LK_OK or why not; no campaign: NOT_FOUND */
+/* LK_OK or why not; no campaign: NOT_FOUND. */
+int campaign_read(struct campaign *campaign, const struct answer *answer);
 
 /* shelves.c: the stock as it is known, and the proof that it is sold out */
 int shelves_open(struct lk_ledger *ledger);
@@ -175,9 +178,11 @@ void shelves_close(struct lk_ledger *ledger);
 void shelves_forget(struct lk_ledger *ledger);
 void shelf_install(struct shelf *shelf, struct shard *shard, int32_t version); /* takes the shard */
 void shelf_forget(struct shelf *shelf);
-void stock_read(struct lk_ledger *ledger);                   /* the home shelf, or if that is known all that are not */
-void stock_prove(struct lk_ledger *ledger, uint32_t wanted); /* or find that there is as much as wanted */
-bool stock_is_known(const struct lk_ledger *ledger);         /* every shelf */
+/* The home shelf, or if that is known all that are not. */
+void stock_read(struct lk_ledger *ledger);
+void stock_prove(struct lk_ledger *ledger,
+                 uint32_t wanted);                   /* or find that there is as much as wanted */
+bool stock_is_known(const struct lk_ledger *ledger); /* every shelf */
 
 /* commit.c */
 void commit_round(struct lk_ledger *ledger); /* judges what waits, sends what came of it */

@@ -1,11 +1,12 @@
 /* manage.c - the operations on a campaign: create, add stock, close.
  *
- *   create     multi: the record, its seal, its clock, the folders, all shards. Whole or not at all.
- *   add stock  read the record -> judge -> read shards -> multi: record (version), seal checked, shards (versions)
- *   close      read the record -> judge -> multi: record (version), the old seal deleted, a new one made
+ *   create     multi: the record, its seal, its clock, the folders, all shards. Whole or not at
+ * all. add stock  read the record -> judge -> read shards -> multi: record (version), seal checked,
+ * shards (versions) close      read the record -> judge -> multi: record (version), the old seal
+ * deleted, a new one made
  *
- * Exactly once as for coupons: the id stands in the record, and the record's version lets one of two resends through
- * at most. */
+ * Exactly once as for coupons: the id stands in the record, and the record's version lets one of
+ * two resends through at most. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +21,7 @@ struct change {
     struct campaign campaign;  /* the record as it will be */
     uint64_t old_seal;
     int32_t version, bound_version; /* of the record; bound: of the write that was lost */
-    int parents_status;             /* create: what making the parents answered; positive: not tried */
+    int parents_status; /* create: what making the parents answered; positive: not tried */
     unsigned conflicts;
     size_t shards[LK_SHARDS_MAX]; /* add stock: which ones get some */
     size_t shard_count;
@@ -31,8 +32,13 @@ static struct change *change_of(struct flight *flight)
     return container_of(container_of(flight, struct task, flight), struct change, task);
 }
 
+/* A lost write could still be applied as long as the record is as it was: see machine.h. */
 static void change_finish(struct change *change, int status)
 {
+    bool bound = change->bound_version != VERSION_NONE && change->bound_version == change->version;
+
+    if (bound && status != LK_OK && status != LK_E_NOT_FOUND)
+        status = LK_E_UNKNOWN;
     campaign_free(&change->campaign);
     task_finish(&change->task, status);
 }
@@ -43,7 +49,8 @@ static void create_landed(struct flight *flight);
 
 enum { CREATE_RECORD, CREATE_SEAL, CREATE_CLOCK, CREATE_ACCOUNTS, CREATE_STOCK, CREATE_SHARDS };
 
-static bool create_names(const struct lk_ledger *ledger, const struct campaign *campaign, char **names)
+static bool create_names(const struct lk_ledger *ledger, const struct campaign *campaign,
+                         char **names)
 {
     bool whole = true;
 
@@ -81,7 +88,8 @@ static void create_send(struct change *change)
     struct record_out records[CREATE_SHARDS + LK_SHARDS_MAX] = { 0 };
     struct keeper_request creates[CREATE_SHARDS + LK_SHARDS_MAX] = { 0 };
 
-    bool whole = create_names(ledger, &change->campaign, names) && create_records(&change->campaign, records);
+    bool whole = create_names(ledger, &change->campaign, names)
+                 && create_records(&change->campaign, records);
     for (size_t i = 0; i < count; i++)
         creates[i] = (struct keeper_request){
             .verb = KEEPER_CREATE,
@@ -126,8 +134,9 @@ static void create_looked(struct flight *flight)
         campaign_apply(&found, &change->op, 0, &status, &differs);
     campaign_free(&found);
     if (differs)
-        client_log(change->task.ledger->client, LK_LOG_INFO, "ledger: %s was created by this id with another %s",
-                   change->task.ledger->path, differs);
+        client_log(change->task.ledger->client, LK_LOG_INFO,
+                   "ledger: %s was created by this id with another %s", change->task.ledger->path,
+                   differs);
     change_finish(change, status);
 }
 
@@ -148,7 +157,8 @@ static void create_parents_landed(struct flight *flight)
 
     change->parents_status = LK_OK;
     for (size_t i = 0; i < flight->count; i++) {
-        /* Who may not write beside a parent is told so also when that parent is there: the multi will know. */
+        /* Who may not write beside a parent is told so also when that parent is there: the multi
+         * will know. */
         if (flight->answers[i].rc != KEEPER_NODE_EXISTS && !answer_is_lost(&flight->answers[i]))
             change->parents_status = answer_status(&flight->answers[i]);
     }
@@ -172,7 +182,8 @@ static void create_parents(struct change *change)
                                                         .path = parent,
                                                         .access = client_access(ledger->client) };
     }
-    /* A campaign right below the root has no parent that could be missing: but the server says so. */
+    /* A campaign right below the root has no parent that could be missing: but the server says so.
+     */
     if (status == LK_OK && count == 0)
         status = LK_E_SERVER;
     if (status == LK_OK)
@@ -196,7 +207,8 @@ static void create_landed(struct flight *flight)
     change->task.unsettled = false;
     if (answer->rc == KEEPER_NODE_EXISTS)
         create_look(change);
-    else if (answer->rc == KEEPER_NO_NODE && (change->parents_status > 0 || change->parents_status == LK_OK))
+    else if (answer->rc == KEEPER_NO_NODE
+             && (change->parents_status > 0 || change->parents_status == LK_OK))
         create_parents(change);
     else if (answer->rc == KEEPER_NO_NODE)
         change_finish(change, change->parents_status);
@@ -229,8 +241,8 @@ static void change_again(struct change *change)
         return;
     }
     uint64_t most_ns = (uint64_t)MS << (conflicts < 8 ? conflicts - 3 : 5);
-    timer_set(client, &change->task.pause, client_now(client) + (int64_t)(client_random(client) % most_ns),
-              change_pause_over);
+    timer_set(client, &change->task.pause,
+              client_now(client) + (int64_t)(client_random(client) % most_ns), change_pause_over);
 }
 
 static void change_written(struct flight *flight)
@@ -246,13 +258,15 @@ static void change_written(struct flight *flight)
     }
     if (change->bound_version == VERSION_NONE)
         change->task.unsettled = false;
-    if (answer->rc == KEEPER_BAD_VERSION || answer->rc == KEEPER_NO_NODE || answer->rc == KEEPER_NODE_EXISTS) {
+    if (answer->rc == KEEPER_BAD_VERSION || answer->rc == KEEPER_NO_NODE
+        || answer->rc == KEEPER_NODE_EXISTS) {
         change_again(change);
         return;
     }
     if (answer->rc == KEEPER_OK && change->op.verb == CAMPAIGN_CLOSE)
         campaign_forget(ledger);
-    /* Our own watches would tell, but only those set: what is known of the stock is old from here on. */
+    /* Our own watches would tell, but only those set: what is known of the stock is old from here
+     * on. */
     if (answer->rc == KEEPER_OK && ledger->campaign_state == CAMPAIGN_KNOWN)
         shelves_forget(ledger);
     change_finish(change, answer_status(answer));
@@ -271,9 +285,10 @@ static void change_write(struct change *change, struct keeper_request *operation
         .data_size = record.size,
         .version = change->version,
     };
-    const struct keeper_request multi = {
-        .verb = KEEPER_MULTI, .path = ledger->path, .operations = operations, .operation_count = count
-    };
+    const struct keeper_request multi = { .verb = KEEPER_MULTI,
+                                          .path = ledger->path,
+                                          .operations = operations,
+                                          .operation_count = count };
     if (status == LK_OK) {
         change->task.unsettled = true;
         task_send(&change->task, &multi, 1, change_written);
@@ -302,13 +317,15 @@ static void close_write(struct change *change)
 }
 
 /* LK_OK with the shard's new record. */
-static int add_to_shard(const struct change *change, size_t nth, const struct answer *answer, struct record_out *out)
+static int add_to_shard(const struct change *change, size_t nth, const struct answer *answer,
+                        struct record_out *out)
 {
     struct shard shard = { 0 };
     int status = answer_status(answer);
 
     if (status == LK_OK)
-        status = shard_decode(&shard, answer->data, answer->data_size, (uint32_t)change->shards[nth]);
+        status = shard_decode(&shard, answer->data, answer->data_size,
+                              (uint32_t)change->shards[nth]);
     if (status == LK_OK)
         status = shard_add(&shard, stock_share(change->op.count, change->shard_count, nth));
     if (status == LK_OK)
@@ -327,7 +344,9 @@ static void add_shards_read(struct flight *flight)
     char *seal = name_seal(ledger->path, change->campaign.seal);
     int status = seal ? LK_OK : LK_E_NOMEM;
 
-    operations[1] = (struct keeper_request){ .verb = KEEPER_CHECK, .path = seal, .version = KEEPER_ANY_VERSION };
+    operations[1] = (struct keeper_request){ .verb = KEEPER_CHECK,
+                                             .path = seal,
+                                             .version = KEEPER_ANY_VERSION };
     for (size_t i = 0; i < change->shard_count && status == LK_OK; i++) {
         status = add_to_shard(change, i, &flight->answers[i], &records[i]);
         names[i] = name_shard(ledger->path, change->shards[i]);
@@ -354,7 +373,8 @@ static void add_shards_read(struct flight *flight)
     free(seal);
 }
 
-/* Stock is dealt to all shards; where claims keep changing them under our hands, to fewer and fewer. */
+/* Stock is dealt to all shards; where claims keep changing them under our hands, to fewer and
+ * fewer. */
 static void add_read_shards(struct change *change)
 {
     struct lk_ledger *ledger = change->task.ledger;
@@ -388,8 +408,8 @@ static void change_judge(struct change *change)
     int status;
 
     change->old_seal = change->campaign.seal;
-    enum campaign_verdict verdict = campaign_apply(&change->campaign, &change->op, ledger_now_ms(ledger), &status,
-                                                   &differs);
+    enum campaign_verdict verdict = campaign_apply(&change->campaign, &change->op,
+                                                   ledger_now_ms(ledger), &status, &differs);
     if (verdict == CAMPAIGN_APPLIED) {
         if (change->op.verb == CAMPAIGN_CLOSE)
             close_write(change);
@@ -398,10 +418,8 @@ static void change_judge(struct change *change)
         return;
     }
     if (differs)
-        client_log(ledger->client, LK_LOG_INFO, "ledger: %s: this id was used with another %s", ledger->path, differs);
-    /* The lost write could still be applied: see machine.h. */
-    if (verdict == CAMPAIGN_REFUSED && change->version == change->bound_version)
-        status = LK_E_UNKNOWN;
+        client_log(ledger->client, LK_LOG_INFO, "ledger: %s: this id was used with another %s",
+                   ledger->path, differs);
     change_finish(change, status);
 }
 
@@ -453,8 +471,8 @@ static void change_start(struct task *task)
 
 /* ---- what the public calls ---- */
 
-static int change_run(struct change *change, lk_ledger *ledger, lk_id *inout_id, int64_t deadline_ns,
-                      void (*start)(struct task *task))
+static int change_run(struct change *change, lk_ledger *ledger, lk_id *inout_id,
+                      int64_t deadline_ns, void (*start)(struct task *task))
 {
     change->op.id = inout_id ? *inout_id : LK_ID_NONE;
     if (id_is_none(change->op.id))
@@ -486,7 +504,8 @@ static int seal_new(lk_ledger *ledger, uint64_t *out)
     return LK_OK;
 }
 
-int lk_campaign_create(lk_ledger *ledger, const lk_campaign_options *options, lk_id *inout_id, int64_t deadline_ns)
+int lk_campaign_create(lk_ledger *ledger, const lk_campaign_options *options, lk_id *inout_id,
+                       int64_t deadline_ns)
 {
     struct change change = { .op.verb = CAMPAIGN_CREATE };
 
@@ -518,5 +537,6 @@ int lk_campaign_close(lk_ledger *ledger, lk_id *inout_id, int64_t deadline_ns)
     if (!ledger)
         return LK_E_INVALID;
     int status = seal_new(ledger, &change.op.seal);
-    return status == LK_OK ? change_run(&change, ledger, inout_id, deadline_ns, change_start) : status;
+    return status == LK_OK ? change_run(&change, ledger, inout_id, deadline_ns, change_start)
+                           : status;
 }

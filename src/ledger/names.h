@@ -4,7 +4,8 @@
  *   CAMPAIGN/seal-HHHHHHHHHHHHHHHH  see campaign.h; empty
  *   CAMPAIGN/clock                written to learn the server's time; empty
  *   CAMPAIGN/stock/NNNN           the shards
- *   CAMPAIGN/accounts/BBB/USER    the accounts, in BUCKETS hashed buckets so that each listing stays small
+ *   CAMPAIGN/accounts/BBB/USER    the accounts, in BUCKETS hashed buckets so that each listing
+ * stays small
  *
  * All malloc'ed; NULL without memory. */
 #ifndef LEDGER_NAMES_H
@@ -29,8 +30,10 @@ char *name_account(const char *campaign, const char *user);
 size_t user_bucket(const char *user);
 void bucket_name(size_t bucket, char name[BUCKET_NAME_SIZE]);
 
-/* A user as one part of a path: letters, digits, '-', '_', '@', '+' and inner dots stay, all else is %XX. */
+/* A user as one part of a path: letters, digits, '-', '_', '@', '+' and inner dots stay, all else
+ * is %XX. */
 void user_encode(const char *user, char name[USER_NAME_SIZE]);
-bool user_decode(const char *name, char *user, size_t size); /* false: not what user_encode() makes */
+/* False: not what user_encode() makes. */
+bool user_decode(const char *name, char *user, size_t size);
 
 #endif

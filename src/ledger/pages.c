@@ -1,6 +1,7 @@
-/* pages.c - all accounts of a campaign, a page at a time, so that a million of them need no more memory than a
- * thousand. Names come a bucket at a time; the records of a page are asked for together. An account made while this
- * runs may or may not be seen; one that was there when it began is. */
+/* pages.c - all accounts of a campaign, a page at a time, so that a million of them need no more
+ * memory than a thousand. Names come a bucket at a time; the records of a page are asked for
+ * together. An account made while this runs may or may not be seen; one that was there when it
+ * began is. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,8 @@ void names_free(char **names, size_t count)
 }
 
 /* Takes the children out of the only answer. */
-static int pages_list(struct pages *pages, const char *path, int64_t deadline_ns, char ***out, size_t *out_count)
+static int pages_list(struct pages *pages, const char *path, int64_t deadline_ns, char ***out,
+                      size_t *out_count)
 {
     const struct keeper_request request = { .verb = KEEPER_LIST, .path = path };
 
@@ -97,7 +99,8 @@ int pages_next(struct pages *pages, int64_t deadline_ns)
     int status = LK_OK;
 
     pages->count = 0;
-    while (status == LK_OK && pages->name_at == pages->name_count && pages->bucket_at < pages->bucket_count)
+    while (status == LK_OK && pages->name_at == pages->name_count
+           && pages->bucket_at < pages->bucket_count)
         status = pages_next_bucket(pages, deadline_ns);
     if (status == LK_OK && pages->name_at < pages->name_count)
         status = pages_read(pages, deadline_ns);
@@ -162,7 +165,8 @@ int lk_account_each(lk_ledger *ledger, lk_account_fn *each, void *arg, int64_t d
         if (status != LK_OK || pages.count == 0)
             break;
         for (size_t i = 0; i < pages.count && answered == 0; i++)
-            answered = each_show(&showing, pages.names[pages.first + i], &pages.task.flight.answers[i]);
+            answered = each_show(&showing, pages.names[pages.first + i],
+                                 &pages.task.flight.answers[i]);
     }
     if (status != LK_OK)
         return status;

@@ -1,7 +1,8 @@
 /* servertime.h - the server's time, as far as this ledger handle knows it: never backwards.
  *
- * Every Stat says "the server's clock was at least this" (mtime); a Stat of a write of our own says "it is about this".
- * Between them the boot clock carries on. A server whose clock stands behind what was seen changes nothing. */
+ * Every Stat says "the server's clock was at least this" (mtime); a Stat of a write of our own says
+ * "it is about this". Between them the boot clock carries on. A server whose clock stands behind
+ * what was seen changes nothing. */
 #ifndef LEDGER_SERVERTIME_H
 #define LEDGER_SERVERTIME_H
 

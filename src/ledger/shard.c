@@ -9,8 +9,8 @@
 
 static bool range_is_sound(const struct range *range)
 {
-    return range->first > 0 && range->count > 0 && range->count <= STOCK_MAX && range->first <= STOCK_MAX
-           && range->first + range->count - 1 <= STOCK_MAX;
+    return range->first > 0 && range->count > 0 && range->count <= STOCK_MAX
+           && range->first <= STOCK_MAX && range->first + range->count - 1 <= STOCK_MAX;
 }
 
 int shard_decode(struct shard *shard, const void *data, size_t size, uint32_t index)

@@ -1,7 +1,9 @@
-/* shard.h - the pool: what may still be given out, in K records so that K clients can take without meeting.
+/* shard.h - the pool: what may still be given out, in K records so that K clients can take without
+ * meeting.
  *
- * A shard mints serials 1 to `stocked` and never one twice. What of them (or of another shard's, once stock is moved
- * between shards) may still be given out here stands as ranges. A coupon that left never comes back. */
+ * A shard mints serials 1 to `stocked` and never one twice. What of them (or of another shard's,
+ * once stock is moved between shards) may still be given out here stands as ranges. A coupon that
+ * left never comes back. */
 #ifndef LEDGER_SHARD_H
 #define LEDGER_SHARD_H
 
@@ -30,7 +32,7 @@ void shard_free(struct shard *shard);
 
 uint64_t shard_available(const struct shard *shard);
 void shard_take(struct shard *shard, size_t count, lk_coupon *out); /* no more than it has */
-int shard_add(struct shard *shard, uint64_t count);                 /* mints; LK_OK, LK_E_NOMEM, LK_E_TOO_LARGE */
+int shard_add(struct shard *shard, uint64_t count); /* mints; LK_OK, LK_E_NOMEM, LK_E_TOO_LARGE */
 
 /* Several shards as one pool. The home shard is used up before others are touched. */
 struct stock {
@@ -40,8 +42,9 @@ struct stock {
     size_t count, home;
 };
 
-bool stock_take(struct stock *stock, size_t count, lk_coupon *out); /* all or none; false: not enough is known of */
-uint64_t stock_available(const struct stock *stock);                /* of those known */
+/* All or none; false: not enough is known of. */
+bool stock_take(struct stock *stock, size_t count, lk_coupon *out);
+uint64_t stock_available(const struct stock *stock); /* of those known */
 
 /* What shard `index` of `shards` gets when `count` is dealt out evenly. */
 uint64_t stock_share(uint64_t count, size_t shards, size_t index);

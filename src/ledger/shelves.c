@@ -1,9 +1,10 @@
 /* shelves.c - what is known of the stock.
  *
- * A claim takes from the home shelf, read once and then carried forward by the claims' own commits. Only when home
- * does not have enough are the others read; and only when all together do not, "sold out" is proven: all shards are
- * read with watches, then one committed multi checks that every one still is as it was read. That answer is
- * remembered until a watch fires or the connection is lost. */
+ * A claim takes from the home shelf, read once and then carried forward by the claims' own commits.
+ * Only when home does not have enough are the others read; and only when all together do not, "sold
+ * out" is proven: all shards are read with watches, then one committed multi checks that every one
+ * still is as it was read. That answer is remembered until a watch fires or the connection is lost.
+ */
 #include <stdlib.h>
 
 #include "ledger/machine.h"
@@ -89,7 +90,8 @@ static int shelf_take_answer(struct shelf *shelf, const struct answer *answer)
     int status = answer_status(answer);
 
     if (status == LK_OK)
-        status = shard_decode(&shard, answer->data, answer->data_size, (uint32_t)(shelf - shelf->ledger->shelves));
+        status = shard_decode(&shard, answer->data, answer->data_size,
+                              (uint32_t)(shelf - shelf->ledger->shelves));
     if (status == LK_OK && (answer->stat.version < 0 || answer->stat.version > VERSION_MAX)) {
         shard_free(&shard);
         status = LK_E_SERVER;
@@ -101,7 +103,8 @@ static int shelf_take_answer(struct shelf *shelf, const struct answer *answer)
     return LK_OK;
 }
 
-/* The stock could not be learnt. A shard that is not there may mean that the campaign is another one now. */
+/* The stock could not be learnt. A shard that is not there may mean that the campaign is another
+ * one now. */
 static void stock_failed(struct lk_ledger *ledger, int status)
 {
     ledger->stock_state = STOCK_IDLE;
@@ -187,9 +190,10 @@ static void stock_check(struct lk_ledger *ledger)
         checks[i + 1] = (struct keeper_request){ .verb = KEEPER_CHECK,
                                                  .path = ledger->shelves[i].path,
                                                  .version = ledger->shelves[i].version };
-    const struct keeper_request multi = {
-        .verb = KEEPER_MULTI, .path = ledger->path, .operations = checks, .operation_count = shards + 1
-    };
+    const struct keeper_request multi = { .verb = KEEPER_MULTI,
+                                          .path = ledger->path,
+                                          .operations = checks,
+                                          .operation_count = shards + 1 };
     int status = flight_send(&ledger->stocktaking, ledger->client, &multi, 1, stock_checked);
     if (status == LK_OK)
         ledger->stock_state = STOCK_PROVING;
@@ -224,7 +228,9 @@ void stock_prove(struct lk_ledger *ledger, uint32_t wanted)
     ledger->wanted = wanted;
     for (size_t i = 0; i < shards && status == LK_OK; i++) {
         struct shelf *shelf = &ledger->shelves[i];
-        requests[i] = (struct keeper_request){ .verb = KEEPER_GET, .path = shelf->path, .watch = true };
+        requests[i] = (struct keeper_request){ .verb = KEEPER_GET,
+                                               .path = shelf->path,
+                                               .watch = true };
         status = watch_set(ledger->client, &shelf->watch, shelf->path, shelf_changed);
     }
     if (status == LK_OK)

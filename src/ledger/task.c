@@ -14,7 +14,8 @@ static int task_withdraw(struct op *op, int status)
     return status == LK_E_DEADLINE && client_session_id(client) == 0 ? LK_E_NO_SERVER : status;
 }
 
-int task_run(struct task *task, struct lk_ledger *ledger, int64_t deadline_ns, void (*start)(struct task *task))
+int task_run(struct task *task, struct lk_ledger *ledger, int64_t deadline_ns,
+             void (*start)(struct task *task))
 {
     int status = client_enter(ledger->client);
     if (status != LK_OK)
@@ -52,8 +53,8 @@ static void fly_landed(struct flight *flight)
     task_finish(container_of(flight, struct task, flight), LK_OK);
 }
 
-int task_fly(struct task *task, struct lk_ledger *ledger, const struct keeper_request *requests, size_t count,
-             int64_t deadline_ns)
+int task_fly(struct task *task, struct lk_ledger *ledger, const struct keeper_request *requests,
+             size_t count, int64_t deadline_ns)
 {
     int status = client_enter(ledger->client);
     if (status != LK_OK)

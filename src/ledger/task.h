@@ -1,7 +1,9 @@
-/* task.h - requests about a whole campaign: not many a day, each on its own, apart from jobs and commits.
+/* task.h - requests about a whole campaign: not many a day, each on its own, apart from jobs and
+ * commits.
  *
- * What writes (create, add stock, close) is a machine of flights, as the jobs are. What only looks, and the deletion,
- * is straight-line code over task_fly(), which sends one flight and waits for it. */
+ * What writes (create, add stock, close) is a machine of flights, as the jobs are. What only looks,
+ * and the deletion, is straight-line code over task_fly(), which sends one flight and waits for it.
+ */
 #ifndef LEDGER_TASK_H
 #define LEDGER_TASK_H
 
@@ -17,15 +19,17 @@ struct task {
 };
 
 /* Begins the task, lets `start` send the first flight (or finish), and waits. */
-int task_run(struct task *task, struct lk_ledger *ledger, int64_t deadline_ns, void (*start)(struct task *task));
+int task_run(struct task *task, struct lk_ledger *ledger, int64_t deadline_ns,
+             void (*start)(struct task *task));
 void task_finish(struct task *task, int status);
 /* Sends, or finishes the task with what was wrong. */
 void task_send(struct task *task, const struct keeper_request *requests, size_t count,
                void (*landed)(struct flight *flight));
 
-/* Sends one flight and waits until it has landed; the answers stay in task->flight until the next, or task_clear(). */
-int task_fly(struct task *task, struct lk_ledger *ledger, const struct keeper_request *requests, size_t count,
-             int64_t deadline_ns);
+/* Sends one flight and waits until it has landed; the answers stay in task->flight until the next,
+ * or task_clear(). */
+int task_fly(struct task *task, struct lk_ledger *ledger, const struct keeper_request *requests,
+             size_t count, int64_t deadline_ns);
 void task_clear(struct task *task);
 
 /* The campaign and its shards as they are now, behind a sync, and the server's time. */
@@ -55,6 +59,7 @@ void pages_close(struct pages *pages);
 void names_free(char **names, size_t count);
 
 /* An account for the public: one allocation. */
-int account_show(const struct account *account, const struct campaign *campaign, int64_t now_ms, lk_account **out);
+int account_show(const struct account *account, const struct campaign *campaign, int64_t now_ms,
+                 lk_account **out);
 
 #endif

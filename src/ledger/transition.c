@@ -1,12 +1,13 @@
 /* transition.c - the judge: what one operation does to one account.
  *
- * The order of the questions is the contract of latchkey/ledger.h: first the id, then (for a claim) the campaign, the
- * limit, the stock, the room; then (for the others) the coupon, and one switch on its state. Time acts before the
- * operation does: a freeze that ran out and a campaign that ended are written down with the times at which they
- * happened, whoever notices.
+ * The order of the questions is the contract of latchkey/ledger.h: first the id, then (for a claim)
+ * the campaign, the limit, the stock, the room; then (for the others) the coupon, and one switch on
+ * its state. Time acts before the operation does: a freeze that ran out and a campaign that ended
+ * are written down with the times at which they happened, whoever notices.
  *
- * The three rules of try-confirm-cancel: a cancel (unfreeze) without its try succeeds and is remembered; a try
- * (freeze) after its cancel is refused; a confirm (redeem) of a named order without its try is refused. */
+ * The three rules of try-confirm-cancel: a cancel (unfreeze) without its try succeeds and is
+ * remembered; a try (freeze) after its cancel is refused; a confirm (redeem) of a named order
+ * without its try is refused. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +29,8 @@ int ledger_user_check(const char *user)
 
 int ledger_op_check(const lk_ledger_op *op)
 {
-    if (op->verb < LK_LEDGER_CLAIM || op->verb > LK_LEDGER_VOID || ledger_user_check(op->user) != LK_OK)
+    if (op->verb < LK_LEDGER_CLAIM || op->verb > LK_LEDGER_VOID
+        || ledger_user_check(op->user) != LK_OK)
         return LK_E_INVALID;
     if (op->verb == LK_LEDGER_CLAIM)
         return op->count <= LK_CLAIM_MAX ? LK_OK : LK_E_INVALID;
@@ -64,7 +66,8 @@ static void coupon_remember_unfrozen(struct coupon *coupon, uint64_t order)
             return;
     }
     if (coupon->unfrozen_count == COUPON_UNFROZEN_MAX) {
-        memmove(coupon->unfrozen, coupon->unfrozen + 1, (COUPON_UNFROZEN_MAX - 1) * sizeof(coupon->unfrozen[0]));
+        memmove(coupon->unfrozen, coupon->unfrozen + 1,
+                (COUPON_UNFROZEN_MAX - 1) * sizeof(coupon->unfrozen[0]));
         coupon->unfrozen_count--;
     }
     coupon->unfrozen[coupon->unfrozen_count++] = order;
@@ -97,7 +100,8 @@ static void coupon_unfreeze(struct coupon *coupon, int64_t now_ms)
     coupon_become(coupon, LK_CLAIMED, now_ms);
 }
 
-/* A frozen coupon outlives the campaign's end until its freeze is resolved; a claimed one does not. */
+/* A frozen coupon outlives the campaign's end until its freeze is resolved; a claimed one does not.
+ */
 static bool coupon_settle(struct coupon *coupon, const struct campaign *campaign, int64_t now_ms)
 {
     bool ran_out = coupon->state == LK_FROZEN && now_ms >= coupon->until_ms;
@@ -111,7 +115,8 @@ static bool coupon_settle(struct coupon *coupon, const struct campaign *campaign
     return true;
 }
 
-lk_coupon_state coupon_state_at(const struct coupon *coupon, const struct campaign *campaign, int64_t now_ms)
+lk_coupon_state coupon_state_at(const struct coupon *coupon, const struct campaign *campaign,
+                                int64_t now_ms)
 {
     struct coupon settled = *coupon;
     coupon_settle(&settled, campaign, now_ms);
@@ -175,7 +180,8 @@ static int account_make_room(struct account *account, size_t coupons)
     if (!claims)
         return LK_E_NOMEM;
     account->claims = claims;
-    struct coupon *all = realloc(account->coupons, (account->coupon_count + coupons) * sizeof(*all));
+    struct coupon *all = realloc(account->coupons,
+                                 (account->coupon_count + coupons) * sizeof(*all));
     if (!all)
         return LK_E_NOMEM;
     account->coupons = all;
@@ -193,8 +199,8 @@ static int judge_claim(const struct account *account, const struct judge *judge,
     return limit && account_counted(account) + count > limit ? LK_E_LIMIT : LK_OK;
 }
 
-static enum verdict apply_claim(struct account *account, const struct judge *judge, const lk_ledger_op *op,
-                                lk_ledger_result *result)
+static enum verdict apply_claim(struct account *account, const struct judge *judge,
+                                const lk_ledger_op *op, lk_ledger_result *result)
 {
     uint32_t count = op_count(op);
 
@@ -205,7 +211,8 @@ static enum verdict apply_claim(struct account *account, const struct judge *jud
         return VERDICT_NEEDS_STOCK;
     /* Sold out comes before full: room is asked for once the stock is there. */
     size_t size = account_size(account) + CLAIM_SIZE + count * (size_t)COUPON_SIZE;
-    result->status = size > ACCOUNT_CLAIM_SIZE_MAX ? LK_E_ACCOUNT_FULL : account_make_room(account, count);
+    result->status = size > ACCOUNT_CLAIM_SIZE_MAX ? LK_E_ACCOUNT_FULL
+                                                   : account_make_room(account, count);
     if (result->status != LK_OK)
         return VERDICT_REFUSED;
 
@@ -213,7 +220,8 @@ static enum verdict apply_claim(struct account *account, const struct judge *jud
     result->count = count;
     result->state = LK_CLAIMED;
     result->time_ms = judge->now_ms;
-    account->claims[account->claim_count++] = (struct claim){ op->id, judge->now_ms, account->coupon_count, count };
+    account->claims[account->claim_count++] = (struct claim){ op->id, judge->now_ms,
+                                                              account->coupon_count, count };
     for (uint32_t i = 0; i < count; i++)
         account->coupons[account->coupon_count++] = (struct coupon){
             .name = result->coupons[i],
@@ -262,7 +270,8 @@ static int judge_refund(const struct coupon *coupon, const lk_ledger_op *op)
 {
     if (coupon->state != LK_REDEEMED)
         return LK_E_NOT_REDEEMED;
-    return op->order && coupon->order && !coupon_is_for(coupon, op->order) ? LK_E_NOT_REDEEMED : LK_OK;
+    return op->order && coupon->order && !coupon_is_for(coupon, op->order) ? LK_E_NOT_REDEEMED
+                                                                           : LK_OK;
 }
 
 static int judge_void(const struct coupon *coupon)
@@ -298,7 +307,8 @@ static void coupon_transit(struct coupon *coupon, const struct judge *judge, con
     switch (op->verb) {
     case LK_LEDGER_FREEZE:
         coupon_become(coupon, LK_FROZEN, judge->now_ms);
-        coupon->until_ms = judge->now_ms + (op->ttl_ms ? op->ttl_ms : judge->campaign->rules.freeze_ttl_ms);
+        coupon->until_ms = judge->now_ms
+                           + (op->ttl_ms ? op->ttl_ms : judge->campaign->rules.freeze_ttl_ms);
         coupon->order = op->order;
         coupon->order_size = strlen(op->order);
         break;
@@ -330,8 +340,8 @@ static size_t transition_size(const lk_ledger_op *op)
     return APPLIED_SIZE + FROZEN_SIZE + 2 + sizeof(uint64_t) + (op->order ? strlen(op->order) : 0);
 }
 
-static enum verdict apply_transition(struct account *account, const struct judge *judge, const lk_ledger_op *op,
-                                     lk_ledger_result *result)
+static enum verdict apply_transition(struct account *account, const struct judge *judge,
+                                     const lk_ledger_op *op, lk_ledger_result *result)
 {
     struct coupon *coupon = (struct coupon *)account_find(account, op->coupon);
 
@@ -352,15 +362,16 @@ static enum verdict apply_transition(struct account *account, const struct judge
 
     struct coupon before = *coupon;
     coupon_transit(coupon, judge, op);
-    result->status = applied_add(&account->applied, &(struct applied){
-                                                        .id = op->id,
-                                                        .verb = (uint8_t)op->verb,
-                                                        .state = (uint8_t)coupon->state,
-                                                        .time_ms = judge->now_ms,
-                                                        .coupon = coupon->name,
-                                                        .order = op_order_hash(op),
-                                                        .number = op->verb == LK_LEDGER_FREEZE ? op->ttl_ms : 0,
-                                                    });
+    result->status = applied_add(&account->applied,
+                                 &(struct applied){
+                                     .id = op->id,
+                                     .verb = (uint8_t)op->verb,
+                                     .state = (uint8_t)coupon->state,
+                                     .time_ms = judge->now_ms,
+                                     .coupon = coupon->name,
+                                     .order = op_order_hash(op),
+                                     .number = op->verb == LK_LEDGER_FREEZE ? op->ttl_ms : 0,
+                                 });
     if (result->status != LK_OK) {
         *coupon = before;
         return VERDICT_REFUSED;
@@ -371,8 +382,8 @@ static enum verdict apply_transition(struct account *account, const struct judge
     return VERDICT_APPLIED;
 }
 
-/* The newest time written in the account: another client's clock may have been ahead of ours, and time does not run
- * backwards in a ledger. */
+/* The newest time written in the account: another client's clock may have been ahead of ours, and
+ * time does not run backwards in a ledger. */
 static int64_t account_newest_ms(const struct account *account)
 {
     int64_t newest_ms = 0;
@@ -384,8 +395,8 @@ static int64_t account_newest_ms(const struct account *account)
     return newest_ms;
 }
 
-enum verdict account_apply(struct account *account, const struct judge *judge, const lk_ledger_op *op,
-                           lk_ledger_result *result)
+enum verdict account_apply(struct account *account, const struct judge *judge,
+                           const lk_ledger_op *op, lk_ledger_result *result)
 {
     *result = (lk_ledger_result){ .id = op->id };
     result->status = judge_id(account, op, result);

@@ -1,5 +1,5 @@
-/* change.c - every change of a grant is told, in order, also when there is no memory for the telling: then the last one
- * takes the place that each holder keeps for it. */
+/* change.c - every change of a grant is told, in order, also when there is no memory for the
+ * telling: then the last one takes the place that each holder keeps for it. */
 #include <stdlib.h>
 
 #include "line/holder.h"
@@ -17,13 +17,15 @@ static void change_forget(struct callback *callback)
     free(container_of(callback, struct change, callback));
 }
 
-/* The holder can't be freed by another thread while its callback runs; by this one it can, so it is not touched after. */
+/* The holder can't be freed by another thread while its callback runs; by this one it can, so it is
+ * not touched after. */
 static void spare_run(struct callback *callback)
 {
     struct change *spare = container_of(callback, struct change, callback);
     struct holder *holder = spare->holder;
 
-    client_enter_closed(holder->client);
+    if (client_enter_closed(holder->client) != LK_OK)
+        return;
     struct change copy = *spare;
     holder->spare_is_queued = false;
     client_leave(holder->client);
@@ -35,36 +37,50 @@ static void spare_forget(struct callback *callback)
     container_of(callback, struct change, callback)->holder->spare_is_queued = false;
 }
 
-static struct change *change_new(struct holder *holder)
+static void spare_post(struct holder *holder, const lk_grant_change *change)
 {
-    struct change *change = calloc(1, sizeof *change);
+    struct change *spare = &holder->spare;
 
-    if (change) {
-        change->callback = (struct callback){ .owner = holder, .run = change_run, .forget = change_forget };
-        return change;
-    }
+    spare->holder = holder;
+    spare->fn = holder->on_change;
+    spare->arg = holder->on_change_arg;
+    spare->change = *change;
+    /* Queued already, or taken out and about to run: it runs once, with the newest. */
     if (holder->spare_is_queued)
-        list_remove(&holder->spare.callback.node); /* what it said is overtaken */
+        return;
     holder->spare_is_queued = true;
-    holder->spare = (struct change){
-        .callback = { .owner = holder, .run = spare_run, .forget = spare_forget },
-        .holder = holder,
+    spare->callback = (struct callback){ .owner = holder,
+                                         .run = spare_run,
+                                         .forget = spare_forget };
+    callback_post(holder->client, &spare->callback);
+}
+
+static void change_post(struct holder *holder, const lk_grant_change *change)
+{
+    struct change *copy = malloc(sizeof *copy);
+
+    if (!copy) {
+        spare_post(holder, change);
+        return;
+    }
+    *copy = (struct change){
+        .callback = { .owner = holder, .run = change_run, .forget = change_forget },
+        .fn = holder->on_change,
+        .arg = holder->on_change_arg,
+        .change = *change,
     };
-    return &holder->spare;
+    callback_post(holder->client, &copy->callback);
 }
 
 void holder_change(struct holder *holder, lk_grant_state state, int reason)
 {
+    lk_grant_change change = { .state = state, .reason = reason };
+
     if (holder->state == state)
         return;
     holder->state = state;
-    if (!holder->on_change || holder->freed)
-        return;
-    struct change *change = change_new(holder);
-    change->fn = holder->on_change;
-    change->arg = holder->on_change_arg;
-    change->change = (lk_grant_change){ .state = state, .reason = reason };
     if (state != LK_IDLE && state != LK_WAITING)
-        change->change.fence = holder->fence;
-    callback_post(holder->client, &change->callback);
+        change.fence = holder->fence;
+    if (holder->on_change && !holder->freed)
+        change_post(holder, &change);
 }

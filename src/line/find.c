@@ -1,10 +1,12 @@
-/* find.c - which znode is ours? Asked when a create's reply was lost, and once more after such a place was left.
+/* find.c - which znode is ours? Asked when a create's reply was lost, and once more after such a
+ * place was left.
  *
- * First a sync, so that a server that lags can't hide it; then the listing, and our kind of names from the newest on,
- * in flights of a few reads. Ours is what bears our session and our token. Not found: the create was not applied, and
- * is sent again with the same token. A create that is applied later still (the server had read it before it lost the
- * connection) is met in seek.c, as a predecessor that is ourselves, or by the sweep, which therefore looks twice, some
- * time apart, before it believes that nothing is there. */
+ * First a sync, so that a server that lags can't hide it; then the listing, and our kind of names
+ * from the newest on, in flights of a few reads. Ours is what bears our session and our token. Not
+ * found: the create was not applied, and is sent again with the same token. A create that is
+ * applied later still (the server had read it before it lost the connection) is met in seek.c, as a
+ * predecessor that is ourselves, or by the sweep, which therefore looks twice, some time apart,
+ * before it believes that nothing is there. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +23,7 @@ struct finding_read {
 struct finding {
     char **names; /* newest first */
     size_t count, next, awaited;
-    char *found;  /* path; the lowest, should there be two */
+    char *found; /* path; the lowest, should there be two */
     struct keeper_stat found_stat;
     struct finding_read reads[FLIGHT];
 };
@@ -60,10 +62,12 @@ static void finding_none(struct place *place)
     place_left(place);
 }
 
-/* Two creates were applied, one of them late: the lower znode stays. Should this be lost, the sweep finds it. */
+/* Two creates were applied, one of them late: the lower znode stays. Should this be lost, the sweep
+ * finds it. */
 void place_remove_other(struct place *place)
 {
-    const struct keeper_request remove = { .verb = KEEPER_DELETE, .path = place->node,
+    const struct keeper_request remove = { .verb = KEEPER_DELETE,
+                                           .path = place->node,
                                            .version = KEEPER_ANY_VERSION };
     (void)!request_send(place->client, NULL, &remove, REQUEST_ONCE, NULL, NULL);
 }
@@ -126,7 +130,8 @@ static bool finding_read(struct place *place, struct finding_read *read, const c
     const struct keeper_request get = { .verb = KEEPER_GET, .path = path };
 
     *read = (struct finding_read){ .place = place, .name = name };
-    int status = path ? request_send(place->client, &place->requests, &get, REQUEST_RETRY, finding_got, read)
+    int status = path ? request_send(place->client, &place->requests, &get, REQUEST_RETRY,
+                                     finding_got, read)
                       : LK_E_NOMEM;
     free(path);
     return status == LK_OK;
@@ -206,6 +211,7 @@ void place_find(struct place *place)
     const struct keeper_request list = { .verb = KEEPER_LIST, .path = place->path };
 
     place->state = PLACE_FINDING;
+    request_drop(&place->requests); /* reads of a search before this one point into it */
     finding_free(place);
     if (place_send(place, &sync, REQUEST_RETRY, finding_synced))
         place_send(place, &list, REQUEST_RETRY, finding_listed);

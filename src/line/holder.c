@@ -36,8 +36,8 @@ static void holder_named(struct place *place)
 
 static void holder_lease(struct place *place, enum lease_change change)
 {
-    holder_change(container_of(place, struct holder, place), change == LEASE_SUSPENDED ? LK_SUSPENDED : LK_HELD,
-                  LK_OK);
+    holder_change(container_of(place, struct holder, place),
+                  change == LEASE_SUSPENDED ? LK_SUSPENDED : LK_HELD, LK_OK);
 }
 
 static void holder_lost(struct place *place, int reason)
@@ -66,7 +66,8 @@ static void holder_stuck(struct place *place, int status)
 {
     struct holder *holder = container_of(place, struct holder, place);
 
-    client_log(holder->client, LK_LOG_WARNING, "%s can't be removed: %s", place->node, lk_status_text(status));
+    client_log(holder->client, LK_LOG_WARNING, "%s can't be removed: %s", place->node,
+               lk_status_text(status));
     holder_end_all(&holder->releases, status);
 }
 

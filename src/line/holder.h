@@ -1,7 +1,7 @@
 /* holder.h - the public life of a place: what lk_lock and lk_candidate have in common.
  *
- * Grant states, the operations that wait for them, callbacks at each change. A lock or a candidate is a holder with a
- * kind and a vocabulary. */
+ * Grant states, the operations that wait for them, callbacks at each change. A lock or a candidate
+ * is a holder with a kind and a vocabulary. */
 #ifndef HOLDER_H
 #define HOLDER_H
 
@@ -26,17 +26,19 @@ struct holder {
     char *path, *words, *host;
     lk_grant_state state;
     lk_fence fence;
-    struct op *acquire;   /* under way, or NULL */
+    struct op *acquire; /* under way, or NULL */
     bool only_if_free;
-    struct list releases; /* under way: who stands may resign again before the last removal is confirmed */
-    struct list watchers; /* operations of wait_lost */
+    /* Under way: who stands may resign again before the last removal is confirmed. */
+    struct list releases;
+    struct list watchers;  /* operations of wait_lost */
     struct list proclaims; /* new words that wait for the znode to be known */
     lk_grant_fn *on_change;
     void *on_change_arg;
-    struct change spare;  /* so that without memory the last change is still told */
+    struct change spare; /* so that without memory the last change is still told */
     bool spare_is_queued;
-    bool freed;           /* by the user; the memory goes when the place is OUT */
-    unsigned threads;     /* that wait for an operation, and look at the holder once more when it ends */
+    bool freed; /* by the user; the memory goes when the place is OUT */
+    /* That wait for an operation, and look at the holder once more when it ends. */
+    unsigned threads;
 };
 
 struct holder_options {
@@ -54,13 +56,14 @@ int holder_new(struct holder **out, const struct holder_options *options);
 void holder_free(struct holder *holder); /* NULL accepted */
 
 /* With `done` asynchronous (out_op may be NULL), without blocking (out_fence may be NULL). */
-int holder_acquire(struct holder *holder, bool only_if_free, int64_t deadline_ns, lk_fence *out_fence);
-int holder_acquire_start(struct holder *holder, bool only_if_free, int64_t deadline_ns, lk_done_fn *done, void *arg,
-                         lk_op *out_op);
+int holder_acquire(struct holder *holder, bool only_if_free, int64_t deadline_ns,
+                   lk_fence *out_fence);
+int holder_acquire_start(struct holder *holder, bool only_if_free, int64_t deadline_ns,
+                         lk_done_fn *done, void *arg, lk_op *out_op);
 /* `also_waiting`: gives up a wait too, whose operation ends with LK_E_CANCELLED. */
 int holder_release(struct holder *holder, bool also_waiting, int64_t deadline_ns);
-int holder_release_start(struct holder *holder, bool also_waiting, int64_t deadline_ns, lk_done_fn *done, void *arg,
-                         lk_op *out_op);
+int holder_release_start(struct holder *holder, bool also_waiting, int64_t deadline_ns,
+                         lk_done_fn *done, void *arg, lk_op *out_op);
 int holder_proclaim(struct holder *holder, const void *words, size_t size, int64_t deadline_ns);
 
 lk_grant_state holder_state(struct holder *holder);

@@ -1,6 +1,8 @@
-/* join.c - into the line: look first if it is only a try, create our znode, make the parents if there are none.
+/* join.c - into the line: look first if it is only a try, create our znode, make the parents if
+ * there are none.
  *
- * The create and the read of the parent go out together: one round trip and one commit, no listing. */
+ * The create and the read of the parent go out together: one round trip and one commit, no listing.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,8 +16,8 @@ static void place_make_parent(struct place *place);
 
 static void place_looked(struct place *place)
 {
-    if (place->parent.exists && place->parent.status != LK_OK && place->parent.status != LK_E_NOT_FOUND
-        && place->parent.status != LK_E_FOREIGN)
+    if (place->parent.exists && place->parent.status != LK_OK
+        && place->parent.status != LK_E_NOT_FOUND && place->parent.status != LK_E_FOREIGN)
         place_refuse(place, place->parent.status);
     else if (place->is_busy)
         place_refuse(place, LK_E_BUSY);
@@ -61,6 +63,7 @@ void place_begin(struct place *place)
 static void place_created(void *context, const struct keeper_reply *reply)
 {
     struct place *place = context;
+    bool given_up = !place->wanted || place->is_sweeping;
 
     switch (reply->rc) {
     case KEEPER_OK:
@@ -68,7 +71,7 @@ static void place_created(void *context, const struct keeper_reply *reply)
             /* Without memory we can't even name it; without a number it can't stand in the line. */
             place->uncertain = !place->node;
             place_refuse(place, place->node ? LK_E_LINE_FULL : LK_E_NOMEM);
-        } else if (!place->wanted) {
+        } else if (given_up) {
             place_remove(place);
         } else {
             place_arrived(place);
@@ -76,7 +79,7 @@ static void place_created(void *context, const struct keeper_reply *reply)
         return;
     case KEEPER_NO_NODE:
         place_quiet(place);
-        if (!place->wanted) {
+        if (given_up) {
             place_left(place);
             return;
         }
@@ -118,7 +121,10 @@ void place_create(struct place *place)
     /* Should the read not get out, the create must still be heard of: it is in flight. */
     bool sent = place_send(place, &create, REQUEST_ONCE | REQUEST_PROOF, place_created);
     free(prefix);
-    if (!sent || request_send(place->client, &place->requests, &get, REQUEST_RETRY, place_parent_read, place) == LK_OK)
+    if (!sent
+        || request_send(place->client, &place->requests, &get, REQUEST_RETRY, place_parent_read,
+                        place)
+               == LK_OK)
         return;
     place_await(place, 1, place_read_parent);
 }

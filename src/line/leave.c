@@ -1,10 +1,12 @@
 /* leave.c - out of the line, and not forgotten before that is confirmed.
  *
- * Who holds exclusively releases by one commit: the mark says that nobody stands up to its number, and its znode goes.
- * Who gives up, or lost the grant, writes no mark: it can't know that it was the first. The mark never wakes anybody.
+ * Who holds exclusively releases by one commit: the mark says that nobody stands up to its number,
+ * and its znode goes. Who gives up, or lost the grant, writes no mark: it can't know that it was
+ * the first. The mark never wakes anybody.
  *
- * A name is not an identity. In a parent that a stranger deleted and made again, the same name can be another's; so a
- * delete is sent at once or not at all: after an outage, a lost reply or a lost lease our znode is read again first. */
+ * A name is not an identity. In a parent that a stranger deleted and made again, the same name can
+ * be another's; so a delete is sent at once or not at all: after an outage, a lost reply or a lost
+ * lease our znode is read again first. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,7 +34,8 @@ static void place_remove_answered(void *context, const struct keeper_reply *repl
 
 static void place_remove_now(struct place *place)
 {
-    const struct keeper_request remove = { .verb = KEEPER_DELETE, .path = place->node,
+    const struct keeper_request remove = { .verb = KEEPER_DELETE,
+                                           .path = place->node,
                                            .version = KEEPER_ANY_VERSION };
     place_send(place, &remove, REQUEST_ONCE | REQUEST_PROOF, place_remove_answered);
 }
@@ -82,20 +85,23 @@ static void place_released(void *context, const struct keeper_reply *reply)
         place_check_removed(place);
         return;
     default:
-        /* A stranger wrote to the parent, or made it anew, or we may not: the lock must come free all the same. */
+        /* A stranger wrote to the parent, or made it anew, or we may not: the lock must come free
+         * all the same. */
         place_check_removed(place);
     }
 }
 
-/* Near the end of the numbers: if nobody else stands there the line goes too. Who joins next makes it anew, and counts
- * from 0. */
+/* Near the end of the numbers: if nobody else stands there the line goes too. Who joins next makes
+ * it anew, and counts from 0. */
 static void place_end_line(struct place *place)
 {
     const struct keeper_request operations[] = {
         { .verb = KEEPER_DELETE, .path = place->node, .version = KEEPER_ANY_VERSION },
         { .verb = KEEPER_DELETE, .path = place->path, .version = place->parent.stat.version },
     };
-    const struct keeper_request multi = { .verb = KEEPER_MULTI, .operations = operations, .operation_count = 2 };
+    const struct keeper_request multi = { .verb = KEEPER_MULTI,
+                                          .operations = operations,
+                                          .operation_count = 2 };
 
     place_send(place, &multi, REQUEST_ONCE | REQUEST_PROOF, place_released);
 }
@@ -103,11 +109,16 @@ static void place_end_line(struct place *place)
 static void place_mark_and_remove(struct place *place, const struct record_out *record)
 {
     const struct keeper_request operations[] = {
-        { .verb = KEEPER_SET, .path = place->path, .data = record->bytes, .data_size = record->size,
+        { .verb = KEEPER_SET,
+          .path = place->path,
+          .data = record->bytes,
+          .data_size = record->size,
           .version = place->parent.stat.version },
         { .verb = KEEPER_DELETE, .path = place->node, .version = KEEPER_ANY_VERSION },
     };
-    const struct keeper_request multi = { .verb = KEEPER_MULTI, .operations = operations, .operation_count = 2 };
+    const struct keeper_request multi = { .verb = KEEPER_MULTI,
+                                          .operations = operations,
+                                          .operation_count = 2 };
 
     place_send(place, &multi, REQUEST_ONCE | REQUEST_PROOF, place_released);
 }

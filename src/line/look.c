@@ -1,4 +1,5 @@
-/* look.c - who stands in a line: for people, status commands and operators. Reads only; `break` removes one. */
+/* look.c - who stands in a line: for people, status commands and operators. Reads only; `break`
+ * removes one. */
 #include <latchkey/grant.h>
 
 #include <stdlib.h>
@@ -29,7 +30,8 @@ struct looking {
     struct request_group requests;
     char *path;
     struct line_result *result;
-    size_t next, awaited, ready; /* children asked for, in flight, awaited before the first of them */
+    size_t next, awaited,
+        ready; /* children asked for, in flight, awaited before the first of them */
     struct looking_read {
         struct looking *looking;
         size_t index;
@@ -59,9 +61,11 @@ static void looking_fail(struct looking *looking, int status)
     op_done(&looking->op, status);
 }
 
-static bool looking_send(struct looking *looking, const struct keeper_request *request, request_fn *fn, void *context)
+static bool looking_send(struct looking *looking, const struct keeper_request *request,
+                         request_fn *fn, void *context)
 {
-    int status = request_send(looking->op.client, &looking->requests, request, REQUEST_RETRY, fn, context);
+    int status = request_send(looking->op.client, &looking->requests, request, REQUEST_RETRY, fn,
+                              context);
 
     if (status != LK_OK)
         looking_fail(looking, status);
@@ -163,7 +167,8 @@ static void looking_exists(void *context, const struct keeper_reply *reply)
         looking_landed(read->looking);
 }
 
-static bool looking_ask(struct looking *looking, size_t index, enum keeper_verb verb, request_fn *fn)
+static bool looking_ask(struct looking *looking, size_t index, enum keeper_verb verb,
+                        request_fn *fn)
 {
     char *path = path_join(looking->path, looking->result->seen[index].text);
     const struct keeper_request request = { .verb = verb, .path = path };
@@ -280,6 +285,7 @@ int lk_line_list(lk_client *client, const char *path, int64_t deadline_ns, lk_li
     int status = client_path(client, path, &looking.path);
     if (status != LK_OK)
         return status;
+    client_ref(client); /* another thread may free it, which ends the wait */
     looking.result = calloc(1, sizeof *looking.result);
     status = looking.result ? client_enter(client) : LK_E_NOMEM;
     if (status == LK_OK) {
@@ -290,6 +296,7 @@ int lk_line_list(lk_client *client, const char *path, int64_t deadline_ns, lk_li
         }
         client_leave(client);
     }
+    client_unref(client);
     free(looking.path);
     free(looking.reads);
     if (status == LK_OK)
@@ -325,25 +332,40 @@ static void removing_answered(void *context, const struct keeper_reply *reply)
     op_done(&removing->op, place_status(reply->rc));
 }
 
+/* By name, so at once or not at all: after an outage the name may be another's. LK_E_NO_SERVER:
+ * nothing was sent. */
+static int removing_begin(struct removing *removing, lk_client *client, const char *path,
+                          int64_t deadline_ns)
+{
+    const struct keeper_request remove = { .verb = KEEPER_DELETE,
+                                           .path = path,
+                                           .version = KEEPER_ANY_VERSION };
+
+    if (!client_is_connected(client))
+        return LK_E_NO_SERVER;
+    op_begin(client, &removing->op, deadline_ns, removing_withdraw, NULL);
+    int sent = request_send(client, &removing->requests, &remove, REQUEST_ONCE | REQUEST_PROOF,
+                            removing_answered, removing);
+    if (sent != LK_OK)
+        op_done(&removing->op, sent);
+    return op_wait(&removing->op);
+}
+
 static int line_remove(lk_client *client, const char *path, const char *node, int64_t deadline_ns)
 {
     struct removing removing = { 0 };
     char *parent = NULL;
     int status = client_path(client, path, &parent);
     char *full = status == LK_OK ? path_join(parent, node) : NULL;
-    const struct keeper_request remove = { .verb = KEEPER_DELETE, .path = full, .version = KEEPER_ANY_VERSION };
 
+    client_ref(client);
     if (status == LK_OK)
         status = full ? client_enter(client) : LK_E_NOMEM;
     if (status == LK_OK) {
-        op_begin(client, &removing.op, deadline_ns, removing_withdraw, NULL);
-        int sent = request_send(client, &removing.requests, &remove, REQUEST_ONCE | REQUEST_PROOF, removing_answered,
-                                &removing);
-        if (sent != LK_OK)
-            op_done(&removing.op, sent);
-        status = op_wait(&removing.op);
+        status = removing_begin(&removing, client, full, deadline_ns);
         client_leave(client);
     }
+    client_unref(client);
     free(full);
     free(parent);
     return status;
@@ -371,8 +393,9 @@ int lk_line_break(lk_client *client, const char *path, lk_fence fence, int64_t d
 
     for (;;) {
         int status = line_break_once(client, path, fence, deadline_ns);
-        if (status != LK_E_UNKNOWN)
+        if (status != LK_E_UNKNOWN && status != LK_E_NO_SERVER)
             return was_sent && status == LK_E_NOT_FOUND ? LK_OK : status;
-        was_sent = true; /* gone at the next look: it was ours that was applied */
+        was_sent |= status
+                    == LK_E_UNKNOWN; /* gone at the next look: it was ours that was applied */
     }
 }

@@ -1,12 +1,14 @@
-/* numbers.c - who stands before whom in a listing. Every child with ten digits at its end counts, whoever made it:
- * they all take their numbers from the same counter, and skipping one could mean two holders. */
+/* numbers.c - who stands before whom in a listing. Every child with ten digits at its end counts,
+ * whoever made it: they all take their numbers from the same counter, and skipping one could mean
+ * two holders. */
 #include "line/numbers.h"
 
 #include <string.h>
 
 #include "base/path.h"
 
-const char *numbers_predecessor(const struct keeper_reply *list, uint32_t number, const char *own, bool *out_own)
+const char *numbers_predecessor(const struct keeper_reply *list, uint32_t number, const char *own,
+                                bool *out_own)
 {
     const char *best = NULL;
     uint32_t best_number = 0;

@@ -1,6 +1,8 @@
-/* operations.c - what a user asks of a holder and waits for: the grant, its end, its loss, new words.
+/* operations.c - what a user asks of a holder and waits for: the grant, its end, its loss, new
+ * words.
  *
- * An errand is one such request. The blocking call is the asynchronous one plus a wait: both begin it the same way. */
+ * An errand is one such request. The blocking call is the asynchronous one plus a wait: both begin
+ * it the same way. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,9 +11,9 @@
 struct errand {
     struct op op;
     struct holder *holder;
-    struct list member;  /* of holder->watchers or holder->releases */
+    struct list member; /* of holder->watchers or holder->releases */
     const struct errand_kind *kind;
-    bool flag;           /* acquire: only if free. release: also while waiting */
+    bool flag; /* acquire: only if free. release: also while waiting */
     int64_t deadline_ns;
     lk_done_fn *done;
     void *arg;
@@ -49,7 +51,8 @@ static int holder_enter(struct holder *holder, bool to_wait)
     return status;
 }
 
-/* Another thread may free the holder meanwhile, which ends the wait: its memory stays until holder_leave(). */
+/* Another thread may free the holder meanwhile, which ends the wait: its memory stays until
+ * holder_leave(). */
 static int holder_wait(struct holder *holder, struct op *op)
 {
     holder->threads++;
@@ -90,7 +93,8 @@ static int errand_begin(struct holder *holder, struct errand *errand)
     return LK_OK;
 }
 
-/* Enters, and stays inside with the status: holder_leave() follows, unless `*out_inside` is false. */
+/* Enters, and stays inside with the status: holder_leave() follows, unless `*out_inside` is false.
+ */
 static int errand_run(struct holder *holder, struct errand *errand, bool *out_inside)
 {
     int status = holder_enter(holder, true);
@@ -149,9 +153,12 @@ static int acquire_withdraw(struct op *op, int status)
 
 static const struct errand_kind acquire_kind = { acquire_refusal, acquire_begin, acquire_withdraw };
 
-int holder_acquire(struct holder *holder, bool only_if_free, int64_t deadline_ns, lk_fence *out_fence)
+int holder_acquire(struct holder *holder, bool only_if_free, int64_t deadline_ns,
+                   lk_fence *out_fence)
 {
-    struct errand errand = { .kind = &acquire_kind, .flag = only_if_free, .deadline_ns = deadline_ns };
+    struct errand errand = { .kind = &acquire_kind,
+                             .flag = only_if_free,
+                             .deadline_ns = deadline_ns };
     bool inside;
     int status = errand_run(holder, &errand, &inside);
 
@@ -163,11 +170,14 @@ int holder_acquire(struct holder *holder, bool only_if_free, int64_t deadline_ns
     return inside ? holder_leave(holder, status) : status;
 }
 
-int holder_acquire_start(struct holder *holder, bool only_if_free, int64_t deadline_ns, lk_done_fn *done, void *arg,
-                         lk_op *out_op)
+int holder_acquire_start(struct holder *holder, bool only_if_free, int64_t deadline_ns,
+                         lk_done_fn *done, void *arg, lk_op *out_op)
 {
-    const struct errand errand = { .kind = &acquire_kind, .flag = only_if_free, .deadline_ns = deadline_ns,
-                                   .done = done, .arg = arg };
+    const struct errand errand = { .kind = &acquire_kind,
+                                   .flag = only_if_free,
+                                   .deadline_ns = deadline_ns,
+                                   .done = done,
+                                   .arg = arg };
     return errand_start(holder, &errand, out_op);
 }
 
@@ -207,18 +217,23 @@ static const struct errand_kind release_kind = { release_refusal, release_begin,
 
 int holder_release(struct holder *holder, bool also_waiting, int64_t deadline_ns)
 {
-    struct errand errand = { .kind = &release_kind, .flag = also_waiting, .deadline_ns = deadline_ns };
+    struct errand errand = { .kind = &release_kind,
+                             .flag = also_waiting,
+                             .deadline_ns = deadline_ns };
     bool inside;
     int status = errand_run(holder, &errand, &inside);
 
     return inside ? holder_leave(holder, status) : status;
 }
 
-int holder_release_start(struct holder *holder, bool also_waiting, int64_t deadline_ns, lk_done_fn *done, void *arg,
-                         lk_op *out_op)
+int holder_release_start(struct holder *holder, bool also_waiting, int64_t deadline_ns,
+                         lk_done_fn *done, void *arg, lk_op *out_op)
 {
-    const struct errand errand = { .kind = &release_kind, .flag = also_waiting, .deadline_ns = deadline_ns,
-                                   .done = done, .arg = arg };
+    const struct errand errand = { .kind = &release_kind,
+                                   .flag = also_waiting,
+                                   .deadline_ns = deadline_ns,
+                                   .done = done,
+                                   .arg = arg };
     return errand_start(holder, &errand, out_op);
 }
 
@@ -257,24 +272,40 @@ struct proclaim {
     struct request_group requests;
 };
 
+static void proclaim_send(struct holder *holder, struct proclaim *proclaim);
+
 static void proclaim_answered(void *context, const struct keeper_reply *reply)
 {
     struct proclaim *proclaim = context;
-    op_done(&proclaim->errand.op, reply->rc == KEEPER_NO_NODE ? LK_E_LOST : place_status(reply->rc));
+
+    /* To say the same words twice does no harm. */
+    if (reply->rc == KEEPER_UNKNOWN || reply->rc == KEEPER_EXPIRED)
+        proclaim_send(proclaim->errand.holder, proclaim);
+    else
+        op_done(&proclaim->errand.op,
+                reply->rc == KEEPER_NO_NODE ? LK_E_LOST : place_status(reply->rc));
 }
 
 static void proclaim_send(struct holder *holder, struct proclaim *proclaim)
 {
-    int status = place_proclaim(&holder->place, &proclaim->requests, proclaim_answered, proclaim);
+    int status = LK_OK;
 
+    if (place_has_node(&holder->place))
+        status = place_proclaim(&holder->place, &proclaim->requests, proclaim_answered, proclaim);
+    else if (holder->state == LK_WAITING)
+        list_append(&holder->proclaims, &proclaim->errand.member);
+    else
+        status = LK_E_LOST;
     if (status != LK_OK)
         op_done(&proclaim->errand.op, status);
 }
 
 void holder_send_proclaims(struct holder *holder)
 {
-    for (struct list *node; (node = list_take(&holder->proclaims)) != NULL;)
-        proclaim_send(holder, container_of(container_of(node, struct errand, member), struct proclaim, errand));
+    for (struct list *node;
+         place_has_node(&holder->place) && (node = list_take(&holder->proclaims)) != NULL;)
+        proclaim_send(holder, container_of(container_of(node, struct errand, member),
+                                           struct proclaim, errand));
 }
 
 static int proclaim_refusal(const struct holder *holder, bool flag)
@@ -285,10 +316,7 @@ static int proclaim_refusal(const struct holder *holder, bool flag)
 
 static void proclaim_begin(struct holder *holder, struct errand *errand)
 {
-    if (place_has_node(&holder->place))
-        proclaim_send(holder, container_of(errand, struct proclaim, errand));
-    else
-        list_append(&holder->proclaims, &errand->member);
+    proclaim_send(holder, container_of(errand, struct proclaim, errand));
 }
 
 static int proclaim_withdraw(struct op *op, int status)
@@ -300,7 +328,8 @@ static int proclaim_withdraw(struct op *op, int status)
     return status;
 }
 
-static const struct errand_kind proclaim_kind = { proclaim_refusal, proclaim_begin, proclaim_withdraw };
+static const struct errand_kind proclaim_kind = { proclaim_refusal, proclaim_begin,
+                                                  proclaim_withdraw };
 
 int holder_proclaim(struct holder *holder, const void *words, size_t size, int64_t deadline_ns)
 {

@@ -1,4 +1,5 @@
-/* place.c - a place from init to fini: what happens to it from outside, and what all its steps share. */
+/* place.c - a place from init to fini: what happens to it from outside, and what all its steps
+ * share. */
 #include "line/place.h"
 
 #include <stdlib.h>
@@ -52,19 +53,22 @@ int place_record(const struct place *place, struct record_out *out)
     return place_record_write(out, &record);
 }
 
-int place_parent_record(const struct place *place, uint32_t mark, int64_t tag, struct record_out *out)
+int place_parent_record(const struct place *place, uint32_t mark, int64_t tag,
+                        struct record_out *out)
 {
     const struct line_record record = { .kind = (uint8_t)place->kind, .mark = mark, .tag = tag };
     return line_record_write(out, &record);
 }
 
-/* Both, since a session of the past may still have a znode with our token, about to vanish (CURATOR-498). */
+/* Both, since a session of the past may still have a znode with our token, about to vanish
+ * (CURATOR-498). */
 bool place_is_own(const struct place *place, const struct keeper_reply *get)
 {
     struct place_record record;
 
     return get->rc == KEEPER_OK && get->stat.ephemeral_owner == client_session_id(place->client)
-           && place_record_read(&record, get->data, get->data_size) == LK_OK && record.token == place->token;
+           && place_record_read(&record, get->data, get->data_size) == LK_OK
+           && record.token == place->token;
 }
 
 bool place_adopt(struct place *place, const char *path, const struct keeper_stat *stat)
@@ -84,7 +88,8 @@ void place_forget_node(struct place *place)
 {
     watch_unset(place->client, &place->own_watch);
     place->own_is_watched = false;
-    place->predecessor_is_gone = false; /* it stood before that znode, and says nothing of the next */
+    place->predecessor_is_gone =
+        false; /* it stood before that znode, and says nothing of the next */
     free(place->node);
     place->node = NULL;
 }
@@ -128,7 +133,8 @@ void place_retry_later(struct place *place)
     place_retry_in(place, SECOND);
 }
 
-bool place_send(struct place *place, const struct keeper_request *request, unsigned flags, request_fn *fn)
+bool place_send(struct place *place, const struct keeper_request *request, unsigned flags,
+                request_fn *fn)
 {
     int status = request_send(place->client, &place->requests, request, flags, fn, place);
 
@@ -136,7 +142,8 @@ bool place_send(struct place *place, const struct keeper_request *request, unsig
         return true;
     if (status == LK_E_CLOSED)
         return false; /* we are about to be told */
-    if (place->state == PLACE_LEAVING || place->state == PLACE_HELD || place->state == PLACE_FINDING)
+    if (place->state == PLACE_LEAVING || place->state == PLACE_HELD
+        || place->state == PLACE_FINDING)
         place_retry_later(place);
     else
         place_refuse(place, status);
@@ -186,8 +193,9 @@ static void place_missed(void *context, const struct keeper_reply *reply)
     place_refuse(context, LK_E_LOST);
 }
 
-/* A server that ends a session removes its znodes before it says so, and their watches fire. So a waiter asks whether
- * the session still lives: an answer of the leader's means that a stranger did it. */
+/* A server that ends a session removes its znodes before it says so, and their watches fire. So a
+ * waiter asks whether the session still lives: an answer of the leader's means that a stranger did
+ * it. */
 static void place_miss(struct place *place)
 {
     const struct keeper_request sync = { .verb = KEEPER_SYNC, .path = place->path };
@@ -219,12 +227,17 @@ void place_leave(struct place *place)
     switch (place->state) {
     case PLACE_OUT:
     case PLACE_LEAVING:
+        return;
     case PLACE_FINDING:
+        place->is_sweeping = true;
         return;
     case PLACE_JOINING:
-        /* While the create is on its way its reply will say what there is to remove. */
+        /* While the create is on its way its reply will say what there is to remove: given up is
+         * given up, also if the owner wants to join again before that. */
         if (place->node)
             place_remove(place);
+        else
+            place->is_sweeping = true;
         return;
     case PLACE_LOOKING:
     case PLACE_MAKING_PARENTS:

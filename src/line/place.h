@@ -1,13 +1,17 @@
 /* place.h - one place in one line: joined, waited in, held, left. The protocol of docs/protocol.md.
  *
- *   OUT --join--> LOOKING --nobody there--> JOINING --create answered--> SEEKING --first--> PROVING --lease--> HELD
- *    ^     (try)     |                      |  ^  \--reply lost--> FINDING  |  ^                                |
- *    |              busy         no parent  v  |            behind another  v  |  that one left                 |
- *    |               |               MAKING_PARENTS                       QUEUED                             leave,
- *    +---- removal confirmed, or the session over ---- LEAVING <--- give up, refused, lost, leave --------------+
+ *   OUT --join--> JOINING --create answered--> SEEKING --first--> PROVING --lease--> HELD
+ *     a try: OUT --> LOOKING --nobody there--> JOINING; somebody: refused
+ *     JOINING --no parent--> MAKING_PARENTS --> JOINING
+ *     JOINING --reply lost--> FINDING --found--> SEEKING; not found: JOINING
+ *     SEEKING --behind another--> QUEUED --that one left--> SEEKING
+ *     any but HELD --our znode is gone--> MISSING --the session lives--> refused
+ *     any --give up, refused, lost, release--> LEAVING --removal confirmed--> OUT
+ *     any --the session has ended--> OUT
  *
- * A place belongs to who embeds it and runs inside the monitor alone. Its owner hears of it by place_events; it may act
- * on the place, or free it, in `left` alone, which is the last thing a step does. */
+ * A place belongs to who embeds it and runs inside the monitor alone. Its owner hears of it by
+ * place_events; it may act on the place, or free it, in `left` alone, which is the last thing a
+ * step does. */
 #ifndef PLACE_H
 #define PLACE_H
 
@@ -17,15 +21,22 @@
 struct place;
 
 struct place_events {
-    void (*named)(struct place *place);               /* our znode is known: place_proclaim() can be called */
+    /* Our znode is known: place_proclaim() can be called. */
+    void (*named)(struct place *place);
     void (*granted)(struct place *place);
-    void (*lease)(struct place *place, enum lease_change change); /* SUSPENDED and RESTORED while HELD */
-    void (*lost)(struct place *place, int reason);    /* HELD no longer; removal goes on by itself */
-    void (*refused)(struct place *place, int status); /* the wish to join is over; removal goes on by itself */
-    void (*removed)(struct place *place);             /* our znode is gone, confirmed; a sweep may follow before `left` */
-    void (*stuck)(struct place *place, int status);   /* LEAVING, but the server refuses; tried again */
-    void (*left)(struct place *place);                /* OUT: nothing of it remains. If it is still wanted (the
-                                                       * session ended while it waited), the owner joins again */
+    /* SUSPENDED and RESTORED while HELD. */
+    void (*lease)(struct place *place, enum lease_change change);
+    /* HELD no longer; removal goes on by itself. */
+    void (*lost)(struct place *place, int reason);
+    /* The wish to join is over; removal goes on by itself. */
+    void (*refused)(struct place *place, int status);
+    /* Our znode is gone, confirmed; a sweep may follow before `left`. */
+    void (*removed)(struct place *place);
+    /* LEAVING, but the server refuses; it is tried again. */
+    void (*stuck)(struct place *place, int status);
+    /* OUT: nothing of it remains. If it is still wanted (the session ended while it waited), the
+     * owner joins again. */
+    void (*left)(struct place *place);
 };
 
 enum place_state {
@@ -38,14 +49,16 @@ enum place_state {
     PLACE_QUEUED,
     PLACE_PROVING,
     PLACE_HELD,
-    PLACE_MISSING, /* our znode is gone while we wait: by a stranger's hand, or with a session whose end we shall hear */
+    PLACE_MISSING, /* our znode is gone while we wait: by a stranger's hand, or with a session whose
+                      end we shall hear */
     PLACE_LEAVING,
 };
 
 /* The parent as last read. */
 struct line_look {
     bool exists;
-    int status; /* of its record: LK_OK, LK_E_NOT_FOUND (no data at all), LK_E_FOREIGN, or what refuses us */
+    int status; /* of its record: LK_OK, LK_E_NOT_FOUND (no data at all), LK_E_FOREIGN, or what
+                   refuses us */
     struct line_record record;
     struct keeper_stat stat;
 };
@@ -53,36 +66,36 @@ struct line_look {
 struct place {
     lk_client *client;
     const struct place_events *events;
-    const char *path;          /* of the parent, as the server sees it; the owner's */
-    const char *host;          /* the owner's too, as are the words */
+    const char *path; /* of the parent, as the server sees it; the owner's */
+    const char *host; /* the owner's too, as are the words */
     const void *words;
     size_t words_size;
     enum line_kind kind;
 
     enum place_state state;
-    bool wanted;               /* to be in the line */
-    bool only_if_free;         /* a try */
-    bool is_busy;              /* LOOKING: somebody stands there */
-    bool uncertain;            /* a create's reply was lost: another znode of ours may yet appear */
-    bool is_sweeping;          /* FINDING only to remove: what is wanted by now comes after */
-    bool looked_before;        /* FINDING: one look has found nothing, the last is yet to come */
+    bool wanted;        /* to be in the line */
+    bool only_if_free;  /* a try */
+    bool is_busy;       /* LOOKING: somebody stands there */
+    bool uncertain;     /* a create's reply was lost: another znode of ours may yet appear */
+    bool is_sweeping;   /* JOINING or FINDING only to remove: what is wanted by now comes after */
+    bool looked_before; /* FINDING: one look has found nothing, the last is yet to come */
     uint64_t token;
-    char *node;                /* the own znode's path; NULL: none known */
+    char *node; /* the own znode's path; NULL: none known */
     uint32_t number;
     int64_t czxid;
     struct watch own_watch;
-    bool own_is_watched;       /* its get was answered, and nothing came since */
+    bool own_is_watched; /* its get was answered, and nothing came since */
 
     struct line_look parent;
-    size_t making_size;        /* MAKING_PARENTS: how much of the path is being made */
+    size_t making_size; /* MAKING_PARENTS: how much of the path is being made */
 
-    char *predecessor;         /* watched in QUEUED */
+    char *predecessor; /* watched in QUEUED */
     uint32_t predecessor_number;
-    bool predecessor_is_gone;  /* and nobody stood between it and us */
+    bool predecessor_is_gone; /* and nobody stood between it and us */
     struct watch predecessor_watch;
 
-    struct finding *finding;   /* FINDING, see find.c */
-    size_t awaited;            /* replies of the present flight */
+    struct finding *finding;           /* FINDING, see find.c */
+    size_t awaited;                    /* replies of the present flight */
     void (*then)(struct place *place); /* what follows when all have come */
 
     struct request_group requests;
@@ -97,12 +110,13 @@ void place_init(struct place *place, lk_client *client, const struct place_event
 /* OUT already. */
 void place_fini(struct place *place);
 
-/* Wants to be in the line. OUT: begins at once. Else something of the last time is still to be removed: `left` comes
- * first, and the owner joins then. */
+/* Wants to be in the line. OUT: begins at once. Else something of the last time is still to be
+ * removed: `left` comes first, and the owner joins then. */
 void place_join(struct place *place, bool only_if_free);
 /* No longer: gives up, or releases. OUT: nothing happens. */
 void place_leave(struct place *place);
-/* Writes the words anew; the reply goes to `fn`. Needs a known znode (place_has_node()), else LK_E_STATE. */
+/* Writes the words anew; the reply goes to `fn`. Needs a known znode (place_has_node()), else
+ * LK_E_STATE. */
 int place_proclaim(struct place *place, struct request_group *group, request_fn *fn, void *context);
 
 static inline bool place_has_node(const struct place *place)
@@ -112,21 +126,26 @@ static inline bool place_has_node(const struct place *place)
 
 /* ---- between the files of this room ---- */
 
-/* place.c: what every step needs. A send that fails ends the step: the place has been refused, or tries again later. */
-bool place_send(struct place *place, const struct keeper_request *request, unsigned flags, request_fn *fn);
-bool place_adopt(struct place *place, const char *path, const struct keeper_stat *stat); /* our znode is known */
+/* place.c: what every step needs. A send that fails ends the step: the place has been refused, or
+ * tries again later. */
+bool place_send(struct place *place, const struct keeper_request *request, unsigned flags,
+                request_fn *fn);
+/* Our znode is known. */
+bool place_adopt(struct place *place, const char *path, const struct keeper_stat *stat);
 void place_forget_node(struct place *place);
-void place_quiet(struct place *place);                  /* drops requests, watches, timers */
-void place_refuse(struct place *place, int status);     /* the wish is over; what is there is removed */
-void place_gone(struct place *place);                   /* a stranger has removed our znode */
-void place_left(struct place *place);                   /* nothing is there any more, or nearly */
+void place_quiet(struct place *place);              /* drops requests, watches, timers */
+void place_refuse(struct place *place, int status); /* the wish is over; what is there is removed */
+void place_gone(struct place *place);               /* a stranger has removed our znode */
+void place_left(struct place *place);               /* nothing is there any more, or nearly */
 void place_retry_later(struct place *place);
 void place_retry_in(struct place *place, int64_t delay_ns);
-void place_removed(struct place *place);                /* as above, and it was in our line until now */
-bool place_is_own(const struct place *place, const struct keeper_reply *get); /* by session and token */
-int place_status(int rc);                               /* the status for a server's refusal */
+void place_removed(struct place *place); /* as above, and it was in our line until now */
+/* By session and token. */
+bool place_is_own(const struct place *place, const struct keeper_reply *get);
+int place_status(int rc); /* the status for a server's refusal */
 int place_record(const struct place *place, struct record_out *out);
-int place_parent_record(const struct place *place, uint32_t mark, int64_t tag, struct record_out *out);
+int place_parent_record(const struct place *place, uint32_t mark, int64_t tag,
+                        struct record_out *out);
 
 /* join.c */
 void place_begin(struct place *place);
@@ -135,7 +154,7 @@ void place_create(struct place *place);
 /* find.c: which znode is ours? For a create whose reply was lost, and for the sweep after it. */
 void place_find(struct place *place);
 void finding_free(struct place *place);
-void place_remove_other(struct place *place);           /* the znode known so far is the higher of two */
+void place_remove_other(struct place *place); /* the znode known so far is the higher of two */
 
 /* seek.c: first, or behind whom? */
 void place_read_parent(struct place *place);
@@ -145,12 +164,12 @@ void place_own_read_aside(void *context, const struct keeper_reply *reply);
 void place_own_fire(struct watch *watch, enum keeper_watch_event event);
 /* Begins a flight of `count` requests; `then` when place_arrived() was called for each. */
 void place_await(struct place *place, size_t count, void (*then)(struct place *place));
-void place_arrived(struct place *place);                /* one of its replies has come */
+void place_arrived(struct place *place); /* one of its replies has come */
 void place_decide(struct place *place);
 
 /* leave.c */
-void place_release(struct place *place);                /* with the mark */
-void place_remove(struct place *place);                 /* without */
+void place_release(struct place *place); /* with the mark */
+void place_remove(struct place *place);  /* without */
 void place_check_removed(struct place *place);
 
 #endif

@@ -1,8 +1,9 @@
 /* records.h - what a line keeps on ZooKeeper: see docs/format.md.
  *
- * The parent holds the low-water mark: "no znode in this line has a number up to `mark`", a certificate of emptiness
- * written by an exclusive holder in the same commit that removes it. `tag` is the czxid of the parent that the mark was
- * made for: in a parent that was deleted and made again the numbers start anew, and an old mark must not count. */
+ * The parent holds the low-water mark: "no znode in this line has a number up to `mark`", a
+ * certificate of emptiness written by an exclusive holder in the same commit that removes it. `tag`
+ * is the czxid of the parent that the mark was made for: in a parent that was deleted and made
+ * again the numbers start anew, and an old mark must not count. */
 #ifndef LINE_RECORDS_H
 #define LINE_RECORDS_H
 
@@ -18,7 +19,7 @@ struct line_record {
     uint8_t kind;
     uint32_t permits; /* of a semaphore; else 0 */
     uint32_t mark;
-    int64_t tag;      /* 0: no mark */
+    int64_t tag; /* 0: no mark */
 };
 
 int line_record_write(struct record_out *out, const struct line_record *record);
@@ -27,7 +28,8 @@ int line_record_read(struct line_record *out, const void *data, size_t size); /*
 /* What one znode in the line says of its owner. */
 struct place_record {
     uint8_t kind;
-    uint64_t token;   /* of one attempt to join: finds the znode again when the create's reply was lost */
+    /* Of one attempt to join: finds the znode again when the create's reply was lost. */
+    uint64_t token;
     uint64_t pid;
     const char *host, *words; /* when read: into the record, not NUL-terminated */
     size_t host_size, words_size;

@@ -1,14 +1,13 @@
 /* seek.c - first in line, or behind whom? The reads that decide, and what follows from them.
  *
- * Certificates that nobody stands before number m, each valid for good once true, since numbers only grow:
- *   A1  the parent has one child, and that is ours
- *   A2  the mark is m - 1
- *   A3  the predecessor p that was watched is gone, nobody stood between p and m, and p - 1 <= mark < m
- *   A4  a listing with our own znode in it shows no smaller number
- * A1 to A3 come from a read of the parent and need our own znode to stand at that moment or later, in the same
- * incarnation of the parent: its last child change (pzxid) is our own create, or our own znode is watched and no event
- * has come (events precede later replies), or it is read after the parent.
- * A predecessor that is not there proves nothing: the number may be another program's under another name. */
+ * Certificates that nobody stands before number m, each valid for good once true, since numbers
+ * only grow: A1  the parent has one child, and that is ours A2  the mark is m - 1 A3  the
+ * predecessor p that was watched is gone, nobody stood between p and m, and p - 1 <= mark < m A4  a
+ * listing with our own znode in it shows no smaller number A1 to A3 come from a read of the parent
+ * and need our own znode to stand at that moment or later, in the same incarnation of the parent:
+ * its last child change (pzxid) is our own create, or our own znode is watched and no event has
+ * come (events precede later replies), or it is read after the parent. A predecessor that is not
+ * there proves nothing: the number may be another program's under another name. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +39,8 @@ void place_arrived(struct place *place)
 
 /* ---- our own znode ---- */
 
-/* False, and all that follows done: it is gone, or it is another's that has got the same name in a new parent. */
+/* False, and all that follows done: it is gone, or it is another's that has got the same name in a
+ * new parent. */
 static bool place_own_stands(struct place *place, const struct keeper_reply *reply)
 {
     if (reply->rc == KEEPER_OK && reply->stat.czxid == place->czxid) {
@@ -94,7 +94,8 @@ void place_own_fire(struct watch *watch, enum keeper_watch_event event)
 
 /* ---- the parent ---- */
 
-static int look_status(const struct place *place, const struct keeper_reply *reply, struct line_record *record)
+static int look_status(const struct place *place, const struct keeper_reply *reply,
+                       struct line_record *record)
 {
     if (reply->data_size == 0)
         return LK_E_NOT_FOUND;
@@ -151,7 +152,8 @@ static bool place_is_first(const struct place *place)
 
     if (place->parent.stat.child_count == 1 || mark == mine - 1)
         return true;
-    return place->predecessor_is_gone && mark < mine && mark >= (int64_t)place->predecessor_number - 1;
+    return place->predecessor_is_gone && mark < mine
+           && mark >= (int64_t)place->predecessor_number - 1;
 }
 
 /* ---- the predecessor ---- */
@@ -163,12 +165,17 @@ static void place_queue(struct place *place)
         return;
     }
     place->state = PLACE_QUEUED;
-    /* A create of ours may have been applied late, with somebody between it and us: then each would wait for the other. */
+    /* A create of ours may have been applied late, with somebody between it and us: then each would
+     * wait for the other. */
     if (place->uncertain && !place->looked_before)
         place_retry_in(place, client_timeout_ns(place->client) / 6);
+    /* A change has used up its watch on the way here. */
+    if (!place->own_is_watched)
+        place_watch_own(place, place_own_read_aside);
 }
 
-/* A create whose reply was lost was applied after all: we are our own predecessor. The lower one stays. */
+/* A create whose reply was lost was applied after all: we are our own predecessor. The lower one
+ * stays. */
 static void place_adopt_lower(struct place *place, const struct keeper_reply *reply)
 {
     char *lower = place->predecessor;
@@ -207,13 +214,15 @@ static void place_children_read(void *context, const struct keeper_reply *reply)
         place_list(place);
 }
 
-/* The predecessor's owner lets nobody read it, and of such a znode the server tells no watcher that it is gone (since
- * the mend of CVE-2024-23944). The line's children are watched in its place: it costs a listing at each change. */
+/* The predecessor's owner lets nobody read it, and of such a znode the server tells no watcher that
+ * it is gone (since the mend of CVE-2024-23944). The line's children are watched in its place: it
+ * costs a listing at each change. */
 static void place_watch_children(struct place *place)
 {
     const struct keeper_request list = { .verb = KEEPER_LIST, .path = place->path, .watch = true };
 
-    if (watch_set(place->client, &place->predecessor_watch, place->path, place_children_fire) != LK_OK)
+    if (watch_set(place->client, &place->predecessor_watch, place->path, place_children_fire)
+        != LK_OK)
         place_refuse(place, LK_E_NOMEM);
     else
         place_send(place, &list, REQUEST_RETRY, place_children_read);
@@ -246,7 +255,9 @@ static void place_watch_predecessor(struct place *place, const char *name, uint3
     place->predecessor = path;
     place->predecessor_number = number;
     place->predecessor_is_gone = false;
-    if (!path || watch_set(place->client, &place->predecessor_watch, path, place_predecessor_fire) != LK_OK) {
+    if (!path
+        || watch_set(place->client, &place->predecessor_watch, path, place_predecessor_fire)
+               != LK_OK) {
         place_refuse(place, LK_E_NOMEM);
         return;
     }
@@ -275,21 +286,25 @@ static void place_predecessor_again(void *context, const struct keeper_reply *re
 static void place_predecessor_fire(struct watch *watch, enum keeper_watch_event event)
 {
     struct place *place = container_of(watch, struct place, predecessor_watch);
-    const struct keeper_request get = { .verb = KEEPER_GET, .path = place->predecessor, .watch = true };
+    const struct keeper_request get = { .verb = KEEPER_GET,
+                                        .path = place->predecessor,
+                                        .watch = true };
 
     if (event == KEEPER_WATCH_DELETED) {
         watch_unset(place->client, watch);
         place->predecessor_is_gone = true;
         if (place->state == PLACE_QUEUED)
             place_read_parent(place);
-    } else if (watch_set(place->client, watch, place->predecessor, place_predecessor_fire) != LK_OK) {
+    } else if (watch_set(place->client, watch, place->predecessor, place_predecessor_fire)
+               != LK_OK) {
         place_refuse(place, LK_E_NOMEM);
     } else {
         place_send(place, &get, REQUEST_RETRY, place_predecessor_again);
     }
 }
 
-/* The znode with the number before ours, if its maker names them as we do: no listing is needed to watch it. */
+/* The znode with the number before ours, if its maker names them as we do: no listing is needed to
+ * watch it. */
 static void place_seek(struct place *place)
 {
     char name[sizeof PLACE_PREFIX + 10];
@@ -348,8 +363,8 @@ static void place_list(struct place *place)
 
 /* ---- the grant: only with a running lease ---- */
 
-/* A short hold is over before the watch could tell it anything, and the read that sets it would only stand in the way
- * of the release: a cycle costs an eighth more with it. */
+/* A short hold is over before the watch could tell it anything, and the read that sets it would
+ * only stand in the way of the release: a cycle costs an eighth more with it. */
 #define OWN_WATCH_DELAY_NS INT64_C(5000000)
 
 static void place_grant(struct place *place)
@@ -366,8 +381,12 @@ static void place_grant(struct place *place)
 
 static void place_send_proof(struct place *place, request_fn *fn)
 {
-    const struct keeper_request check = { .verb = KEEPER_CHECK, .path = place->node, .version = KEEPER_ANY_VERSION };
-    const struct keeper_request multi = { .verb = KEEPER_MULTI, .operations = &check, .operation_count = 1 };
+    const struct keeper_request check = { .verb = KEEPER_CHECK,
+                                          .path = place->node,
+                                          .version = KEEPER_ANY_VERSION };
+    const struct keeper_request multi = { .verb = KEEPER_MULTI,
+                                          .operations = &check,
+                                          .operation_count = 1 };
 
     place_send(place, &multi, REQUEST_ONCE | REQUEST_PROOF, fn);
 }
@@ -396,8 +415,8 @@ static void place_proved(void *context, const struct keeper_reply *reply)
 
     if (!place_proof_stands(place, reply))
         return;
-    /* Late, or among the first words after a long silence: it proves too little. The next one after a while, with all
-     * that the decision was made from, since much can have happened by then. */
+    /* Late, or among the first words after a long silence: it proves too little. The next one after
+     * a while, with all that the decision was made from, since much can have happened by then. */
     if (reply->rc == KEEPER_OK && lease_remaining_ns(place->client) == 0)
         place_retry_in(place, client_timeout_ns(place->client) / 12);
     else
@@ -433,7 +452,8 @@ void place_decide(struct place *place)
     else if (place->number >= NUMBERS_END)
         place_refuse(place, LK_E_LINE_FULL);
     else if (!place_is_first(place) && (place->only_if_free || place->predecessor_is_gone))
-        place_list(place); /* a try waits for nobody, but children that stand in no line must not make it busy */
+        place_list(place); /* a try waits for nobody, but children that stand in no line must not
+                              make it busy */
     else if (!place_is_first(place))
         place_seek(place);
     else if (place->own_is_watched || parent->stat.pzxid == place->czxid)

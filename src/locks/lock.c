@@ -54,7 +54,8 @@ int lk_lock_acquire(lk_lock *lock, int64_t deadline_ns, lk_fence *out_fence)
     return holder_acquire(lock_holder(lock), false, deadline_ns, out_fence);
 }
 
-int lk_lock_acquire_start(lk_lock *lock, int64_t deadline_ns, lk_done_fn *done, void *arg, lk_op *out_op)
+int lk_lock_acquire_start(lk_lock *lock, int64_t deadline_ns, lk_done_fn *done, void *arg,
+                          lk_op *out_op)
 {
     return holder_acquire_start(lock_holder(lock), false, deadline_ns, done, arg, out_op);
 }
@@ -64,7 +65,8 @@ int lk_lock_try(lk_lock *lock, int64_t deadline_ns, lk_fence *out_fence)
     return holder_acquire(lock_holder(lock), true, deadline_ns, out_fence);
 }
 
-int lk_lock_try_start(lk_lock *lock, int64_t deadline_ns, lk_done_fn *done, void *arg, lk_op *out_op)
+int lk_lock_try_start(lk_lock *lock, int64_t deadline_ns, lk_done_fn *done, void *arg,
+                      lk_op *out_op)
 {
     return holder_acquire_start(lock_holder(lock), true, deadline_ns, done, arg, out_op);
 }
@@ -74,7 +76,8 @@ int lk_lock_release(lk_lock *lock, int64_t deadline_ns)
     return holder_release(lock_holder(lock), false, deadline_ns);
 }
 
-int lk_lock_release_start(lk_lock *lock, int64_t deadline_ns, lk_done_fn *done, void *arg, lk_op *out_op)
+int lk_lock_release_start(lk_lock *lock, int64_t deadline_ns, lk_done_fn *done, void *arg,
+                          lk_op *out_op)
 {
     return holder_release_start(lock_holder(lock), false, deadline_ns, done, arg, out_op);
 }

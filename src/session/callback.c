@@ -1,4 +1,5 @@
-/* callback.c - the user's callbacks: queued inside the monitor, run outside it, one at a time, in order. */
+/* callback.c - the user's callbacks: queued inside the monitor, run outside it, one at a time, in
+ * order. */
 #include "session/engine.h"
 
 #include <errno.h>
@@ -25,10 +26,12 @@ bool condition_wait(lk_client *client, pthread_cond_t *condition, int64_t deadli
         client->now_ns = client->world->now_ns(client->world);
         return true;
     }
-    /* No condition waits on CLOCK_BOOTTIME; a suspended machine makes this one late, never early. */
-    int64_t left_ns = deadline_ns - client->world->now_ns(client->world);
-    if (left_ns <= 0)
+    /* No condition waits on CLOCK_BOOTTIME; a suspended machine makes this one late, never early.
+     */
+    int64_t now_ns = client->world->now_ns(client->world);
+    if (deadline_ns <= now_ns)
         return false;
+    int64_t left_ns = deadline_ns - now_ns;
     clock_gettime(CLOCK_MONOTONIC, &at);
     int64_t at_ns = left_ns > INT64_C(1) << 61 ? INT64_C(1) << 61 : left_ns;
     at_ns += at.tv_sec * INT64_C(1000000000) + at.tv_nsec;
@@ -77,8 +80,7 @@ int op_may_wait(const lk_client *client)
 
 void callbacks_forget(lk_client *client, const void *owner)
 {
-    list_for_each_safe(node, &client->callbacks)
-    {
+    list_for_each_safe (node, &client->callbacks) {
         struct callback *callback = container_of(node, struct callback, node);
         if (callback->owner != owner)
             continue;
@@ -91,43 +93,58 @@ void callbacks_forget(lk_client *client, const void *owner)
         condition_wait(client, &client->callbacks_changed, LK_FOREVER);
 }
 
-static void callback_run(lk_client *client, struct callback *callback)
+/* False in a child that was forked by the callback: nothing of the client is its own any more. */
+static bool callback_run(lk_client *client, struct callback *callback)
 {
     client->running_owner = callback->owner;
     if (list_is_empty(&client->callbacks))
         callbacks_unsignal(client);
     client_leave(client);
     callback->run(callback);
-    client_enter_closed(client);
+    if (client_enter_closed(client) != LK_OK)
+        return false;
     client->running_owner = NULL;
     pthread_cond_broadcast(&client->callbacks_changed);
+    return true;
 }
 
-/* Inside the monitor. */
-int callbacks_run(lk_client *client, int64_t deadline_ns)
+/* Inside the monitor. False: none came by the deadline, or none will. */
+static bool callbacks_await(lk_client *client, int64_t deadline_ns)
 {
-    int count = 0;
-
-    if (callbacks_are_mine(client))
-        return LK_E_WOULD_DEADLOCK;
     while (client->dispatching)
         if (!condition_wait(client, &client->callbacks_changed, deadline_ns))
-            return 0;
-    while (list_is_empty(&client->callbacks)) {
-        if (client->closing)
-            return 0;
-        if (!condition_wait(client, &client->callbacks_changed, deadline_ns))
-            return 0;
+            return false;
+    while (list_is_empty(&client->callbacks))
+        if (client->closing || !condition_wait(client, &client->callbacks_changed, deadline_ns))
+            return false;
+    return true;
+}
+
+int callbacks_run(lk_client *client, int64_t deadline_ns)
+{
+    int count = 0, status = client_enter_closed(client);
+
+    if (status != LK_OK)
+        return status;
+    if (callbacks_are_mine(client) || !callbacks_await(client, deadline_ns)) {
+        status = callbacks_are_mine(client) ? LK_E_WOULD_DEADLOCK : 0;
+        client_leave(client);
+        return status;
     }
     client->dispatching = true;
     client->dispatcher = pthread_self();
-    /* Only what waits now: a callback that asks for more must not keep the caller's loop from its other work. But if it
-     * has closed the client, there may be no other call to run what that ended. */
+    /* Only what waits now: a callback that asks for more must not keep the caller's loop from its
+     * other work. But if it has closed the client, there may be no other call to run what that
+     * ended. */
     int waiting = 0;
-    list_for_each(node, &client->callbacks) waiting++;
+    list_for_each (node, &client->callbacks)
+        waiting++;
     for (; (count < waiting || client->closing) && !list_is_empty(&client->callbacks); count++)
-        callback_run(client, container_of(list_take(&client->callbacks), struct callback, node));
+        if (!callback_run(client,
+                          container_of(list_take(&client->callbacks), struct callback, node)))
+            return LK_E_FORKED;
     client->dispatching = false;
     pthread_cond_broadcast(&client->callbacks_changed);
+    client_leave(client);
     return count;
 }

@@ -13,6 +13,8 @@
 #include "base/path.h"
 
 #define LABEL_MAX 255
+#define SESSION_TIMEOUT_MIN_MS                                                                     \
+    100 /* the ZooKeeper client divides it by 60 and spins on what is left */
 #define MS INT64_C(1000000)
 
 /* ---- the monitor ---- */
@@ -23,7 +25,8 @@ int client_enter_closed(lk_client *client)
         return LK_E_FORKED;
     pthread_mutex_lock(&client->monitor);
     client->now_ns = client->world->now_ns(client->world);
-    /* What is due comes first: after a pause a lease that ran out is over before anything else is heard or asked. */
+    /* What is due comes first: after a pause a lease that ran out is over before anything else is
+     * heard or asked. */
     if (!client->closing)
         timers_run(client);
     return LK_OK;
@@ -172,11 +175,13 @@ static int options_check(const lk_client_options *options)
 {
     if (!options->servers || !*options->servers || strchr(options->servers, '/'))
         return LK_E_INVALID;
-    if (options->session_timeout_ms < 1 || options->session_timeout_ms > INT32_MAX)
+    if (options->session_timeout_ms < SESSION_TIMEOUT_MIN_MS
+        || options->session_timeout_ms > INT32_MAX)
         return LK_E_INVALID;
     if ((options->auth_scheme != NULL) != (options->auth != NULL))
         return LK_E_INVALID;
-    if (options->access != LK_ACCESS_OPEN && (options->access != LK_ACCESS_CREATOR || !options->auth))
+    if (options->access != LK_ACCESS_OPEN
+        && (options->access != LK_ACCESS_CREATOR || !options->auth))
         return LK_E_INVALID;
     if (options->label && (strlen(options->label) > LABEL_MAX))
         return LK_E_TOO_LARGE;
@@ -192,7 +197,8 @@ static char *copy_text(const char *text, bool *failed)
     return copy;
 }
 
-static int client_make(struct keeper_world *world, const lk_client_options *options, lk_client **out)
+static int client_make(struct keeper_world *world, const lk_client_options *options,
+                       lk_client **out)
 {
     lk_client *client = calloc(1, sizeof *client);
     const char *root = options->root && strcmp(options->root, "/") != 0 ? options->root : "";
@@ -293,10 +299,8 @@ lk_client *lk_client_free(lk_client *client)
         return NULL;
     (void)lk_client_close(client, 0);
     ticker_join(client);
-    client_enter_closed(client);
-    while (!list_is_empty(&client->callbacks) && callbacks_run(client, 0) > 0)
+    while (callbacks_run(client, 0) > 0)
         ;
-    client_leave(client);
     client_unref(client);
     return NULL;
 }
@@ -326,6 +330,7 @@ int lk_client_wait_connected(lk_client *client, int64_t deadline_ns)
     int status = client_enter(client);
     if (status != LK_OK)
         return status;
+    client_ref(client); /* another thread may free it, which ends the wait */
     status = op_may_wait(client);
     while (status == LK_OK && !client->connected && !client->auth_failed && !client->closing)
         if (!condition_wait(client, &client->session_changed, deadline_ns))
@@ -333,6 +338,7 @@ int lk_client_wait_connected(lk_client *client, int64_t deadline_ns)
     if (status == LK_OK || client->connected)
         status = client->closing ? LK_E_CLOSED : client->auth_failed ? LK_E_NO_RIGHTS : status;
     client_leave(client);
+    client_unref(client);
     return status;
 }
 
@@ -359,12 +365,10 @@ int lk_dispatch(lk_client *client, int64_t deadline_ns)
         return LK_E_INVALID;
     if (client->callback_fd < 0)
         return LK_E_STATE;
-    int status = client_enter_closed(client);
-    if (status != LK_OK)
-        return status;
+    if (client->pid != getpid())
+        return LK_E_FORKED;
     client_ref(client);
-    status = callbacks_run(client, deadline_ns);
-    client_leave(client);
+    int status = callbacks_run(client, deadline_ns);
     client_unref(client);
     return status;
 }

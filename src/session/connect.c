@@ -1,10 +1,12 @@
 /* connect.c - sessions as they come and go: opened, connected, lost, expired, replaced.
  *
  *   open --CONNECTED--> connected <--LOST / CONNECTED--> disconnected
- *                          |                                |
- *                          +---EXPIRED: all its grants, watches and znodes are gone---> closed; a new one is opened
+ *                           |                                  |
+ *                           +-------------EXPIRED--------------+--> its grants, watches and
+ *                                    znodes are gone; it is closed, and a new one is opened
  *
- * A session that has ended stays until its keeper has said `closed`; meanwhile the next one is already being opened. */
+ * A session that has ended stays until its keeper has said `closed`; meanwhile the next one is
+ * already being opened. */
 #include "session/engine.h"
 
 #include <inttypes.h>
@@ -14,8 +16,7 @@
 
 static void session_tell(lk_client *client, enum session_change change)
 {
-    list_for_each_safe(node, &client->listeners)
-    {
+    list_for_each_safe (node, &client->listeners) {
         struct session_listener *listener = container_of(node, struct session_listener, node);
         listener->changed(listener, change);
     }
@@ -56,7 +57,20 @@ static void session_end(lk_client *client)
     keeper_close(session->keeper);
 }
 
-static void session_event(void *owner, enum keeper_session_event event, const struct keeper_session *info)
+/* What was to be sent in it once, and was not, is answered when everybody has heard of its end;
+ * what they ask for by then is for the next one. */
+static void session_expire(lk_client *client)
+{
+    struct list unsent = { 0 };
+
+    requests_take_unsent(client, &unsent);
+    session_end(client);
+    session_tell(client, SESSION_ENDED);
+    requests_answer(&unsent, KEEPER_EXPIRED);
+}
+
+static void session_event(void *owner, enum keeper_session_event event,
+                          const struct keeper_session *info)
 {
     struct session *session = owner;
     lk_client *client = session->client;
@@ -76,15 +90,13 @@ static void session_event(void *owner, enum keeper_session_event event, const st
         break;
     case KEEPER_SESSION_EXPIRED:
         client_log(client, LK_LOG_WARNING, "the session has expired; a new one is made");
-        session_end(client);
-        session_tell(client, SESSION_ENDED);
+        session_expire(client);
         session_open(client);
         break;
     case KEEPER_SESSION_AUTH_FAILED:
         client_log(client, LK_LOG_ERROR, "the server refuses our credentials");
         client->auth_failed = true;
-        session_end(client);
-        session_tell(client, SESSION_ENDED);
+        session_expire(client);
         requests_fail(client, KEEPER_AUTH_FAILED);
         pthread_cond_broadcast(&client->session_changed);
         break;
@@ -159,7 +171,8 @@ static bool session_try_open(lk_client *client)
     if (!session)
         return false;
     session->client = client;
-    if (client->world->open(client->world, &options, &session_events, session, &session->keeper) != LK_OK) {
+    if (client->world->open(client->world, &options, &session_events, session, &session->keeper)
+        != LK_OK) {
         free(session);
         return false;
     }

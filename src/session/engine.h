@@ -1,5 +1,5 @@
-/* engine.h - the inside of a client, for this room alone. Everything here is guarded by the monitor unless it says
- * otherwise. */
+/* engine.h - the inside of a client, for this room alone. Everything here is guarded by the monitor
+ * unless it says otherwise. */
 #ifndef ENGINE_H
 #define ENGINE_H
 
@@ -7,14 +7,17 @@
 
 #include "session/session.h"
 
-/* libzookeeper wakes its thread through a 64 KiB pipe, and a caller who finds it full breaks the connection. */
+/* libzookeeper wakes its thread through a 64 KiB pipe, and a caller who finds it full breaks the
+ * connection. */
 #define REQUESTS_IN_FLIGHT_MAX 8192
 
-/* One ZooKeeper session, from open to closed. Outlives its being the client's present one until its keeper is gone. */
+/* One ZooKeeper session, from open to closed. Outlives its being the client's present one until its
+ * keeper is gone. */
 struct session {
-    lk_client *client;     /* a reference */
+    lk_client *client; /* a reference */
     struct keeper *keeper;
-    bool ended;            /* expired, refused or given up: only `closed` is awaited */
+    size_t in_flight;
+    bool ended; /* expired, refused or given up: only `closed` is awaited */
 };
 
 /* A request that a server of this connection has answered. */
@@ -30,11 +33,11 @@ struct proof {
 };
 
 struct lease {
-    int64_t proven_ns;     /* from when the lease counts: when the last answered proof was sent, or somewhat before; 0:
-                            * none in this session */
+    int64_t proven_ns; /* from when the lease counts: when the last answered proof was sent, or
+                        * somewhat before; 0: none in this session */
     struct heard heard[HEARD_MAX]; /* a sample, oldest overwritten first; answered_ns 0: empty */
     size_t heard_next;
-    int64_t known_ns;      /* the next proof's answer means that the leader has heard of us after this */
+    int64_t known_ns; /* the next proof's answer means that the leader has heard of us after this */
     int64_t last_heard_ns; /* when the newest answered request was sent */
     int64_t proof_sent_ns; /* when the last proof was sent, answered or not */
     int64_t sent_ns;       /* when anything was sent last */
@@ -59,7 +62,7 @@ struct lk_client {
 
     pthread_mutex_t monitor;
     int64_t now_ns;
-    unsigned unrefs;        /* to be done after the monitor is left */
+    unsigned unrefs; /* to be done after the monitor is left */
     bool closing;
 
     struct session *session; /* the present one, NULL while there is none */
@@ -71,23 +74,22 @@ struct lk_client {
     struct list listeners;
     struct lease lease;
 
-    struct list outbox;      /* requests not sent yet */
-    struct list refused;     /* by the keeper, for good; to be answered at the timer */
+    struct list outbox;  /* requests not sent yet */
+    struct list refused; /* by the keeper, for good; to be answered at the timer */
     struct timer refusal;
-    size_t in_flight;
-    unsigned losses;         /* connections lost since the last answer */
-    struct timer resend;     /* set: the outbox waits for it */
+    unsigned losses;     /* connections lost since the last answer */
+    struct timer resend; /* set: the outbox waits for it */
 
     struct watch_path *watches; /* uthash by path */
 
-    struct timer *timers;    /* root of the heap */
-    int64_t armed_ns;        /* what the ticker sleeps until */
-    int ticker_fd;           /* a timerfd; -1 without threads */
+    struct timer *timers; /* root of the heap */
+    int64_t armed_ns;     /* what the ticker sleeps until */
+    int ticker_fd;        /* a timerfd; -1 without threads */
     pthread_t ticker, caller;
     bool has_ticker, has_caller;
 
-    struct list callbacks;   /* waiting for dispatch */
-    int callback_fd;         /* an eventfd, readable while callbacks wait; -1 with a callback thread */
+    struct list callbacks; /* waiting for dispatch */
+    int callback_fd; /* an eventfd, readable while callbacks wait; -1 with a callback thread */
     pthread_cond_t callbacks_changed;
     bool dispatching;
     pthread_t dispatcher;
@@ -98,14 +100,17 @@ struct lk_client {
 };
 
 /* connect.c */
-void session_open(lk_client *client);                 /* a new one; failing that, tries again later */
-void session_close(lk_client *client);                /* the present one, if any */
+void session_open(lk_client *client);  /* a new one; failing that, tries again later */
+void session_close(lk_client *client); /* the present one, if any */
 
 /* request.c */
-void requests_pump(lk_client *client);                /* sends what can be sent */
+void requests_pump(lk_client *client); /* sends what can be sent */
 void requests_reply(struct session *session, void *context, const struct keeper_reply *reply);
-void requests_session_lost(lk_client *client);        /* expects replies of what was in flight */
-void requests_fail(lk_client *client, int rc);        /* answers what waits in the outbox */
+void requests_session_lost(lk_client *client); /* expects replies of what was in flight */
+/* What must not go out in another session. */
+void requests_take_unsent(lk_client *client, struct list *out_once);
+void requests_answer(struct list *requests, int rc);
+void requests_fail(lk_client *client, int rc); /* answers what waits in the outbox */
 
 /* watch.c */
 void watches_fire(lk_client *client, enum keeper_watch_event event, const char *path);
@@ -116,7 +121,8 @@ void lease_opened(lk_client *client);
 void lease_connected(lk_client *client);
 void lease_session_ended(lk_client *client);
 void lease_heard(lk_client *client, int64_t sent_ns);
-struct proof lease_proof(const lk_client *client); /* what a proof sent now will mean when it is answered */
+struct proof
+lease_proof(const lk_client *client); /* what a proof sent now will mean when it is answered */
 void lease_proven(lk_client *client, const struct proof *proof);
 void lease_sent(lk_client *client, int64_t sent_ns, bool proof);
 
@@ -129,10 +135,11 @@ void timers_run(lk_client *client);
 /* ticker.c: timerfd and the threads */
 int ticker_start(lk_client *client, bool callback_thread);
 void ticker_arm(lk_client *client);
-void ticker_stop(lk_client *client);                  /* lets both threads end */
-void ticker_join(lk_client *client);                  /* outside the monitor */
+void ticker_stop(lk_client *client); /* lets both threads end */
+void ticker_join(lk_client *client); /* outside the monitor */
 
 /* callback.c */
+/* Outside the monitor; as lk_dispatch() */
 int callbacks_run(lk_client *client, int64_t deadline_ns);
 void condition_init(pthread_cond_t *condition);
 /* Waits on a condition of the monitor until a moment of lk_now_ns(). False: it has passed. */

@@ -1,28 +1,31 @@
 /* lease.c - how long grants are certainly still ours.
  *
- * The server may end a session T after it last heard of it, and tells nobody who is cut off. So the client keeps its
- * own clock: a lease runs for T/2 from the moment *before* a proof was sent. A proof is a request that a quorum has
- * committed: a write, or a multi that checks our own znode. Nothing less: a follower cut off from its leader goes on
- * answering reads, and a deposed leader answers even sync, while others expire the session.
+ * The server may end a session T after it last heard of it, and tells nobody who is cut off. So the
+ * client keeps its own clock: a lease runs for T/2 from the moment *before* a proof was sent. A
+ * proof is a request that a quorum has committed: a write, or a multi that checks our own znode.
+ * Nothing less: a follower cut off from its leader goes on answering reads, and a deposed leader
+ * answers even sync, while others expire the session.
  *
- * A proof alone is not enough. The leader does not count a request that a follower forwards as a sign of life: it learns
- * of those by its own pings, every half tick, whose answers bring them along. So after a silence of nearly T (a stopped
- * process that wakes), or when the link between those two stalls and heals, a write can be committed and the session
- * expire right behind it. What does prove something is a chain, all on one connection:
- *   h   a request of ours is answered: the follower has a sign of life
- *   P   a proof sent T/4 (at least half a tick) later is answered: the leader has pinged in between, and since pings and
- *       commits share one stream the follower has answered that ping, with the sign of life, before it answered us
- *   Q   a proof sent after that is answered: it came to the leader behind the answer to the ping
- * Then the session lives at least until h + T. `known_ns` is the newest such h as of P; Q counts from
- * min(its sending, known + 11T/24). With a proof every T/12 while something is held that is the sending itself. Who comes
- * from idling proves twice, once, a commit more. A new session and a reconnect go through the leader, so known_ns
- * begins with the opening, or with the last request that was answered before. The whole proof: docs/protocol.md.
+ * A proof alone is not enough. The leader does not count a request that a follower forwards as a
+ * sign of life: it learns of those by its own pings, every half tick, whose answers bring them
+ * along. So after a silence of nearly T (a stopped process that wakes), or when the link between
+ * those two stalls and heals, a write can be committed and the session expire right behind it. What
+ * does prove something is a chain, all on one connection: h   a request of ours is answered: the
+ * follower has a sign of life P   a proof sent T/4 (at least half a tick) later is answered: the
+ * leader has pinged in between, and since pings and commits share one stream the follower has
+ * answered that ping, with the sign of life, before it answered us Q   a proof sent after that is
+ * answered: it came to the leader behind the answer to the ping Then the session lives at least
+ * until h + T. `known_ns` is the newest such h as of P; Q counts from min(its sending, known +
+ * 11T/24). With a proof every T/12 while something is held that is the sending itself. Who comes
+ * from idling proves twice, once, a commit more. A new session and a reconnect go through the
+ * leader, so known_ns begins with the opening, or with the last request that was answered before.
+ * The whole proof: docs/protocol.md.
  *
  *   proof answered at   0 ....... T/12 ...... T/3 ........ T/2
  *                       HELD      next proof  SUSPENDED    LOST
  *
- * A proof that is late also means that this server is of no use to us: the client moves to another by itself, since
- * libzookeeper alone would wait for 2/3 T, longer than the lease. */
+ * A proof that is late also means that this server is of no use to us: the client moves to another
+ * by itself, since libzookeeper alone would wait for 2/3 T, longer than the lease. */
 #include "session/engine.h"
 
 static void lease_fire(struct timer *timer);
@@ -50,8 +53,7 @@ bool lease_is_suspended(const lk_client *client)
 
 static void lease_tell(lk_client *client, enum lease_change change)
 {
-    list_for_each_safe(node, &client->lease.holds)
-    {
+    list_for_each_safe (node, &client->lease.holds) {
         struct lease_hold *hold = container_of(node, struct lease_hold, node);
         if (change == LEASE_OVER)
             list_remove(&hold->node);
@@ -78,7 +80,8 @@ void lease_heard(lk_client *client, int64_t sent_ns)
         lease->last_heard_ns = sent_ns;
     if (client->now_ns - last->answered_ns < client->timeout_ns / 24)
         return;
-    lease->heard[lease->heard_next] = (struct heard){ .sent_ns = sent_ns, .answered_ns = client->now_ns };
+    lease->heard[lease->heard_next] = (struct heard){ .sent_ns = sent_ns,
+                                                      .answered_ns = client->now_ns };
     lease->heard_next = (lease->heard_next + 1) % HEARD_MAX;
 }
 
@@ -106,7 +109,8 @@ struct proof lease_proof(const lk_client *client)
     };
 }
 
-/* The answers of another connection say nothing of this one: that server may have been cut off from its leader. */
+/* The answers of another connection say nothing of this one: that server may have been cut off from
+ * its leader. */
 static void lease_forget_heard(lk_client *client)
 {
     struct lease *lease = &client->lease;
@@ -174,8 +178,10 @@ static void proof_answered(void *context, const struct keeper_reply *reply)
     lk_client *client = context;
     struct lease_hold *hold = client->lease.checked;
 
-    /* The session lives, but that znode is gone. Its watch says so too, unless a change has just used it up. */
-    if (reply->rc != KEEPER_NO_NODE || !hold)
+    /* The session lives, but that znode is gone. Its watch says so too, unless a change has just
+     * used it up. With another one under way this may be the answer about a hold that has ended:
+     * then the next one says it. */
+    if (reply->rc != KEEPER_NO_NODE || !hold || !request_group_is_empty(&client->lease.proofs))
         return;
     lease_hold_end(client, hold);
     hold->changed(hold, LEASE_OVER);
@@ -184,13 +190,19 @@ static void proof_answered(void *context, const struct keeper_reply *reply)
 static void lease_prove(lk_client *client)
 {
     struct lease_hold *hold = container_of(client->lease.holds.next, struct lease_hold, node);
-    struct keeper_request check = { .verb = KEEPER_CHECK, .path = hold->node_path, .version = KEEPER_ANY_VERSION };
-    struct keeper_request multi = { .verb = KEEPER_MULTI, .operations = &check, .operation_count = 1 };
+    struct keeper_request check = { .verb = KEEPER_CHECK,
+                                    .path = hold->node_path,
+                                    .version = KEEPER_ANY_VERSION };
+    struct keeper_request multi = { .verb = KEEPER_MULTI,
+                                    .operations = &check,
+                                    .operation_count = 1 };
 
-    /* Counted as sent even if there is no memory for it: the next comes a beat later, or the lease ends. */
+    /* Counted as sent even if there is no memory for it: the next comes a beat later, or the lease
+     * ends. */
     client->lease.proof_sent_ns = client->now_ns;
     client->lease.checked = hold;
-    (void)!request_send(client, &client->lease.proofs, &multi, REQUEST_ONCE | REQUEST_PROOF, proof_answered, client);
+    (void)!request_send(client, &client->lease.proofs, &multi,
+                        REQUEST_ONCE | REQUEST_PROOF | REQUEST_URGENT, proof_answered, client);
 }
 
 static void lease_touch(lk_client *client)
@@ -198,13 +210,15 @@ static void lease_touch(lk_client *client)
     struct keeper_request exists = { .verb = KEEPER_EXISTS, .path = "/" };
 
     client->lease.sent_ns = client->now_ns;
-    (void)!request_send(client, &client->lease.proofs, &exists, REQUEST_ONCE, touch_answered, NULL);
+    (void)!request_send(client, &client->lease.proofs, &exists, REQUEST_ONCE | REQUEST_URGENT,
+                        touch_answered, NULL);
 }
 
 static void lease_suspend(lk_client *client)
 {
     client->lease.suspended = true;
-    client_log(client, LK_LOG_WARNING, "no server has confirmed the session for %lld ms; %lld ms are left",
+    client_log(client, LK_LOG_WARNING,
+               "no server has confirmed the session for %lld ms; %lld ms are left",
                (long long)((client->now_ns - client->lease.proven_ns) / 1000000),
                (long long)(lease_remaining_ns(client) / 1000000));
     lease_tell(client, LEASE_SUSPENDED);
@@ -218,7 +232,8 @@ static void lease_fire(struct timer *timer)
     struct lease *lease = &client->lease;
 
     if (!list_is_empty(&lease->holds) && client->now_ns >= lease_end_ns(client)) {
-        client_log(client, LK_LOG_ERROR, "no server has confirmed the session in time: grants are lost");
+        client_log(client, LK_LOG_ERROR,
+                   "no server has confirmed the session in time: grants are lost");
         lease->suspended = false;
         lease_tell(client, LEASE_OVER);
     }

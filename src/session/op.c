@@ -1,4 +1,5 @@
-/* op.c - a public request: completed exactly once, by its end, its deadline, its caller or the closing client. */
+/* op.c - a public request: completed exactly once, by its end, its deadline, its caller or the
+ * closing client. */
 #include "session/engine.h"
 
 void op_end(struct op *op, int status)
@@ -16,7 +17,8 @@ static void op_forget(struct callback *callback)
     (void)callback; /* callbacks of operations have no owner: nobody can take them out */
 }
 
-void op_begin(lk_client *client, struct op *op, int64_t deadline_ns, int (*withdraw)(struct op *op, int status),
+void op_begin(lk_client *client, struct op *op, int64_t deadline_ns,
+              int (*withdraw)(struct op *op, int status),
               void (*deliver)(struct callback *callback))
 {
     *op = (struct op){
@@ -52,7 +54,11 @@ int op_wait(struct op *op)
     while (!op->done)
         condition_wait(client, &op->wake, LK_FOREVER);
     pthread_cond_destroy(&op->wake);
-    return op->status;
+    int status = op->status;
+    /* As on entering: what is due comes before what this thread will do with the answer. */
+    if (!client->closing)
+        timers_run(client);
+    return status;
 }
 
 void ops_close(lk_client *client)
@@ -65,8 +71,7 @@ void lk_cancel(lk_client *client, lk_op name)
 {
     if (!client || client_enter(client) != LK_OK)
         return;
-    list_for_each_safe(node, &client->ops)
-    {
+    list_for_each_safe (node, &client->ops) {
         struct op *op = container_of(node, struct op, node);
         if (op->id == name.id) {
             op_end(op, LK_E_CANCELLED);

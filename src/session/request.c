@@ -1,9 +1,10 @@
 /* request.c - one request to ZooKeeper, answered exactly once.
  *
- * A request is copied whole, waits in the outbox until there is a connection and room, is handed to the keeper, and
- * lives until the keeper's reply, also when its owner has dropped it. The keeper never resends. What does is here:
- * a request that changes nothing (REQUEST_RETRY) goes back to the outbox when its reply is lost; all others are
- * answered KEEPER_UNKNOWN, since only their owner knows how to find out what became of them. */
+ * A request is copied whole, waits in the outbox until there is a connection and room, is handed to
+ * the keeper, and lives until the keeper's reply, also when its owner has dropped it. The keeper
+ * never resends. What does is here: a request that changes nothing (REQUEST_RETRY) goes back to the
+ * outbox when its reply is lost; all others are answered KEEPER_UNKNOWN, since only their owner
+ * knows how to find out what became of them. */
 #include "session/engine.h"
 
 #include <stdlib.h>
@@ -15,8 +16,8 @@
 enum { REQUEST_SIZE_MAX = 1000 * 1000, REQUEST_OVERHEAD = 128 };
 
 struct request {
-    struct list node;    /* in the outbox, or unlinked while in flight */
-    struct list member;  /* of its owner's group; unlinked: dropped */
+    struct list node;   /* in the outbox, or unlinked while in flight */
+    struct list member; /* of its owner's group; unlinked: dropped */
     unsigned flags;
     int64_t sent_ns;
     struct proof proof; /* REQUEST_PROOF */
@@ -51,7 +52,8 @@ static char *request_copy_text(struct keeper_request *body, char *at)
 static struct request *request_copy(const struct keeper_request *body, size_t text_size)
 {
     size_t count = body->operation_count;
-    struct request *request = calloc(1, sizeof *request + count * sizeof request->operations[0] + text_size);
+    struct request *request = calloc(1, sizeof *request + count * sizeof request->operations[0]
+                                            + text_size);
 
     if (!request)
         return NULL;
@@ -96,7 +98,10 @@ int request_send(lk_client *client, struct request_group *group, const struct ke
     request->context = context;
     if (group)
         list_append(&group->requests, &request->member);
-    list_append(&client->outbox, &request->node);
+    if (flags & REQUEST_URGENT)
+        list_prepend(&client->outbox, &request->node);
+    else
+        list_append(&client->outbox, &request->node);
     requests_pump(client);
     return LK_OK;
 }
@@ -120,14 +125,11 @@ static void resend_fire(struct timer *timer)
 
 static void refusal_fire(struct timer *timer)
 {
-    static const struct keeper_reply refused = { .rc = KEEPER_REFUSED };
-    lk_client *client = container_of(timer, lk_client, refusal);
-
-    for (struct list *node; (node = list_take(&client->refused)) != NULL;)
-        request_finish(container_of(node, struct request, node), &refused);
+    requests_answer(&container_of(timer, lk_client, refusal)->refused, KEEPER_REFUSED);
 }
 
-/* The keeper could not take it: out of memory, or its session has ended and we are about to hear so. */
+/* The keeper could not take it: out of memory, or its session has ended and we are about to hear
+ * so. */
 static void requests_pause(lk_client *client)
 {
     timer_set(client, &client->resend, client->now_ns + 10 * MS, resend_fire);
@@ -135,7 +137,8 @@ static void requests_pause(lk_client *client)
 
 void requests_pump(lk_client *client)
 {
-    while (client->connected && !client->resend.link && client->in_flight < REQUESTS_IN_FLIGHT_MAX) {
+    while (client->connected && !client->resend.link
+           && client->session->in_flight < REQUESTS_IN_FLIGHT_MAX) {
         struct list *node = list_take(&client->outbox);
         if (!node)
             return;
@@ -150,12 +153,13 @@ void requests_pump(lk_client *client)
             return;
         }
         if (status != LK_OK) {
-            /* For good. Its owner may be the one who sends just now, so it is told a moment later. */
+            /* For good. Its owner may be the one who sends just now, so it is told a moment later.
+             */
             list_append(&client->refused, &request->node);
             timer_set(client, &client->refusal, client->now_ns, refusal_fire);
             continue;
         }
-        client->in_flight++;
+        client->session->in_flight++;
         lease_sent(client, request->sent_ns, (request->flags & REQUEST_PROOF) != 0);
     }
 }
@@ -163,10 +167,13 @@ void requests_pump(lk_client *client)
 /* After repeated losses the clients of a server that comes back do not all speak at once. */
 static void requests_back_off(lk_client *client)
 {
-    int64_t most_ns = client->losses < 2 ? 0 : client->losses > 20 ? 1000 * MS : (int64_t)client->losses * 50 * MS;
+    int64_t most_ns = client->losses < 2    ? 0
+                      : client->losses > 20 ? 1000 * MS
+                                            : (int64_t)client->losses * 50 * MS;
 
     if (most_ns > 0)
-        timer_set(client, &client->resend, client->now_ns + (int64_t)(client_random(client) % (uint64_t)most_ns),
+        timer_set(client, &client->resend,
+                  client->now_ns + (int64_t)(client_random(client) % (uint64_t)most_ns),
                   resend_fire);
 }
 
@@ -179,7 +186,8 @@ void requests_session_lost(lk_client *client)
 
 static bool reply_is_lost(int rc)
 {
-    return rc == KEEPER_UNKNOWN || rc == KEEPER_EXPIRED || rc == KEEPER_AUTH_FAILED || rc == KEEPER_CLOSED;
+    return rc == KEEPER_UNKNOWN || rc == KEEPER_EXPIRED || rc == KEEPER_AUTH_FAILED
+           || rc == KEEPER_CLOSED;
 }
 
 static bool reply_was_made_by_server(int rc)
@@ -193,15 +201,17 @@ void requests_reply(struct session *session, void *context, const struct keeper_
     struct request *request = context;
     struct keeper_reply answer = *reply;
 
-    client->in_flight--;
+    session->in_flight--;
     if (reply_was_made_by_server(answer.rc) && session == client->session) {
         client->losses = 0;
-        if (request->flags & REQUEST_PROOF)
+        /* What the server refused for a reason of its own (too busy, say) may never have come to
+         * the leader. */
+        if ((request->flags & REQUEST_PROOF) && answer.rc != KEEPER_REFUSED)
             lease_proven(client, &request->proof);
         lease_heard(client, request->sent_ns);
     }
-    if (reply_is_lost(answer.rc) && (request->flags & REQUEST_RETRY) && !client->closing && !client->auth_failed
-        && list_is_linked(&request->member)) {
+    if (reply_is_lost(answer.rc) && (request->flags & REQUEST_RETRY) && !client->closing
+        && !client->auth_failed && list_is_linked(&request->member)) {
         list_append(&client->outbox, &request->node);
         requests_pump(client); /* the next session may be connected already */
         return;
@@ -213,12 +223,26 @@ void requests_reply(struct session *session, void *context, const struct keeper_
     requests_pump(client);
 }
 
-void requests_fail(lk_client *client, int rc)
+void requests_answer(struct list *requests, int rc)
 {
     const struct keeper_reply reply = { .rc = rc };
 
-    for (struct list *node; (node = list_take(&client->outbox)) != NULL;)
+    for (struct list *node; (node = list_take(requests)) != NULL;)
         request_finish(container_of(node, struct request, node), &reply);
-    for (struct list *node; (node = list_take(&client->refused)) != NULL;)
-        request_finish(container_of(node, struct request, node), &reply);
+}
+
+void requests_take_unsent(lk_client *client, struct list *out_once)
+{
+    list_for_each_safe (node, &client->outbox) {
+        if (container_of(node, struct request, node)->flags & REQUEST_RETRY)
+            continue;
+        list_remove(node);
+        list_append(out_once, node);
+    }
+}
+
+void requests_fail(lk_client *client, int rc)
+{
+    requests_answer(&client->outbox, rc);
+    requests_answer(&client->refused, rc);
 }

@@ -1,8 +1,9 @@
-/* ticker.c - the threads of a client: one that lets time pass, and one that runs callbacks if that is asked for.
+/* ticker.c - the threads of a client: one that lets time pass, and one that runs callbacks if that
+ * is asked for.
  *
- * The ticker sleeps on a timerfd of CLOCK_BOOTTIME: after a suspend of the machine it wakes at once, with the leases
- * long over. It does nothing else, so that nothing can make it late: names are looked up and sessions closed, which
- * may take seconds, on the keeper's own thread. */
+ * The ticker sleeps on a timerfd of CLOCK_BOOTTIME: after a suspend of the machine it wakes at
+ * once, with the leases long over. It does nothing else, so that nothing can make it late: names
+ * are looked up and sessions closed, which may take seconds, on the keeper's own thread. */
 #include "session/engine.h"
 
 #include <errno.h>
@@ -15,13 +16,15 @@ void ticker_arm(lk_client *client)
 {
     int64_t next_ns = client->timers ? client->timers->at_ns : INT64_MAX;
 
-    /* Later than what is armed: it wakes for nothing once, which is cheaper than to arm at each request. */
+    /* Later than what is armed: it wakes for nothing once, which is cheaper than to arm at each
+     * request. */
     if (client->ticker_fd < 0 || next_ns >= client->armed_ns)
         return;
     client->armed_ns = next_ns;
     if (next_ns < 1)
         next_ns = 1;
-    struct itimerspec at = { .it_value = { .tv_sec = next_ns / 1000000000, .tv_nsec = next_ns % 1000000000 } };
+    struct itimerspec at = { .it_value = { .tv_sec = next_ns / 1000000000,
+                                           .tv_nsec = next_ns % 1000000000 } };
     timerfd_settime(client->ticker_fd, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
@@ -50,8 +53,9 @@ static void *caller_main(void *arg)
     bool done = false;
 
     while (!done) {
+        if (callbacks_run(client, LK_FOREVER) == LK_E_FORKED)
+            return NULL;
         client_enter_closed(client);
-        callbacks_run(client, LK_FOREVER);
         done = client->closing && list_is_empty(&client->callbacks);
         client_leave(client);
     }

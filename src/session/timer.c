@@ -1,4 +1,5 @@
-/* timer.c - which timer is due next: a pairing heap (Fredman et al., 1986), intrusive, so that setting one can't fail.
+/* timer.c - which timer is due next: a pairing heap (Fredman et al., 1986), intrusive, so that
+ * setting one can't fail.
  *
  * A node's children form a list through `next`; `link` points at whatever points at the node. */
 #include "session/engine.h"
@@ -62,7 +63,8 @@ void timer_stop(lk_client *client, struct timer *timer)
     timer_link(&client->timers, timer_merge(client->timers, orphans));
 }
 
-void timer_set(lk_client *client, struct timer *timer, int64_t at_ns, void (*fire)(struct timer *timer))
+void timer_set(lk_client *client, struct timer *timer, int64_t at_ns,
+               void (*fire)(struct timer *timer))
 {
     timer_stop(client, timer);
     timer->at_ns = at_ns;

@@ -1,7 +1,8 @@
 /* watch.c - who waits for an event of which path.
  *
- * libzookeeper is given one watcher for everything, since it compares all of them at each session event; this table
- * finds the rest. To give up a watch is to leave the table: the server's own forgets itself when it fires. */
+ * libzookeeper is given one watcher for everything, since it compares all of them at each session
+ * event; this table finds the rest. To give up a watch is to leave the table: the server's own
+ * forgets itself when it fires. */
 #include "session/engine.h"
 
 #include <stdlib.h>
@@ -82,7 +83,8 @@ void watches_fire(lk_client *client, enum keeper_watch_event event, const char *
     for (struct list *node; (node = list_take(&at->watches)) != NULL;)
         list_append(&due, node);
     watch_path_drop_if_empty(client, at);
-    list_for_each(node, &due) container_of(node, struct watch, node)->at = NULL;
+    list_for_each (node, &due)
+        container_of(node, struct watch, node)->at = NULL;
     for (struct list *node; (node = list_take(&due)) != NULL;) {
         struct watch *watch = container_of(node, struct watch, node);
         watch->fire(watch, event);
@@ -93,7 +95,8 @@ void watches_forget_all(lk_client *client)
 {
     struct watch_path *at, *next;
 
-    HASH_ITER (hh, client->watches, at, next) {
+    HASH_ITER(hh, client->watches, at, next)
+    {
         for (struct list *node; (node = list_take(&at->watches)) != NULL;)
             container_of(node, struct watch, node)->at = NULL;
         watch_path_drop_if_empty(client, at);

@@ -1,12 +1,17 @@
-/* bench_lock.c - what a lock costs over what ZooKeeper itself costs, in one run on one server with the default fsync.
+/* bench_lock.c - what a lock costs over what ZooKeeper itself costs, in one run on one server with
+ * the default fsync.
  *
- * An uncontended cycle (acquire, release; blocking calls) against raw create and delete of an ephemeral sequential znode
- * with the same data, in alternating blocks, so that what slows the machine slows both. The raw client is ZooKeeper's
- * own with a handle of its own, twice: `awaited` asks asynchronously and waits on a condition, as anybody must who wants
- * to go on with the lock in hand; `chained` sends each next request from the completion of the last, without any thread
- * to wake. Told is the median of the ratios of neighbouring blocks, with their spread.
+ * An uncontended cycle (acquire, release; blocking calls) against raw create and delete of an
+ * ephemeral sequential znode with the same data, in alternating blocks, so that what slows the
+ * machine slows both. The raw client is ZooKeeper's own with a handle of its own, twice: `awaited`
+ * asks asynchronously and waits on a condition, as anybody must who wants to go on with the lock in
+ * hand; `chained` sends each next request from the completion of the last, without any thread to
+ * wake. Told is the median of the ratios of neighbouring blocks, with their spread. On a machine
+ * that has other work too, whole blocks differ more by that than by anything here; so then the two
+ * take turns cycle by cycle, and the quartiles of single cycles are told.
  *
- * Then hand-over: N handles wait, each releases as soon as it is granted. It prints; it judges nothing. */
+ * Then hand-over: N handles wait, each releases as soon as it is granted. It prints; it judges
+ * nothing. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -20,12 +25,12 @@
 
 enum { BLOCKS = 9, CLIENTS = 4 };
 
-#define MUST(condition)                                                                                                \
-    do                                                                                                                 \
-        if (!(condition)) {                                                                                            \
-            fprintf(stderr, "bench_lock: %s is not so\n", #condition);                                                 \
-            exit(1);                                                                                                   \
-        }                                                                                                              \
+#define MUST(condition)                                                                            \
+    do                                                                                             \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "bench_lock: %s is not so\n", #condition);                             \
+            exit(1);                                                                               \
+        }                                                                                          \
     while (0)
 
 /* ---- raw ---- */
@@ -73,7 +78,8 @@ static void raw_log(const char *line)
 
 static void raw_open(const char *servers)
 {
-    raw.handle = zookeeper_init2(servers, raw_event, 30000, NULL, NULL, ZOO_NO_LOG_CLIENTENV, raw_log);
+    raw.handle = zookeeper_init2(servers, raw_event, 30000, NULL, NULL, ZOO_NO_LOG_CLIENTENV,
+                                 raw_log);
     MUST(raw.handle);
     /* Or it asks the resolver at every turn of its loop: not what is to be measured. */
     zoo_set_servers_resolution_delay(raw.handle, -1);
@@ -200,9 +206,33 @@ static void compare(long cycles)
     printf("  raw create + delete, chained  %7.1f us\n", median(chained));
     printf("  lock, acquire + release       %7.1f us\n", median(locks));
     double middle = median(to_awaited);
-    printf("  lock / awaited                %7.3f  (%.3f to %.3f)\n", middle, to_awaited[0], to_awaited[BLOCKS - 1]);
+    printf("  lock / awaited                %7.3f  (%.3f to %.3f)\n", middle, to_awaited[0],
+           to_awaited[BLOCKS - 1]);
     middle = median(to_chained);
-    printf("  lock / chained                %7.3f  (%.3f to %.3f)\n", middle, to_chained[0], to_chained[BLOCKS - 1]);
+    printf("  lock / chained                %7.3f  (%.3f to %.3f)\n", middle, to_chained[0],
+           to_chained[BLOCKS - 1]);
+}
+
+static void take_turns(long cycles)
+{
+    double *raws = calloc((size_t)cycles, sizeof *raws),
+           *locks = calloc((size_t)cycles, sizeof *locks);
+
+    MUST(raws && locks);
+    for (long i = 0; i < cycles; i++) {
+        raws[i] = block_us(raw_awaited, 1);
+        locks[i] = block_us(lock_cycles, 1);
+    }
+    qsort(raws, (size_t)cycles, sizeof *raws, by_size);
+    qsort(locks, (size_t)cycles, sizeof *locks, by_size);
+    printf("cycle by cycle, %ld of each\n", cycles);
+    for (long quarter = 1; quarter <= 3; quarter++) {
+        long at = cycles * quarter / 4;
+        printf("  %ld %%  raw, awaited %7.1f us, lock %7.1f us: %.3f\n", quarter * 25, raws[at],
+               locks[at], locks[at] / raws[at]);
+    }
+    free(raws);
+    free(locks);
 }
 
 /* ---- hand-over ---- */
@@ -276,7 +306,8 @@ static void hand_over(lk_client **clients, size_t waiters)
     int64_t over_ns = lk_now_ns();
     await_count(&line.released, waiters);
     printf("  %5zu waiters  %7.1f us a hand-over  (joined in %.1f ms)\n", waiters,
-           (double)(over_ns - joined_ns) / 1e3 / (double)waiters, (double)(joined_ns - began_ns) / 1e6);
+           (double)(over_ns - joined_ns) / 1e3 / (double)waiters,
+           (double)(joined_ns - began_ns) / 1e6);
     for (size_t i = 0; i < waiters; i++)
         lk_lock_free(locks[i]);
     lk_lock_free(first);
@@ -299,7 +330,8 @@ static zkbox *start_server(void)
         fprintf(stderr, "bench_lock: %s\n", error);
         exit(1);
     }
-    printf("one server: tick %d ms, heap %d MB, fsync, full JIT\n", options.tick_ms, options.heap_mb);
+    printf("one server: tick %d ms, heap %d MB, fsync, full JIT\n", options.tick_ms,
+           options.heap_mb);
     return box;
 }
 
@@ -315,6 +347,7 @@ int main(int argc, char **argv)
         clients[i] = open_client(zkbox_servers(box));
     MUST(lk_lock_new(&cycled, clients[0], "/cycled", NULL) == LK_OK);
     compare(cycles);
+    take_turns(4 * cycles);
     lk_lock_free(cycled);
     printf("hand-over, %d clients\n", CLIENTS);
     for (size_t waiters = 10; waiters <= most; waiters *= 10)

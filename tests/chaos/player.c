@@ -1,11 +1,11 @@
 /* player.c - see player.h.
  *
- *   turns FILE    until told "stop", or as many times as "NUMBER FILE" says: acquire, read the number in FILE, write it
- *                 one larger, tell "NUMBER FENCE ZNODE", release. Nothing but the lock guards FILE
- *   hold          acquire, tell "held FENCE"; told "touch": touch a control session whose timeout is two ticks longer,
- *                 tell "touched"
- *   watch         acquire, tell "held FENCE"; then look at the remaining time without a pause, and after a gap of more
- *                 than the lease tell "woke REMAINING_NS STATE"; at the loss tell "lost" */
+ *   turns FILE    until told "stop", or as many times as "NUMBER FILE" says: acquire, read the
+ * number in FILE, write it one larger, tell "NUMBER FENCE ZNODE", release. Nothing but the lock
+ * guards FILE hold          acquire, tell "held FENCE"; told "touch": touch a control session whose
+ * timeout is two ticks longer, tell "touched" watch         acquire, tell "held FENCE"; then look
+ * at the remaining time without a pause, and after a gap of more than the lease tell "woke
+ * REMAINING_NS STATE"; at the loss tell "lost" */
 #include "player.h"
 
 #include <fcntl.h>
@@ -90,8 +90,9 @@ int player_end(struct player *player)
 
 /* ---- the player's side ---- */
 
-/* libzookeeper drops, and leaks, what it has queued for its completion thread when a handle is closed in the wrong
- * moment (ZOOKEEPER-3868): here, a new session that is just being opened. LeakSanitizer looks for this by its name. */
+/* libzookeeper drops, and leaks, what it has queued for its completion thread when a handle is
+ * closed in the wrong moment (ZOOKEEPER-3868): here, a new session that is just being opened.
+ * LeakSanitizer looks for this by its name. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
@@ -105,12 +106,12 @@ struct game {
     lk_lock *lock;
 };
 
-#define MUST(condition)                                                                                                \
-    do                                                                                                                 \
-        if (!(condition)) {                                                                                            \
-            fprintf(stderr, "player: %s is not so\n", #condition);                                                     \
-            _exit(1);                                                                                                  \
-        }                                                                                                              \
+#define MUST(condition)                                                                            \
+    do                                                                                             \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "player: %s is not so\n", #condition);                                 \
+            _exit(1);                                                                              \
+        }                                                                                          \
     while (0)
 
 static long count_up(const char *path)
@@ -167,11 +168,12 @@ static int play_hold(struct game *game)
 {
     char line[100];
     int timeout_ms = (int)strtol(game->argument, NULL, 10);
-    zhandle_t *control = zookeeper_init2(game->servers, raw_event, timeout_ms, NULL, NULL, ZOO_NO_LOG_CLIENTENV,
-                                         raw_log);
+    zhandle_t *control = zookeeper_init2(game->servers, raw_event, timeout_ms, NULL, NULL,
+                                         ZOO_NO_LOG_CLIENTENV, raw_log);
 
     MUST(control);
-    MUST(zoo_create(control, strchr(game->argument, '/'), NULL, -1, &ZOO_OPEN_ACL_UNSAFE, ZOO_EPHEMERAL, NULL, 0)
+    MUST(zoo_create(control, strchr(game->argument, '/'), NULL, -1, &ZOO_OPEN_ACL_UNSAFE,
+                    ZOO_EPHEMERAL, NULL, 0)
          == ZOK);
     tell_held(game);
     while (fgets(line, sizeof line, stdin)) {
@@ -192,7 +194,8 @@ static int play_watch(struct game *game)
         int64_t answered_ns = lk_now_ns(), lease_ns = game->timeout_ms / 2 * 1000000;
         /* Stopped inside the call: what it answered may be from before, and the next call tells. */
         if (asked_ns - before_ns > lease_ns) {
-            printf("woke %" PRId64 " %s\n", left_ns, lk_grant_state_name(lk_lock_state(game->lock)));
+            printf("woke %" PRId64 " %s\n", left_ns,
+                   lk_grant_state_name(lk_lock_state(game->lock)));
             fflush(stdout);
         }
         before_ns = answered_ns - asked_ns > lease_ns ? asked_ns : answered_ns;
@@ -206,7 +209,9 @@ static int play_watch(struct game *game)
 static int play(char **argv)
 {
     lk_client_options options = LK_CLIENT_OPTIONS_INIT;
-    struct game game = { .servers = argv[2], .argument = argv[5], .timeout_ms = strtol(argv[4], NULL, 10) };
+    struct game game = { .servers = argv[2],
+                         .argument = argv[5],
+                         .timeout_ms = strtol(argv[4], NULL, 10) };
 
     options.servers = argv[2];
     options.root = argv[3];

@@ -1,5 +1,6 @@
-/* test_lock_processes.c - one lock and many processes: a file that nothing else guards, the order of turns, and what
- * SIGKILL and SIGSTOP do to a holder. Judged by what the server did and when, never by how long it took. */
+/* test_lock_processes.c - one lock and many processes: a file that nothing else guards, the order
+ * of turns, and what SIGKILL and SIGSTOP do to a holder. Judged by what the server did and when,
+ * never by how long it took. */
 #include "player.h"
 
 #include <inttypes.h>
@@ -26,7 +27,8 @@ static struct turn parse_turn(const char *line)
 {
     struct turn turn;
 
-    assert_int_equal(sscanf(line, "%ld %" SCNu64 " lk-lock-%u", &turn.count, &turn.fence, &turn.number), 3);
+    assert_int_equal(
+        sscanf(line, "%ld %" SCNu64 " lk-lock-%u", &turn.count, &turn.fence, &turn.number), 3);
     return turn;
 }
 
@@ -87,7 +89,8 @@ static void processes_that_are_killed_break_no_order(void)
         player_signal(victim, SIGKILL);
         for (const char *line; (line = player_hear(victim, true)) != NULL;) {
             struct turn turn;
-            if (sscanf(line, "%ld %" SCNu64 " lk-lock-%u", &turn.count, &turn.fence, &turn.number) == 3
+            if (sscanf(line, "%ld %" SCNu64 " lk-lock-%u", &turn.count, &turn.fence, &turn.number)
+                    == 3
                 && turn.fence > last.fence)
                 last = turn;
         }
@@ -104,8 +107,8 @@ static void processes_that_are_killed_break_no_order(void)
     }
 }
 
-/* The control session has a timeout two ticks longer, and died in the same moment: while the server still keeps it, no
- * more than the session timeout and two ticks have passed. */
+/* The control session has a timeout two ticks longer, and died in the same moment: while the server
+ * still keeps it, no more than the session timeout and two ticks have passed. */
 static void a_killed_holder_is_followed_within_its_timeout_and_two_ticks(void)
 {
     enum { TIMEOUT_MS = 6 * TICK };
@@ -151,7 +154,8 @@ static void a_holder_that_was_stopped_never_believes_to_hold_when_it_wakes(void)
         assert_true(after.zxid > fence);
         player_signal(&player, SIGCONT);
         const char *line = player_hear(&player, false);
-        if (strcmp(line, "lost") != 0) { /* else it was stopped inside the call, and the answer was 0 */
+        if (strcmp(line, "lost")
+            != 0) { /* else it was stopped inside the call, and the answer was 0 */
             assert_string_equal(line, "woke 0 lost");
             assert_string_equal(player_hear(&player, false), "lost");
         }

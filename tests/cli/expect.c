@@ -1,4 +1,5 @@
-/* expect.c - see expect.h. A run that answered otherwise is told whole: words, code, both streams. */
+/* expect.c - see expect.h. A run that answered otherwise is told whole: words, code, both streams.
+ */
 #include "expect.h"
 
 #include <stdio.h>
@@ -69,7 +70,8 @@ void expect_line_refused(int code, const char *words, const char *line)
     char *copy = strdup(line), *rest = NULL;
     size_t count = 0;
 
-    for (char *word = strtok_r(copy, " ", &rest); word && count < WORDS_MAX; word = strtok_r(NULL, " ", &rest))
+    for (char *word = strtok_r(copy, " ", &rest); word && count < WORDS_MAX;
+         word = strtok_r(NULL, " ", &rest))
         args[count++] = word;
     expect_refuses(code, words, args);
     free(copy);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -124,16 +125,21 @@ static void give_files(const struct tool *tool, const char *out_to)
         close(1);
 }
 
-_Noreturn static void become(const struct tool *tool, const struct setting *setting, const char *terminal,
-                             const char *const *args)
+_Noreturn static void become(const struct tool *tool, const struct setting *setting,
+                             const char *terminal, const char *const *args, pid_t program)
 {
     const char *argv[ARGS_MAX] = { setting->program != NULL ? setting->program : tool_path };
     sigset_t none;
+    /* A program that is killed, by its time limit say, does not come to kill_tools(). */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != program)
+        _exit(99);
     for (size_t i = 0; args[i] != NULL && i < ARGS_MAX - 2; i++)
         argv[i + 1] = args[i];
     setenv("LATCHKEY_SERVERS", setting->servers != NULL ? setting->servers : harness_servers(), 1);
     setenv("LATCHKEY", tool_path, 1);
-    for (const char *const *variable = setting->variables; variable != NULL && *variable != NULL; variable++)
+    for (const char *const *variable = setting->variables; variable != NULL && *variable != NULL;
+         variable++)
         putenv((char *)*variable);
 
     sigemptyset(&none);
@@ -164,9 +170,10 @@ struct tool *tool_start_in(const struct setting *setting, const char *const *arg
         ptsname_r(tool->terminal, terminal, sizeof(terminal));
     }
     fflush(NULL);
+    pid_t program = getpid();
     tool->pid = fork();
     if (tool->pid == 0)
-        become(tool, setting, terminal, args);
+        become(tool, setting, terminal, args, program);
     assert_int_not_equal(tool->pid, -1);
     list_tool(NULL, tool);
     return tool;
@@ -242,7 +249,8 @@ struct tool *tool_run(int code, const char *const *args)
     struct tool *tool = tool_start(args);
     tool_wait(tool);
     if (tool->code != code)
-        print_error("%s: exit code %d, expected %d; stderr: %s\n", args[0], tool->code, code, tool_err(tool));
+        print_error("%s: exit code %d, expected %d; stderr: %s\n", args[0], tool->code, code,
+                    tool_err(tool));
     assert_int_equal(tool->code, code);
     return tool;
 }
@@ -368,7 +376,8 @@ static bool is_guardian(pid_t pid)
     char name[64], text[32] = "";
     snprintf(name, sizeof(name), "/proc/%d/comm", (int)pid);
     FILE *file = fopen(name, "re");
-    bool same = file != NULL && fgets(text, sizeof(text), file) != NULL && strcmp(text, "lk-guardian\n") == 0;
+    bool same = file != NULL && fgets(text, sizeof(text), file) != NULL
+                && strcmp(text, "lk-guardian\n") == 0;
     if (file != NULL)
         fclose(file);
     return same;
@@ -380,7 +389,8 @@ static bool has_guardian(void *arg)
     struct child *child = arg;
     char name[64];
     int pid;
-    snprintf(name, sizeof(name), "/proc/%d/task/%d/children", (int)child->parent, (int)child->parent);
+    snprintf(name, sizeof(name), "/proc/%d/task/%d/children", (int)child->parent,
+             (int)child->parent);
     FILE *file = fopen(name, "re");
     child->pid = 0;
     while (child->pid == 0 && file != NULL && fscanf(file, "%d", &pid) == 1)

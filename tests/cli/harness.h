@@ -1,8 +1,8 @@
-/* harness.h - runs the tool as a user would: its own process, its output caught, its descriptors exactly those named
- * here, on a terminal if wished. One private server for all tests of a program.
+/* harness.h - runs the tool as a user would: its own process, its output caught, its descriptors
+ * exactly those named here, on a terminal if wished. One private server for all tests of a program.
  *
- * Nothing sleeps for a guessed time: what is to happen is waited for, and a test that waits in vain for a minute fails
- * with what was seen instead. */
+ * Nothing sleeps for a guessed time: what is to happen is waited for, and a test that waits in vain
+ * for a minute fails with what was seen instead. */
 #ifndef TESTS_CLI_HARNESS_H
 #define TESTS_CLI_HARNESS_H
 
@@ -20,7 +20,8 @@
 /* The arguments of one command line. */
 #define ARGS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
-/* Starts the server. The tool's path is argv[1] of the test program. 0, as cmocka's group setup wants it. */
+/* Starts the server. The tool's path is argv[1] of the test program. 0, as cmocka's group setup
+ * wants it. */
 int harness_start(void **state);
 int harness_stop(void **state);
 void harness_tool_path(int argc, char **argv);
@@ -52,9 +53,9 @@ struct tool {
 struct setting {
     const char *servers;          /* NULL: the harness' */
     const char *const *variables; /* "NAME=value"; NULL: none */
-    bool on_terminal;             /* standard descriptors are a new terminal's, of a session of its own */
-    const char *program;          /* NULL: the tool; else this, which finds the tool's path in $LATCHKEY */
-    const char *out_to;           /* a file for standard output; "": closed */
+    bool on_terminal;    /* standard descriptors are a new terminal's, of a session of its own */
+    const char *program; /* NULL: the tool; else this, which finds the tool's path in $LATCHKEY */
+    const char *out_to;  /* a file for standard output; "": closed */
 };
 
 struct tool *tool_start(const char *const *args);

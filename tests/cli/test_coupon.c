@@ -1,5 +1,5 @@
-/* test_coupon.c - every verb of `latchkey coupon` on a real server: what it prints, what it refuses, and that an id
- * does nothing twice, also when a reply is lost. */
+/* test_coupon.c - every verb of `latchkey coupon` on a real server: what it prints, what it
+ * refuses, and that an id does nothing twice, also when a reply is lost. */
 #include "expect.h"
 
 #include <stdio.h>
@@ -16,7 +16,8 @@ static const char *new_campaign(const char *word, const char *stock, const char 
 {
     const char *path = harness_path(word);
 
-    tool_free(tool_run(0, ARGS("coupon", "create", path, "--stock", stock, "--per-user", per_user)));
+    tool_free(
+        tool_run(0, ARGS("coupon", "create", path, "--stock", stock, "--per-user", per_user)));
     return path;
 }
 
@@ -59,11 +60,14 @@ static void create_twice_with_one_id_is_one_campaign(void **state)
     snprintf(line, sizeof(line), "created %s: 5 coupons, 2 per user\n", path);
     gives(0, line, "coupon", "create", path, "--stock", "5", "--per-user", "2", "--id", "birth");
     gives(0, line, "coupon", "create", path, "--stock", "5", "--per-user", "2", "--id", "birth");
-    refuses(1, "used before", "coupon", "create", path, "--stock", "6", "--per-user", "2", "--id", "birth");
+    refuses(1, "used before", "coupon", "create", path, "--stock", "6", "--per-user", "2", "--id",
+            "birth");
+    refuses(1, "used before", "coupon", "create", path, "--stock", "5", "--per-user", "2",
+            "--freeze-ttl", "0.0001", "--id", "birth");
     refuses(1, "exists", "coupon", "create", path, "--stock", "5");
     says(0, "available    5\n", "coupon", "show", path);
-    says(0, "\"phase\":\"open\",\"stocked\":5,\"available\":5,\"issued\":0,\"per_user\":2,", "coupon", "show", path,
-         "--json");
+    says(0, "\"phase\":\"open\",\"stocked\":5,\"available\":5,\"issued\":0,\"per_user\":2,",
+         "coupon", "show", path, "--json");
     refuses(1, "not found", "coupon", "show", "/nowhere-at-all");
 }
 
@@ -73,8 +77,8 @@ static void relative_times_stay_when_the_command_is_repeated(void **state)
 
     (void)state;
     for (int i = 0; i < 2; i++)
-        says(0, "created", "coupon", "create", path, "--stock", "1", "--opens", "+3600", "--closes", "+7200.5",
-             "--ends", "2999-01-01T00:00:00+02:00", "--id", "later");
+        says(0, "created", "coupon", "create", path, "--stock", "1", "--opens", "+3600", "--closes",
+             "+7200.5", "--ends", "2999-01-01T00:00:00+02:00", "--id", "later");
     refuses(1, "not open yet; come back at 2", "coupon", "claim", path, "ann");
     says(0, "is           not open yet\n", "coupon", "show", path);
     says(0, "ends         2998-12-31T22:00:00.000Z\n", "coupon", "show", path);
@@ -152,11 +156,14 @@ static void a_coupon_goes_from_claim_to_void(void **state)
 
     (void)state;
     claim(path, "ann", a);
-    gives(0, became(a, "frozen"), "coupon", "freeze", path, "ann", a, "--order", "o1", "--ttl", "600");
+    gives(0, became(a, "frozen"), "coupon", "freeze", path, "ann", a, "--order", "o1", "--ttl",
+          "600");
     refuses(1, "frozen for an order until 2", "coupon", "freeze", path, "ann", a, "--order", "o2");
     refuses(1, "frozen for an order until 2", "coupon", "redeem", path, "ann", a);
-    gives(0, became(a, "redeemed"), "coupon", "redeem", path, "ann", a, "--order", "o1", "--id", "spend");
-    gives(0, became(a, "redeemed"), "coupon", "redeem", path, "ann", a, "--order", "o1", "--id", "spend");
+    gives(0, became(a, "redeemed"), "coupon", "redeem", path, "ann", a, "--order", "o1", "--id",
+          "spend");
+    gives(0, became(a, "redeemed"), "coupon", "redeem", path, "ann", a, "--order", "o1", "--id",
+          "spend");
     refuses(1, "redeemed", "coupon", "redeem", path, "ann", a);
     refuses(1, "redeemed", "coupon", "void", path, "ann", a);
     gives(0, became(a, "claimed"), "coupon", "refund", path, "ann", a);
@@ -185,6 +192,11 @@ static void unfreeze_finds_its_order_itself(void **state)
     refuses(1, "unfrozen before", "coupon", "freeze", path, "ann", a, "--order", "o9");
     refuses(1, "not frozen", "coupon", "redeem", path, "ann", a, "--order", "o9");
     refuses(1, "no such coupon", "coupon", "unfreeze", path, "bob", a);
+    tool_free(tool_run(0, ARGS("coupon", "redeem", path, "ann", a)));
+    tool_free(tool_run(0, ARGS("coupon", "refund", path, "ann", a, "--id", "back")));
+    refuses(1, "not frozen", "coupon", "unfreeze", path, "ann", a, "--id", "back");
+    tool_free(tool_run(0, ARGS("coupon", "claim", path, "cay", "--id", "mine")));
+    refuses(1, "no such coupon", "coupon", "unfreeze", path, "cay", a, "--id", "mine");
 }
 
 /* ---- many at once ---- */
@@ -219,8 +231,8 @@ static void a_list_of_users_is_claimed_for_in_order_and_once(void **state)
     assert_null(strstr(text, "sold-out"));
     says(0, "available    0\n", "coupon", "show", path);
     says(0, "cay\t2\tclaimed 2\n", "coupon", "list", path);
-    says(0, "\"user\":\"eve\",\"coupons\":1,\"claimed\":1,\"frozen\":0,\"redeemed\":0,\"void\":0", "coupon", "list",
-         path, "--json");
+    says(0, "\"user\":\"eve\",\"coupons\":1,\"claimed\":1,\"frozen\":0,\"redeemed\":0,\"void\":0",
+         "coupon", "list", path, "--json");
     free(text);
     unlink(name);
 }
@@ -236,7 +248,8 @@ static void a_line_that_is_no_user_is_refused_alone(void **state)
     assert_non_null(strstr(text, "\n\\xff\tinvalid\t\n"));
     assert_non_null(strstr(text, "hal\tok\t"));
     free(text);
-    says(0, "\"status\":\"sold-out\",\"coupons\":[]", "coupon", "claim", path, "--from", name, "--json");
+    says(0, "\"status\":\"sold-out\",\"coupons\":[]", "coupon", "claim", path, "--from", name,
+         "--json");
     refuses(1, "not found", "coupon", "claim", "/nowhere-at-all", "--from", name);
     unlink(name);
     refuses(64, "No such file", "coupon", "claim", path, "--from", name);
@@ -264,8 +277,8 @@ static void a_thousand_lines_are_all_answered(void **state)
     unlink(name);
     assert_int_equal(ok, 600);
     assert_int_equal(refused, 400);
-    says(0, "\"clean\":true,\"stocked\":600,\"available\":0,\"issued\":600,\"claimed\":600,", "coupon", "audit", path,
-         "--json");
+    says(0, "\"clean\":true,\"stocked\":600,\"available\":0,\"issued\":600,\"claimed\":600,",
+         "coupon", "audit", path, "--json");
 }
 
 static void a_terminal_sees_progress_and_a_file_does_not(void **state)
@@ -375,7 +388,8 @@ static void a_claim_whose_reply_is_lost_is_one_claim(void **state)
     (void)state;
     zkbox_proxy *proxy = proxy_that_loses(0);
     const struct setting setting = { .servers = zkbox_proxy_address(proxy) };
-    struct tool *tool = tool_start_in(&setting, ARGS("coupon", "claim", path, "ann", "--id", "once"));
+    struct tool *tool = tool_start_in(&setting,
+                                      ARGS("coupon", "claim", path, "ann", "--id", "once"));
     assert_int_equal(zkbox_proxy_wait_lost(proxy, 30000), 0);
     assert_int_equal(tool_wait(tool), 0);
     gives(0, tool_out(tool), "coupon", "claim", path, "ann", "--id", "once");
@@ -393,7 +407,8 @@ static void an_unknown_claim_prints_the_id_that_settles_it(void **state)
     /* The delay keeps the tool from asking again before the link is cut for good. */
     zkbox_proxy *proxy = proxy_that_loses(100);
     const struct setting setting = { .servers = zkbox_proxy_address(proxy) };
-    struct tool *tool = tool_start_in(&setting, ARGS("--connect-timeout", "3", "coupon", "claim", path, "ann"));
+    struct tool *tool = tool_start_in(
+        &setting, ARGS("--connect-timeout", "3", "coupon", "claim", path, "ann"));
     assert_int_equal(zkbox_proxy_wait_lost(proxy, 30000), 0);
     zkbox_proxy_cut(proxy);
     assert_int_equal(tool_wait(tool), 75);
@@ -431,6 +446,7 @@ static void bad_usage_is_64_and_points_at_help(void **state)
         "coupon create /s --stock 1 --opens tomorrow",
         "coupon create /s --stock 1 --ends 2026-02-29T00:00:00Z",
         "coupon create /s --stock 1 --shards 65",
+        "coupon create /s --stock 1 --freeze-ttl 0",
         "coupon freeze /s ann 0-1",
         "coupon freeze /s ann 0-1 --order o --ttl 0",
         "coupon freeze /s ann 0-1 --order o --ttl nan",
@@ -458,8 +474,9 @@ static void bad_usage_is_64_and_points_at_help(void **state)
 
 static void every_verb_has_its_help(void **state)
 {
-    static const char *const verbs[] = { "create", "claim",  "freeze", "unfreeze", "redeem", "refund", "void",
-                                         "show",   "lookup", "list",   "audit",    "close",  "delete", "add-stock" };
+    static const char *const verbs[] = { "create", "claim", "freeze", "unfreeze", "redeem",
+                                         "refund", "void",  "show",   "lookup",   "list",
+                                         "audit",  "close", "delete", "add-stock" };
 
     (void)state;
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
@@ -495,7 +512,8 @@ static void without_a_server_every_verb_is_69(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         char line[128];
-        snprintf(line, sizeof(line), "--servers %s --connect-timeout 0.3 coupon %s", harness_no_server(), lines[i]);
+        snprintf(line, sizeof(line), "--servers %s --connect-timeout 0.3 coupon %s",
+                 harness_no_server(), lines[i]);
         expect_line_refused(69, "no server", line);
     }
 }

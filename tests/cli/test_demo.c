@@ -1,4 +1,5 @@
-/* test_demo.c - the flash sale: exactly the stock is sold, also when workers are killed on the way; the audit is clean. */
+/* test_demo.c - the flash sale: exactly the stock is sold, also when workers are killed on the way;
+ * the audit is clean. */
 #include "expect.h"
 
 #include <dirent.h>
@@ -24,13 +25,15 @@ static void the_sale_of_the_readme_with_a_worker_killed(void **state)
     (void)state;
     struct tool *tool = run_alone(ARGS("demo", "--kill"));
     const char *out = tool_out(tool);
-    assert_non_null(strstr(out, "claims               500   of 500 coupons, by 4 worker processes\n"));
+    assert_non_null(
+        strstr(out, "claims               500   of 500 coupons, by 4 worker processes\n"));
     assert_non_null(strstr(out, "refusals           1,500   sold out\n"));
     assert_non_null(strstr(out, "kills                  1   with SIGKILL; "));
     assert_true(number_after(out, "with SIGKILL; ") > 0);            /* claims asked again... */
     assert_true(number_after(out, "again with the same ids, ") > 0); /* ... and granted before */
     assert_non_null(strstr(out, "leader changes         1\n"));
-    assert_non_null(strstr(out, "answers             true   500 in the ledger as they were answered\n"));
+    assert_non_null(
+        strstr(out, "answers             true   500 in the ledger as they were answered\n"));
     assert_non_null(strstr(out, "audit              clean   500 issued, exactly 500 expected\n"));
     assert_null(strchr(out, '\033'));
 
@@ -59,9 +62,10 @@ static void more_stock_than_users_leaves_some(void **state)
 {
     (void)state;
     char *line = prints(0, "demo", "--users", "300", "--stock", "1000", "--workers", "3", "--json");
-    assert_non_null(strstr(line,
-                           "{\"users\":300,\"stock\":1000,\"workers\":3,\"claims\":300,\"refusals\":0,\"sold_out\":0,"
-                           "\"issued\":300,"));
+    assert_non_null(strstr(
+        line,
+        "{\"users\":300,\"stock\":1000,\"workers\":3,\"claims\":300,\"refusals\":0,\"sold_out\":0,"
+        "\"issued\":300,"));
     assert_non_null(strstr(line, "\"kills\":0,\"asked_again\":0,\"settled\":0,"));
     assert_non_null(strstr(line, "\"answers_true\":true,\"clean\":true,\"faults\":[]}"));
     free(line);
@@ -70,8 +74,8 @@ static void more_stock_than_users_leaves_some(void **state)
 static void several_kills_and_several_coupons_a_user(void **state)
 {
     (void)state;
-    struct tool *tool = tool_run(0, ARGS("-q", "--session-timeout", "1.5", "demo", "--users", "100", "--stock", "250",
-                                         "--per-user", "3", "--kills", "3"));
+    struct tool *tool = tool_run(0, ARGS("-q", "--session-timeout", "1.5", "demo", "--users", "100",
+                                         "--stock", "250", "--per-user", "3", "--kills", "3"));
     assert_non_null(strstr(tool_out(tool), "claims               250   "));
     assert_non_null(strstr(tool_out(tool), "refusals              50   "));
     assert_non_null(strstr(tool_out(tool), "kills                  3   "));
@@ -83,9 +87,10 @@ static void several_kills_and_several_coupons_a_user(void **state)
 static void the_smallest_sales(void **state)
 {
     (void)state;
-    says(0, "claims                 1   of 1 coupons", "demo", "--users", "1", "--stock", "1", "--workers", "1",
-         "--kill", "--session-timeout", "1.5");
-    says(0, "refusals               3   sold out", "demo", "--users", "3", "--stock", "0", "--workers", "2");
+    says(0, "claims                 1   of 1 coupons", "demo", "--users", "1", "--stock", "1",
+         "--workers", "1", "--kill", "--session-timeout", "1.5");
+    says(0, "refusals               3   sold out", "demo", "--users", "3", "--stock", "0",
+         "--workers", "2");
 }
 
 static void nothing_of_it_stays_on_named_servers(void **state)
@@ -125,7 +130,8 @@ static void killed_it_takes_workers_and_servers_along(void **state)
     pid_t children[16];
 
     (void)state;
-    struct tool *tool = tool_start_in(&setting, ARGS("demo", "--users", "1000000", "--stock", "1000000"));
+    struct tool *tool = tool_start_in(&setting,
+                                      ARGS("demo", "--users", "1000000", "--stock", "1000000"));
     tool_await_err(tool, "the sale opens");
     size_t count = children_of(tool->pid, children, 16);
     assert_int_equal(count, 5); /* four workers and the servers' guardian */

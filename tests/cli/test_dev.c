@@ -1,7 +1,8 @@
-/* test_dev.c - `latchkey dev`: servers as long as they are wanted, and nothing left of them on any way out.
+/* test_dev.c - `latchkey dev`: servers as long as they are wanted, and nothing left of them on any
+ * way out.
  *
- * All that dev makes goes to a folder of the test's own; what is left stands there. The folder of the servers goes last,
- * so when it is gone they are. */
+ * All that dev makes goes to a folder of the test's own; what is left stands there. The folder of
+ * the servers goes last, so when it is gone they are. */
 #include "expect.h"
 
 #include <dirent.h>
@@ -60,11 +61,14 @@ static struct tool *serve(const char *const *args)
 static void a_command_gets_the_servers_and_gives_its_code(void **state)
 {
     (void)state;
-    gives(7, "here\n", "dev", "--", "sh", "-c", "case $LATCHKEY_SERVERS in 127.0.0.1:*) echo here; exit 7;; esac");
+    gives(7, "here\n", "dev", "--", "sh", "-c",
+          "case $LATCHKEY_SERVERS in 127.0.0.1:*) echo here; exit 7;; esac");
     nothing_is_left(NULL);
-    says(0, "created /sale", "dev", "--", "sh", "-c", "\"$LATCHKEY\" coupon create /sale --stock 1");
+    says(0, "created /sale", "dev", "--", "sh", "-c",
+         "\"$LATCHKEY\" coupon create /sale --stock 1");
     nothing_is_left(NULL);
-    gives(0, "2\n", "dev", "--nodes", "3", "--", "sh", "-c", "echo \"$LATCHKEY_SERVERS\" | tr -cd , | wc -c");
+    gives(0, "2\n", "dev", "--nodes", "3", "--", "sh", "-c",
+          "echo \"$LATCHKEY_SERVERS\" | tr -cd , | wc -c");
     nothing_is_left(NULL);
 }
 
@@ -120,14 +124,17 @@ static void killed_it_leaves_nothing(void **state)
     tool_free(tool);
 }
 
-static void killed_it_takes_the_command_along(void **state)
+static void killed_it_takes_the_command_and_its_children_along(void **state)
 {
     (void)state;
-    struct tool *tool = tool_start(ARGS("dev", "--", "sh", "-c", "echo pid=$$; exec sleep 600"));
+    struct tool *tool = tool_start(
+        ARGS("dev", "--", "sh", "-c", "sleep 600 & echo child=$! pid=$$; wait"));
     tool_await_out(tool, "\n");
     pid_t command = (pid_t)number_after(tool_out(tool), "pid=");
+    pid_t child = (pid_t)number_after(tool_out(tool), "child=");
     kill(tool->pid, SIGKILL);
     await_gone(command);
+    await_gone(child);
     await(is_tidy, NULL, "the servers' end");
     tool_free(tool);
 }
@@ -163,7 +170,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(json_leaves_stdout_to_the_command),
         cmocka_unit_test(a_signal_ends_it_in_order),
         cmocka_unit_test(killed_it_leaves_nothing),
-        cmocka_unit_test(killed_it_takes_the_command_along),
+        cmocka_unit_test(killed_it_takes_the_command_and_its_children_along),
         cmocka_unit_test(a_port_that_is_taken_is_named),
         cmocka_unit_test(bad_usage_is_64),
     };

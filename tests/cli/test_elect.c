@@ -62,12 +62,21 @@ static void not_elected_in_time_is_124(void **state)
     assert_int_equal(end(leader, SIGTERM), 128 + SIGTERM);
 }
 
+static void no_time_at_all_is_usage_not_a_missing_server(void **state)
+{
+    (void)state;
+    struct tool *tool = tool_run(64, ARGS("elect", "-w", "0", harness_path("elect")));
+    tool_says(tool, "leaves no time");
+    tool_free(tool);
+    tool_free(tool_run(64, ARGS("elect", "-w", "0", harness_path("elect"), "--", "true")));
+}
+
 static void a_command_runs_while_leading(void **state)
 {
     const char *path = harness_path("elect");
     (void)state;
-    struct tool *tool = tool_run(
-        5, ARGS("elect", "--status-fd=9", path, "--", "sh", "-c", "echo $LATCHKEY_LOCK_PATH; exit 5"));
+    struct tool *tool = tool_run(5, ARGS("elect", "--status-fd=9", path, "--", "sh", "-c",
+                                         "echo $LATCHKEY_LOCK_PATH; exit 5"));
     assert_memory_equal(tool_out(tool), path, strlen(path));
     assert_string_equal(tool_status(tool), "done\n");
     tool_free(tool);
@@ -95,8 +104,8 @@ static void again_stands_again_after_a_loss(void **state)
     const char *path = harness_path("elect");
     char fence[32];
     (void)state;
-    struct tool *tool = tool_start(
-        ARGS("elect", "--again", path, "--", "sh", "-c", "echo fence=$LATCHKEY_FENCE.; exec sleep 600"));
+    struct tool *tool = tool_start(ARGS("elect", "--again", path, "--", "sh", "-c",
+                                        "echo fence=$LATCHKEY_FENCE.; exec sleep 600"));
     tool_await_out(tool, ".");
     int64_t first = number_after(tool_out(tool), "fence=");
     snprintf(fence, sizeof(fence), "%lld", (long long)first);
@@ -173,6 +182,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_candidate_tells_each_change_until_a_signal),
         cmocka_unit_test(a_candidate_that_was_broken_says_so_and_stands_again),
         cmocka_unit_test(not_elected_in_time_is_124),
+        cmocka_unit_test(no_time_at_all_is_usage_not_a_missing_server),
         cmocka_unit_test(a_command_runs_while_leading),
         cmocka_unit_test(again_leads_again_until_a_signal),
         cmocka_unit_test(again_stands_again_after_a_loss),

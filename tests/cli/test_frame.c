@@ -1,4 +1,5 @@
-/* test_frame.c - what all verbs have in common: options, refusals in one line, exit codes without a server. */
+/* test_frame.c - what all verbs have in common: options, refusals in one line, exit codes without a
+ * server. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +39,8 @@ static void no_server_is_69_for_every_verb(void **state)
 static void a_short_wait_ends_with_69_when_no_server_was_reached(void **state)
 {
     (void)state;
-    refused_with(69, "no server", ARGS("-s", harness_no_server(), "lock", "-w", "0.2", "/p", "--", "true"));
+    refused_with(69, "no server",
+                 ARGS("-s", harness_no_server(), "lock", "-w", "0.2", "/p", "--", "true"));
 }
 
 static void usage_is_64(void **state)
@@ -63,8 +65,10 @@ static void usage_is_64(void **state)
     refused_with(64, "-w: 'inf' is not", ARGS("lock", "-winf", "/p", "--", "true"));
     refused_with(64, "-E: '256' is not", ARGS("lock", "-E", "256", "/p", "--", "true"));
     refused_with(64, "--permits: '0' is not", ARGS("lock", "--permits=0", "/p", "--", "true"));
-    refused_with(64, "--on-lost: 'STOP' is none", ARGS("lock", "--on-lost=STOP", "/p", "--", "true"));
-    refused_with(64, "descriptor 77 is not open", ARGS("lock", "--status-fd", "77", "/p", "--", "true"));
+    refused_with(64, "--on-lost: 'STOP' is none",
+                 ARGS("lock", "--on-lost=STOP", "/p", "--", "true"));
+    refused_with(64, "descriptor 77 is not open",
+                 ARGS("lock", "--status-fd", "77", "/p", "--", "true"));
     refused_with(64, "-w needs a value", ARGS("lock", "/p", "-w", "--", "true"));
     refused_with(64, "--fence is missing", ARGS("break", "/p"));
     refused_with(64, "SCHEME:FILE", ARGS("--auth", "secret", "status", "/p"));
@@ -74,7 +78,8 @@ static void what_is_not_available_yet_is_refused_with_125(void **state)
 {
     (void)state;
     refused_with(125, "shared locks are not available", ARGS("lock", "-s", "/p", "--", "true"));
-    refused_with(125, "semaphores are not available", ARGS("lock", "--permits", "2", "/p", "--", "true"));
+    refused_with(125, "semaphores are not available",
+                 ARGS("lock", "--permits", "2", "/p", "--", "true"));
 
     struct tool *tool = tool_run(125, ARGS("lock", "-s", "--status-fd", "9", "/p", "--", "true"));
     assert_string_equal(tool_status(tool), "refused\n");

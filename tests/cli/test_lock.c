@@ -1,5 +1,5 @@
-/* test_lock.c - `latchkey lock` while nothing goes wrong with the grant: exit codes, environment, descriptors, signals,
- * waiting. Loss is told in test_loss.c. */
+/* test_lock.c - `latchkey lock` while nothing goes wrong with the grant: exit codes, environment,
+ * descriptors, signals, waiting. Loss is told in test_loss.c. */
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,12 +12,14 @@
 /* Runs `sh -c SCRIPT` under a lock of its own. */
 static struct tool *run_script(int code, const char *script)
 {
-    return tool_run(code, ARGS("lock", "--status-fd", "9", harness_path("lock"), "--", "sh", "-c", script));
+    return tool_run(
+        code, ARGS("lock", "--status-fd", "9", harness_path("lock"), "--", "sh", "-c", script));
 }
 
 static struct tool *hold(const char *path)
 {
-    struct tool *tool = tool_start(ARGS("lock", path, "--", "sh", "-c", "echo pid=$$; exec sleep 600"));
+    struct tool *tool = tool_start(
+        ARGS("lock", path, "--", "sh", "-c", "echo pid=$$; exec sleep 600"));
     tool_await_out(tool, "pid=");
     return tool;
 }
@@ -48,7 +50,8 @@ static void the_exit_code_is_that_of_the_command(void **state)
 static void a_command_that_cannot_run_is_126_and_one_that_is_not_there_127(void **state)
 {
     (void)state;
-    struct tool *tool = tool_run(127, ARGS("lock", "--status-fd=9", harness_path("lock"), "--", "no-such-command"));
+    struct tool *tool = tool_run(
+        127, ARGS("lock", "--status-fd=9", harness_path("lock"), "--", "no-such-command"));
     tool_says(tool, "can't run no-such-command");
     assert_string_equal(tool_status(tool), "failed\n");
     tool_free(tool);
@@ -63,14 +66,16 @@ static void a_command_that_cannot_run_is_126_and_one_that_is_not_there_127(void 
 static void the_environment_tells_the_grant_and_overwrites(void **state)
 {
     const char *path = harness_path("lock");
-    const struct setting setting = { .variables = (const char *const[]){ "LATCHKEY_FENCE=1", "LATCHKEY_ROOT=/root",
-                                                                         "LATCHKEY_LOCK_PATH=/other",
-                                                                         "LATCHKEY_SESSION=1", NULL } };
+    const struct setting setting = { .variables = (const char *const[]){
+                                         "LATCHKEY_FENCE=1", "LATCHKEY_ROOT=/root",
+                                         "LATCHKEY_LOCK_PATH=/other", "LATCHKEY_SESSION=1",
+                                         NULL } };
     char expected[256];
     (void)state;
     struct tool *tool = tool_start_in(
-        &setting, ARGS("lock", path, "--", "sh", "-c",
-                       "env | grep ^LATCHKEY_; \"$LATCHKEY\" --json status \"$LATCHKEY_LOCK_PATH\""));
+        &setting,
+        ARGS("lock", path, "--", "sh", "-c",
+             "env | grep ^LATCHKEY_; \"$LATCHKEY\" --json status \"$LATCHKEY_LOCK_PATH\""));
     assert_int_equal(tool_wait(tool), 0);
     const char *out = tool_out(tool);
 
@@ -90,7 +95,8 @@ static void the_environment_tells_the_grant_and_overwrites(void **state)
     assert_non_null(strstr(out, expected));
     const char *session = strstr(out, "LATCHKEY_SESSION=");
     assert_non_null(session);
-    snprintf(expected, sizeof(expected), "\"session\":\"%.*s\"", (int)strcspn(session + 17, "\n"), session + 17);
+    snprintf(expected, sizeof(expected), "\"session\":\"%.*s\"", (int)strcspn(session + 17, "\n"),
+             session + 17);
     assert_non_null(strstr(out, expected));
     tool_free(tool);
 }
@@ -109,8 +115,10 @@ static void the_configuration_file_gives_defaults_and_goes_on_to_the_command(voi
 
     /* A relative name is made absolute; an empty root on the way down says that there is none. */
     snprintf(script, sizeof(script),
-             "cd %s && \"$LATCHKEY\" -C a.conf lock %s -- sh -c 'env | grep LATCHKEY_; \"$LATCHKEY\" status %s;"
-             " unset LATCHKEY_LOCK_NODE; \"$LATCHKEY\" lock %s -- true; echo code=$?; LATCHKEY_ROOT= \"$LATCHKEY\" "
+             "cd %s && \"$LATCHKEY\" -C a.conf lock %s -- sh -c 'env | grep LATCHKEY_; "
+             "\"$LATCHKEY\" status %s;"
+             " unset LATCHKEY_LOCK_NODE; \"$LATCHKEY\" lock %s -- true; echo code=$?; "
+             "LATCHKEY_ROOT= \"$LATCHKEY\" "
              "status /team%s'",
              folder, path, path, path, path);
     struct tool *tool = tool_start_in(&(struct setting){ .program = "sh" }, ARGS("-c", script));
@@ -140,8 +148,8 @@ static void a_closed_standard_descriptor_stays_closed_for_the_command(void **sta
 {
     const struct setting setting = { .out_to = "" };
     (void)state;
-    struct tool *tool = tool_start_in(
-        &setting, ARGS("lock", harness_path("lock"), "--", "sh", "-c", "[ -e /proc/self/fd/1 ] && exit 3; exit 4"));
+    struct tool *tool = tool_start_in(&setting, ARGS("lock", harness_path("lock"), "--", "sh", "-c",
+                                                     "[ -e /proc/self/fd/1 ] && exit 3; exit 4"));
     assert_int_equal(tool_wait(tool), 4);
     tool_free(tool);
 }
@@ -156,8 +164,9 @@ static void dispositions_and_mask_are_those_of_the_start(void **state)
     tool_free(tool);
 
     tool = tool_start_in(&(struct setting){ .program = "sh" },
-                         ARGS("-c", "exec env --ignore-signal=HUP,CHLD \"$LATCHKEY\" lock /ignored --"
-                                    " grep ^SigIgn /proc/self/status"));
+                         ARGS("-c",
+                              "exec env --ignore-signal=HUP,CHLD \"$LATCHKEY\" lock /ignored --"
+                              " grep ^SigIgn /proc/self/status"));
     assert_int_equal(tool_wait(tool), 0);
     assert_non_null(strstr(tool_out(tool), "SigIgn:\t0000000000010001"));
     tool_free(tool);
@@ -168,8 +177,9 @@ static void a_signal_that_was_ignored_at_the_start_stays_ignored(void **state)
     const char *path = harness_path("lock");
     struct tool *holder = hold(path);
     (void)state;
-    struct tool *waiter = tool_start_in(&(struct setting){ .program = "sh" },
-                                        ARGS("-c", "exec nohup \"$LATCHKEY\" lock \"$0\" -- echo mine", path));
+    struct tool *waiter = tool_start_in(
+        &(struct setting){ .program = "sh" },
+        ARGS("-c", "exec nohup \"$LATCHKEY\" lock \"$0\" -- echo mine", path));
     await_line(path, 2);
     kill(waiter->pid, SIGHUP);
     let_go(holder);
@@ -259,15 +269,17 @@ static void a_signal_while_connecting_ends_it_at_once(void **state)
 {
     struct setting setting = { .servers = harness_no_server() };
     (void)state;
-    struct tool *tool = tool_start_in(&setting, ARGS("--connect-timeout", "600", "lock", "/p", "--", "true"));
+    struct tool *tool = tool_start_in(&setting,
+                                      ARGS("--connect-timeout", "600", "lock", "/p", "--", "true"));
     tool_guardian(tool);
     kill(tool->pid, SIGTERM);
     assert_int_equal(tool_wait(tool), 128 + SIGTERM);
     tool_free(tool);
 }
 
-/* From the first instruction to well into CMD: somewhere on the way TERM stops killing latchkey itself, then leaves the
- * line, then goes on to CMD. It ends as if by TERM each time, and nothing stays. */
+/* From the first instruction to well into CMD: somewhere on the way TERM stops killing latchkey
+ * itself, then leaves the line, then goes on to CMD. It ends as if by TERM each time, and nothing
+ * stays. */
 static void terminated_at_any_moment_it_is_143_and_nothing_stays(void **state)
 {
     enum { MOMENTS = 60, STEP_MS = 2 };
@@ -289,13 +301,16 @@ static void signals_go_on_to_the_command(void **state)
     static const struct {
         int signal;
         const char *name;
-    } cases[] = { { SIGTERM, "TERM" }, { SIGINT, "INT" },   { SIGHUP, "HUP" },    { SIGQUIT, "QUIT" },
-                  { SIGUSR1, "USR1" }, { SIGUSR2, "USR2" }, { SIGWINCH, "WINCH" } };
+    } cases[] = { { SIGTERM, "TERM" },  { SIGINT, "INT" },   { SIGHUP, "HUP" },
+                  { SIGQUIT, "QUIT" },  { SIGUSR1, "USR1" }, { SIGUSR2, "USR2" },
+                  { SIGWINCH, "WINCH" } };
     char script[256];
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        snprintf(script, sizeof(script), "trap 'exit 42' %s; echo ready; while :; do sleep 0.05; done", cases[i].name);
-        struct tool *tool = tool_start(ARGS("lock", harness_path("lock"), "--", "sh", "-c", script));
+        snprintf(script, sizeof(script),
+                 "trap 'exit 42' %s; echo ready; while :; do sleep 0.05; done", cases[i].name);
+        struct tool *tool = tool_start(
+            ARGS("lock", harness_path("lock"), "--", "sh", "-c", script));
         tool_await_out(tool, "ready");
         kill(tool->pid, cases[i].signal);
         assert_int_equal(tool_wait(tool), 42);
@@ -308,7 +323,8 @@ static void signals_go_on_to_the_whole_group(void **state)
     (void)state;
     struct tool *tool = tool_start(
         ARGS("lock", harness_path("lock"), "--", "sh", "-c",
-             "sh -c 'trap \"echo child heard; exit\" TERM; echo child ready; while :; do sleep 0.05; done' &"
+             "sh -c 'trap \"echo child heard; exit\" TERM; echo child ready; while :; do sleep "
+             "0.05; done' &"
              " trap 'wait; exit 42' TERM; while :; do sleep 0.05; done"));
     tool_await_out(tool, "child ready");
     kill(tool->pid, SIGTERM);
@@ -321,9 +337,10 @@ static void some_signals_do_not_go_on(void **state)
 {
     static const int signals[] = { SIGCHLD, SIGPIPE, SIGALRM, SIGTTIN, SIGTTOU };
     (void)state;
-    struct tool *tool = tool_start(ARGS("lock", harness_path("lock"), "--", "sh", "-c",
-                                        "trap 'echo heard' CHLD PIPE ALRM TTIN TTOU; trap 'exit 43' USR1; echo ready;"
-                                        " while :; do read x </dev/null; done"));
+    struct tool *tool = tool_start(
+        ARGS("lock", harness_path("lock"), "--", "sh", "-c",
+             "trap 'echo heard' CHLD PIPE ALRM TTIN TTOU; trap 'exit 43' USR1; echo ready;"
+             " while :; do read x </dev/null; done"));
     tool_await_out(tool, "ready");
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
         kill(tool->pid, signals[i]);
@@ -337,7 +354,8 @@ static void the_lock_ends_with_the_command_whatever_it_leaves_behind(void **stat
 {
     const char *path = harness_path("lock");
     (void)state;
-    struct tool *tool = tool_run(0, ARGS("lock", path, "--", "sh", "-c", "sleep 600 & echo left=$!"));
+    struct tool *tool = tool_run(0,
+                                 ARGS("lock", path, "--", "sh", "-c", "sleep 600 & echo left=$!"));
     pid_t left = (pid_t)number_after(tool_out(tool), "left=");
     assert_true(is_alive(left));
     await_line(path, 0);
@@ -350,7 +368,8 @@ static void a_lock_inside_itself_is_refused(void **state)
     const char *path = harness_path("lock");
     char script[512];
     (void)state;
-    snprintf(script, sizeof(script), "\"$LATCHKEY\" lock --status-fd=9 %s -- true; echo code=$?", path);
+    snprintf(script, sizeof(script), "\"$LATCHKEY\" lock --status-fd=9 %s -- true; echo code=$?",
+             path);
     struct tool *tool = tool_run(0, ARGS("lock", path, "--", "sh", "-c", script));
     assert_int_equal(number_after(tool_out(tool), "code="), 125);
     tool_says(tool, "would wait for ever");
@@ -358,7 +377,8 @@ static void a_lock_inside_itself_is_refused(void **state)
     tool_free(tool);
 
     /* By any other name: the root spelt as part of the path, and back. */
-    snprintf(script, sizeof(script), "LATCHKEY_ROOT=%s \"$LATCHKEY\" lock /x -- true; echo code=$?", path);
+    snprintf(script, sizeof(script), "LATCHKEY_ROOT=%s \"$LATCHKEY\" lock /x -- true; echo code=$?",
+             path);
     char inner[128];
     snprintf(inner, sizeof(inner), "%s/x", path);
     tool = tool_run(0, ARGS("lock", inner, "--", "sh", "-c", script));
@@ -367,7 +387,8 @@ static void a_lock_inside_itself_is_refused(void **state)
 
     /* Another lock is fine, and a trial does not wait. */
     snprintf(script, sizeof(script),
-             "\"$LATCHKEY\" lock %s-2 -- true && \"$LATCHKEY\" lock -n %s -- true; echo code=$?", path, path);
+             "\"$LATCHKEY\" lock %s-2 -- true && \"$LATCHKEY\" lock -n %s -- true; echo code=$?",
+             path, path);
     tool = tool_run(0, ARGS("lock", path, "--", "sh", "-c", script));
     assert_int_equal(number_after(tool_out(tool), "code="), 124);
     tool_free(tool);
@@ -376,8 +397,9 @@ static void a_lock_inside_itself_is_refused(void **state)
 static void a_permit_of_one_is_a_lock_and_a_label_is_shown(void **state)
 {
     (void)state;
-    struct tool *tool = tool_run(0, ARGS("lock", "-x", "--permits", "1", "--label", "night\tly", harness_path("lock"),
-                                         "--", "sh", "-c", "\"$LATCHKEY\" status $LATCHKEY_LOCK_PATH"));
+    struct tool *tool = tool_run(0, ARGS("lock", "-x", "--permits", "1", "--label", "night\tly",
+                                         harness_path("lock"), "--", "sh", "-c",
+                                         "\"$LATCHKEY\" status $LATCHKEY_LOCK_PATH"));
     assert_non_null(strstr(tool_out(tool), "\"night\\x09ly\""));
     assert_non_null(strstr(tool_out(tool), "lock, 1 in line, "));
     assert_non_null(strstr(tool_out(tool), "1 holds "));

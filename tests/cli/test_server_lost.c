@@ -1,6 +1,7 @@
-/* test_server_lost.c - `latchkey lock` loses its server for good while CMD runs: CMD is gone, and 123 returned, before
- * the server can have given the lock away. The server itself is the judge: when the tool has ended, the lock's znode
- * still stands on it, seen over another connection; only later does it go, with the session. */
+/* test_server_lost.c - `latchkey lock` loses its server for good while CMD runs: CMD is gone, and
+ * 123 returned, before the server can have given the lock away. The server itself is the judge:
+ * when the tool has ended, the lock's znode still stands on it, seen over another connection; only
+ * later does it go, with the session. */
 #include "harness.h"
 
 #include <stdio.h>
@@ -51,8 +52,8 @@ static void server_is_lost(const char *command, void (*weather)(zkbox_proxy *pro
 
     assert_int_equal(zkbox_proxy_start(&proxy, harness_servers()), 0);
     const struct setting setting = { .servers = zkbox_proxy_address(proxy) };
-    struct tool *tool = tool_start_in(&setting, ARGS("--session-timeout", "4", "lock", sight.path, "--", "sh", "-c",
-                                                     command));
+    struct tool *tool = tool_start_in(
+        &setting, ARGS("--session-timeout", "4", "lock", sight.path, "--", "sh", "-c", command));
     tool_await_out(tool, "pid=");
     pid_t pid = (pid_t)number_after(tool_out(tool), "pid=");
 
@@ -96,5 +97,6 @@ int main(int argc, char **argv)
     };
 
     harness_tool_path(argc, argv);
-    return cmocka_run_group_tests_name("a server lost for good", tests, harness_start, harness_stop);
+    return cmocka_run_group_tests_name("a server lost for good", tests, harness_start,
+                                       harness_stop);
 }

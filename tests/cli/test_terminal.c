@@ -1,4 +1,5 @@
-/* test_terminal.c - CMD at a terminal: it reads it, Ctrl-C and Ctrl-Z are its own, and the shell gets it back. */
+/* test_terminal.c - CMD at a terminal: it reads it, Ctrl-C and Ctrl-Z are its own, and the shell
+ * gets it back. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,8 @@ static void a_command_reads_the_terminal(void **state)
 {
     (void)state;
     struct tool *tool = start_shell(
-        "\"$LATCHKEY\" lock $0 -- sh -c 'echo ready; read word; echo got-$word'; echo code=$?", harness_path("tty"));
+        "\"$LATCHKEY\" lock $0 -- sh -c 'echo ready; read word; echo got-$word'; echo code=$?",
+        harness_path("tty"));
     tool_await_out(tool, "ready");
     tool_type(tool, "hello\n");
     tool_await_out(tool, "got-hello");
@@ -30,9 +32,10 @@ static void a_command_reads_the_terminal(void **state)
 static void the_command_is_the_foreground_and_the_shell_after_it(void **state)
 {
     (void)state;
-    struct tool *tool = start_shell("\"$LATCHKEY\" lock $0 -- sh -c 'echo ids $(ps -o pgid=,tpgid= -p $$) ids';"
-                                    " read word; echo shell-got-$word",
-                                    harness_path("tty"));
+    struct tool *tool = start_shell(
+        "\"$LATCHKEY\" lock $0 -- sh -c 'echo ids $(ps -o pgid=,tpgid= -p $$) ids';"
+        " read word; echo shell-got-$word",
+        harness_path("tty"));
     tool_await_out(tool, " ids\r\n");
     int group = 0, foreground = -1;
     assert_int_equal(sscanf(strstr(tool_out(tool), "ids "), "ids %d %d", &group, &foreground), 2);
@@ -46,9 +49,10 @@ static void the_command_is_the_foreground_and_the_shell_after_it(void **state)
 static void ctrl_c_is_for_the_command(void **state)
 {
     (void)state;
-    struct tool *tool = start_shell("\"$LATCHKEY\" lock $0 -- sh -c 'trap \"echo caught; exit 9\" INT; echo ready; "
-                                    "while :; do sleep 0.05; done'; echo code=$?",
-                                    harness_path("tty"));
+    struct tool *tool = start_shell(
+        "\"$LATCHKEY\" lock $0 -- sh -c 'trap \"echo caught; exit 9\" INT; echo ready; "
+        "while :; do sleep 0.05; done'; echo code=$?",
+        harness_path("tty"));
     tool_await_out(tool, "ready");
     tool_type(tool, "\003");
     tool_await_out(tool, "code=9");
@@ -78,10 +82,10 @@ static void ctrl_z_stops_the_job_and_keeps_the_lock(void **state)
     const char *path = harness_path("tty");
     char script[512];
     (void)state;
-    snprintf(
-        script, sizeof(script),
-        "\"$LATCHKEY\" --session-timeout 2 lock $0 -- sh -c 'echo ready; read word; echo got-$word'; echo stopped-$?;"
-        " read pause; fg; echo code=$?");
+    snprintf(script, sizeof(script),
+             "\"$LATCHKEY\" --session-timeout 2 lock $0 -- sh -c 'echo ready; read word; echo "
+             "got-$word'; echo stopped-$?;"
+             " read pause; fg; echo code=$?");
     struct tool *tool = start_shell(script, path);
     tool_await_out(tool, "ready");
     tool_type(tool, "\032");
@@ -98,13 +102,14 @@ static void ctrl_z_stops_the_job_and_keeps_the_lock(void **state)
     tool_free(tool);
 }
 
-/* Alone on a terminal nobody could continue it: the kernel then lets nothing stop, and so must the tool. */
+/* Alone on a terminal nobody could continue it: the kernel then lets nothing stop, and so must the
+ * tool. */
 static void without_a_shell_ctrl_z_stops_nothing(void **state)
 {
     const struct setting setting = { .on_terminal = true };
     (void)state;
-    struct tool *tool = tool_start_in(
-        &setting, ARGS("lock", harness_path("tty"), "--", "sh", "-c", "echo ready; read word; echo got-$word"));
+    struct tool *tool = tool_start_in(&setting, ARGS("lock", harness_path("tty"), "--", "sh", "-c",
+                                                     "echo ready; read word; echo got-$word"));
     tool_await_out(tool, "ready");
     tool_type(tool, "\032");
     tool_type(tool, "hello\n");
@@ -116,9 +121,10 @@ static void without_a_shell_ctrl_z_stops_nothing(void **state)
 static void in_the_background_the_terminal_is_left_alone(void **state)
 {
     (void)state;
-    struct tool *tool = start_shell("\"$LATCHKEY\" lock $0 -- sh -c 'echo ids $(ps -o pgid=,tpgid= -p $$) ids' & wait;"
-                                    " read word; echo shell-got-$word",
-                                    harness_path("tty"));
+    struct tool *tool = start_shell(
+        "\"$LATCHKEY\" lock $0 -- sh -c 'echo ids $(ps -o pgid=,tpgid= -p $$) ids' & wait;"
+        " read word; echo shell-got-$word",
+        harness_path("tty"));
     tool_await_out(tool, " ids\r\n");
     int group = 0, foreground = 0;
     assert_int_equal(sscanf(strstr(tool_out(tool), "ids "), "ids %d %d", &group, &foreground), 2);
@@ -133,9 +139,10 @@ static void in_the_background_the_terminal_is_left_alone(void **state)
 static void in_a_pipe_the_command_gets_the_terminal_when_it_reads(void **state)
 {
     (void)state;
-    struct tool *tool = start_shell("\"$LATCHKEY\" lock $0 -- sh -c 'echo ids $(ps -o pgid=,tpgid= -p $$) ids;"
-                                    " read word; echo got-$word' | cat; echo end",
-                                    harness_path("tty"));
+    struct tool *tool = start_shell(
+        "\"$LATCHKEY\" lock $0 -- sh -c 'echo ids $(ps -o pgid=,tpgid= -p $$) ids;"
+        " read word; echo got-$word' | cat; echo end",
+        harness_path("tty"));
     tool_await_out(tool, " ids\r\n");
     int group = 0, foreground = 0;
     assert_int_equal(sscanf(strstr(tool_out(tool), "ids "), "ids %d %d", &group, &foreground), 2);

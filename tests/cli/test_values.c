@@ -36,7 +36,8 @@ static void seconds_are_finite_and_not_negative(void **state)
 
 static void numbers_are_digits_within_bounds(void **state)
 {
-    static const char *const bad[] = { "", "-1", "+1", "1.0", "0x1", " 1", "18446744073709551616", "4", "11" };
+    static const char *const bad[] = { "",  "-1", "+1", "1.0", "0x1", " 1", "18446744073709551616",
+                                       "4", "11" };
     uint64_t number = 0;
     (void)state;
     assert_true(cli_number("18446744073709551615", 0, UINT64_MAX, &number));
@@ -111,8 +112,9 @@ static void ages_are_told_in_two_units(void **state)
     static const struct {
         int64_t ms;
         const char *text;
-    } cases[] = { { -5, "0ms" },       { 999, "999ms" },      { 1000, "1.0s" },      { 59999, "59.9s" },
-                  { 247000, "4m07s" }, { 18720000, "5h12m" }, { 273600000, "3d04h" } };
+    } cases[] = { { -5, "0ms" },         { 999, "999ms" },    { 1000, "1.0s" },
+                  { 59999, "59.9s" },    { 247000, "4m07s" }, { 18720000, "5h12m" },
+                  { 273600000, "3d04h" } };
     char text[CLI_TIME_SIZE];
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -122,8 +124,10 @@ static void ages_are_told_in_two_units(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(seconds_are_finite_and_not_negative), cmocka_unit_test(numbers_are_digits_within_bounds),
-        cmocka_unit_test(times_are_rfc_3339_or_relative),      cmocka_unit_test(times_are_printed_as_they_are_read),
+        cmocka_unit_test(seconds_are_finite_and_not_negative),
+        cmocka_unit_test(numbers_are_digits_within_bounds),
+        cmocka_unit_test(times_are_rfc_3339_or_relative),
+        cmocka_unit_test(times_are_printed_as_they_are_read),
         cmocka_unit_test(ages_are_told_in_two_units),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

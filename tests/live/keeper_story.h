@@ -1,6 +1,6 @@
-/* keeper_story.h - sessions whose events become lines of a story, in the order in which they came: "CONNECTED", "LOST",
- * "watch CHANGED /a", "NAME: OK ...". A test waits for a line, never for a time; one that fails prints the stories of
- * all its sessions. */
+/* keeper_story.h - sessions whose events become lines of a story, in the order in which they came:
+ * "CONNECTED", "LOST", "watch CHANGED /a", "NAME: OK ...". A test waits for a line, never for a
+ * time; one that fails prints the stories of all its sessions. */
 #ifndef KEEPER_STORY_H
 #define KEEPER_STORY_H
 
@@ -30,7 +30,8 @@ struct story {
     char (*lines)[LINE_SIZE];
     size_t count, room;
     size_t read;          /* where the next await() begins */
-    char hold[LINE_SIZE]; /* the line in whose event the completion thread stands still until story_release() */
+    char hold[LINE_SIZE]; /* the line in whose event the completion thread stands still until
+                             story_release() */
     int64_t session_id;
     struct keeper_stat stat; /* of the last reply that had one */
 };
@@ -56,7 +57,8 @@ static bool begins_with(const char *line, const char *start)
     return strncmp(line, start, strlen(start)) == 0;
 }
 
-__attribute__((format(printf, 2, 3))) static void story_add(struct story *story, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void story_add(struct story *story, const char *format,
+                                                            ...)
 {
     va_list arguments;
 
@@ -78,7 +80,8 @@ __attribute__((format(printf, 2, 3))) static void story_add(struct story *story,
 
 static _Thread_local bool submitting; /* this thread is inside keeper_submit() */
 
-static void on_session(void *owner, enum keeper_session_event event, const struct keeper_session *session)
+static void on_session(void *owner, enum keeper_session_event event,
+                       const struct keeper_session *session)
 {
     static const char *const names[] = { "CONNECTED", "LOST", "EXPIRED", "AUTH_FAILED" };
     struct story *story = owner;
@@ -103,10 +106,11 @@ static void describe(char *out, size_t size, const struct keeper_reply *reply)
         used += snprintf(out + used, size - (size_t)used, " %s", reply->path);
     if (reply->data)
         used += snprintf(out + used, size - (size_t)used, " data=%.*s",
-                         reply->data_size < 20 ? (int)reply->data_size : 20, (const char *)reply->data);
+                         reply->data_size < 20 ? (int)reply->data_size : 20,
+                         (const char *)reply->data);
     if (reply->stat.czxid)
-        used += snprintf(out + used, size - (size_t)used, " version=%d children=%d", reply->stat.version,
-                         reply->stat.child_count);
+        used += snprintf(out + used, size - (size_t)used, " version=%d children=%d",
+                         reply->stat.version, reply->stat.child_count);
     for (size_t i = 0; i < reply->child_count && i < 4; i++)
         used += snprintf(out + used, size - (size_t)used, " <%s>", reply->children[i]);
     for (size_t i = 0; i < reply->result_count; i++) {
@@ -290,20 +294,25 @@ static const char *ask(struct story *story, const char *name, struct keeper_requ
 }
 
 #define CREATE(p, ...) ((struct keeper_request){ .verb = KEEPER_CREATE, .path = (p), __VA_ARGS__ })
-#define DELETE(p) ((struct keeper_request){ .verb = KEEPER_DELETE, .path = (p), .version = KEEPER_ANY_VERSION })
+#define DELETE(p)                                                                                  \
+    ((struct keeper_request){ .verb = KEEPER_DELETE, .path = (p), .version = KEEPER_ANY_VERSION })
 #define EXISTS(p) ((struct keeper_request){ .verb = KEEPER_EXISTS, .path = (p) })
 #define GET(p) ((struct keeper_request){ .verb = KEEPER_GET, .path = (p) })
 #define LIST(p) ((struct keeper_request){ .verb = KEEPER_LIST, .path = (p) })
 #define WATCH(v, p) ((struct keeper_request){ .verb = (v), .path = (p), .watch = true })
 #define SYNC(p) ((struct keeper_request){ .verb = KEEPER_SYNC, .path = (p) })
-#define SET(p, text, v)                                                                                                \
-    ((struct keeper_request){                                                                                          \
-        .verb = KEEPER_SET, .path = (p), .data = (text), .data_size = strlen(text), .version = (v) })
+#define SET(p, text, v)                                                                            \
+    ((struct keeper_request){ .verb = KEEPER_SET,                                                  \
+                              .path = (p),                                                         \
+                              .data = (text),                                                      \
+                              .data_size = strlen(text),                                           \
+                              .version = (v) })
 #define CHECK(p, v) ((struct keeper_request){ .verb = KEEPER_CHECK, .path = (p), .version = (v) })
-#define MULTI(...)                                                                                                     \
-    ((struct keeper_request){ .verb = KEEPER_MULTI,                                                                    \
-                              .operations = (const struct keeper_request[]){ __VA_ARGS__ },                            \
-                              .operation_count = sizeof((const struct keeper_request[]){ __VA_ARGS__ })                \
-                                                 / sizeof(struct keeper_request) })
+#define MULTI(...)                                                                                 \
+    ((struct keeper_request){                                                                      \
+        .verb = KEEPER_MULTI,                                                                      \
+        .operations = (const struct keeper_request[]){ __VA_ARGS__ },                              \
+        .operation_count = sizeof((const struct keeper_request[]){ __VA_ARGS__ })                  \
+                           / sizeof(struct keeper_request) })
 
 #endif

@@ -104,7 +104,8 @@ void live_assert_status(const char *call, int status, int expected, const char *
 {
     if (status == expected)
         return;
-    print_error("%s\n    answered %s, not %s\n", call, lk_status_name(status), lk_status_name(expected));
+    print_error("%s\n    answered %s, not %s\n", call, lk_status_name(status),
+                lk_status_name(expected));
     _fail(file, line);
 }
 
@@ -217,7 +218,8 @@ struct stand *live_lock(lk_client *client, const char *name, const char *path)
     return stand;
 }
 
-struct stand *live_candidate(lk_client *client, const char *name, const char *path, const char *card)
+struct stand *live_candidate(lk_client *client, const char *name, const char *path,
+                             const char *card)
 {
     struct stand *stand = stand_new(name);
     lk_candidate_options options = LK_CANDIDATE_OPTIONS_INIT;
@@ -352,9 +354,12 @@ struct answer *start_acquire(struct stand *stand, int64_t deadline_ns)
     struct answer *answer = live_answer(stand->name);
 
     if (stand->lock)
-        assert_status(lk_lock_acquire_start(stand->lock, deadline_ns, answer_done, answer, NULL), LK_OK);
+        assert_status(lk_lock_acquire_start(stand->lock, deadline_ns, answer_done, answer, NULL),
+                      LK_OK);
     else
-        assert_status(lk_candidate_stand_start(stand->candidate, deadline_ns, answer_done, answer, NULL), LK_OK);
+        assert_status(
+            lk_candidate_stand_start(stand->candidate, deadline_ns, answer_done, answer, NULL),
+            LK_OK);
     return answer;
 }
 
@@ -380,9 +385,9 @@ void release(struct stand *stand)
 /* ---- the raw client ---- */
 
 /* Of three servers one may just be dying: the raw client comes back by itself. */
-#define RAW(rc, call)                                                                                                  \
-    do                                                                                                                 \
-        rc = (call);                                                                                                   \
+#define RAW(rc, call)                                                                              \
+    do                                                                                             \
+        rc = (call);                                                                               \
     while (rc == ZCONNECTIONLOSS || rc == ZOPERATIONTIMEOUT)
 
 /* For a watch, which may fire as long as the raw session lives. */
@@ -431,7 +436,8 @@ const char *raw_create(const char *path, const void *data, size_t size, int mode
     static char made[2048];
 
     assert_raw("create", path,
-               zoo_create(world.raw, path, data, data ? (int)size : -1, &ZOO_OPEN_ACL_UNSAFE, mode, made, sizeof made));
+               zoo_create(world.raw, path, data, data ? (int)size : -1, &ZOO_OPEN_ACL_UNSAFE, mode,
+                          made, sizeof made));
     return made;
 }
 
@@ -714,8 +720,8 @@ static void raw_log(const char *line)
 
 static bool raw_open(void)
 {
-    world.raw = zookeeper_init2(zkbox_servers(world.box), raw_event, CALM_MS * 2, NULL, NULL, ZOO_NO_LOG_CLIENTENV,
-                                raw_log);
+    world.raw = zookeeper_init2(zkbox_servers(world.box), raw_event, CALM_MS * 2, NULL, NULL,
+                                ZOO_NO_LOG_CLIENTENV, raw_log);
     if (!world.raw)
         return false;
     pthread_mutex_lock(&world.mutex);
@@ -724,7 +730,8 @@ static bool raw_open(void)
     return connected && zoo_add_auth(world.raw, "digest", "raw:raw", 7, NULL, NULL) == ZOK;
 }
 
-int live_main(const char *name, const zkbox_options *options, const struct CMUnitTest *tests, size_t count)
+int live_main(const char *name, const zkbox_options *options, const struct CMUnitTest *tests,
+              size_t count)
 {
     zkbox_options standard = ZKBOX_OPTIONS_INIT;
     char error[512] = "";

@@ -1,10 +1,13 @@
-/* live.h - a world for each test: a private server, a fresh root, a proxy, and people who stand in lines.
+/* live.h - a world for each test: a private server, a fresh root, a proxy, and people who stand in
+ * lines.
  *
- * What happens becomes a story (a line for each change, answer and log message), printed when the test fails. Tests wait
- * for what shall happen, never for a time. When a test ends its handles are freed first, while their clients still live,
- * and every znode of theirs must go: that none stays behind is checked after each test, whatever it was about.
+ * What happens becomes a story (a line for each change, answer and log message), printed when the
+ * test fails. Tests wait for what shall happen, never for a time. When a test ends its handles are
+ * freed first, while their clients still live, and every znode of theirs must go: that none stays
+ * behind is checked after each test, whatever it was about.
  *
- * The raw client is ZooKeeper's own, on a direct connection: the stranger, the operator and the witness. */
+ * The raw client is ZooKeeper's own, on a direct connection: the stranger, the operator and the
+ * witness. */
 #ifndef LIVE_H
 #define LIVE_H
 
@@ -23,7 +26,8 @@
 enum {
     PATIENCE_MS = 60000,
     CALM_MS = 30000, /* a session timeout for tests that are not about time */
-    BRISK_MS = 9000, /* for those that connect again often: the client pauses for a sixtieth of it */
+    BRISK_MS =
+        9000, /* for those that connect again often: the client pauses for a sixtieth of it */
     TICK_MS = 200,
     BRIEF_MS = 6 * TICK_MS, /* one that is over soon */
 };
@@ -33,19 +37,21 @@ enum {
 struct live_test {
     void (*run)(void);
 };
-#define LIVE_TEST(function)                                                                                            \
-    {                                                                                                                  \
-#function, live_run_test, live_begin, live_end, &(struct live_test)                                            \
-        {                                                                                                              \
-            function                                                                                                   \
-        }                                                                                                              \
+#define LIVE_TEST(function)                                                                        \
+    {                                                                                              \
+#function, live_run_test, live_begin, live_end, &(struct live_test)                        \
+        {                                                                                          \
+            function                                                                               \
+        }                                                                                          \
     }
 void live_run_test(void **state);
 int live_begin(void **state);
 int live_end(void **state);
 
-/* Starts a box (options NULL: one server, tick TICK_MS, no fsync), runs the tests; how many failed. */
-int live_main(const char *name, const zkbox_options *options, const struct CMUnitTest *tests, size_t count);
+/* Starts a box (options NULL: one server, tick TICK_MS, no fsync), runs the tests; how many failed.
+ */
+int live_main(const char *name, const zkbox_options *options, const struct CMUnitTest *tests,
+              size_t count);
 
 /* ---- the world ---- */
 
@@ -81,12 +87,15 @@ struct stand {
     size_t count, seen;
 };
 struct stand *live_lock(lk_client *client, const char *name, const char *path);
-struct stand *live_candidate(lk_client *client, const char *name, const char *path, const char *card);
+struct stand *live_candidate(lk_client *client, const char *name, const char *path,
+                             const char *card);
 void stand_free(struct stand *stand);
 
-/* The next change to this state, from where the last call stopped; what comes before it is passed over. */
+/* The next change to this state, from where the last call stopped; what comes before it is passed
+ * over. */
 const lk_grant_change *await_change(struct stand *stand, lk_grant_state state);
-int64_t change_time(const struct stand *stand, lk_grant_state state); /* of the last change to this state; 0: none */
+/* Of the last change to this state; 0: none. */
+int64_t change_time(const struct stand *stand, lk_grant_state state);
 /* Waits for as many changes as these, "waiting held idle": they must be all there have been. */
 void assert_changes(struct stand *stand, const char *states);
 
@@ -112,7 +121,8 @@ void live_await(const char *what, bool (*is)(void *arg), void *arg);
 /* Lets live_await() look again; for own callbacks. */
 void live_changed(void);
 
-#define assert_status(call, expected) live_assert_status(#call, (call), (expected), __FILE__, __LINE__)
+#define assert_status(call, expected)                                                              \
+    live_assert_status(#call, (call), (expected), __FILE__, __LINE__)
 void live_assert_status(const char *call, int status, int expected, const char *file, int line);
 
 /* ---- the raw client; all paths as the server sees them ---- */
@@ -120,7 +130,8 @@ void live_assert_status(const char *call, int status, int expected, const char *
 zhandle_t *raw(void);
 int64_t raw_session(void);
 void raw_make(const char *path); /* with all parents, persistent, no data */
-const char *raw_create(const char *path, const void *data, size_t size, int mode); /* its name, until the next call */
+/* Its name, until the next call. */
+const char *raw_create(const char *path, const void *data, size_t size, int mode);
 void raw_set(const char *path, const void *data, size_t size);
 void raw_delete(const char *path);
 bool raw_exists(const char *path, struct Stat *out);

@@ -1,4 +1,5 @@
-/* test_client.c - a client from new to free: no server, a lost session, close from everywhere, a fork. */
+/* test_client.c - a client from new to free: no server, a lost session, close from everywhere, a
+ * fork. */
 #include "live.h"
 
 #include <pthread.h>
@@ -89,14 +90,16 @@ static void refused_credentials_end_every_wait(void)
 
 static void what_a_creator_makes_nobody_else_may_touch(void)
 {
-    struct stand *a = live_lock(LIVE_CLIENT("A", .auth = "me:secret", .access = LK_ACCESS_CREATOR), "a", "/deep/l");
+    struct stand *a = live_lock(LIVE_CLIENT("A", .auth = "me:secret", .access = LK_ACCESS_CREATOR),
+                                "a", "/deep/l");
     struct stand *stranger = live_lock(LIVE_CLIENT("B", 0), "b", "/deep/l");
     char data[10];
     int size = sizeof data;
 
     acquire(a);
     assert_int_equal(zoo_get(raw(), live_path("/deep/l"), 0, data, &size, NULL), ZNOAUTH);
-    assert_int_equal(zoo_get(raw(), live_path("/deep/l/lk-lock-0000000000"), 0, data, &size, NULL), ZNOAUTH);
+    assert_int_equal(zoo_get(raw(), live_path("/deep/l/lk-lock-0000000000"), 0, data, &size, NULL),
+                     ZNOAUTH);
     assert_status(lk_lock_acquire(stranger->lock, lk_in_ms(PATIENCE_MS), NULL), LK_E_NO_RIGHTS);
     assert_status(lk_lock_try(stranger->lock, lk_in_ms(PATIENCE_MS), NULL), LK_E_NO_RIGHTS);
     release(a);
@@ -185,7 +188,8 @@ static void a_closing_client_ends_all_that_is_pending_once(void)
     assert_status(lk_client_close(client, 0), LK_OK);
     assert_status(lk_lock_acquire(held->lock, LK_FOREVER, NULL), LK_E_CLOSED);
     assert_status(lk_lock_release(held->lock, LK_FOREVER), LK_E_CLOSED);
-    assert_status(lk_lock_acquire_start(held->lock, LK_FOREVER, answer_done, answer, NULL), LK_E_CLOSED);
+    assert_status(lk_lock_acquire_start(held->lock, LK_FOREVER, answer_done, answer, NULL),
+                  LK_E_CLOSED);
     assert_status(lk_client_wait_connected(client, LK_FOREVER), LK_E_CLOSED);
     assert_int_equal(lk_lock_state(held->lock), LK_LOST);
     assert_int_equal(lk_lock_remaining_ns(held->lock), 0);
@@ -201,7 +205,8 @@ static void a_closing_client_does_not_wait_longer_than_it_may(void)
     acquire(a);
     zkbox_proxy_stall(live_proxy());
     assert_status(lk_lock_release_start(a->lock, LK_FOREVER, answer_done, released, NULL), LK_OK);
-    assert_status(lk_client_close(client, lk_in_ms(50)), LK_E_DEADLINE); /* returned, and the server is still mute */
+    assert_status(lk_client_close(client, lk_in_ms(50)),
+                  LK_E_DEADLINE); /* returned, and the server is still mute */
     assert_status(await_answer(released), LK_E_CLOSED);
     assert_int_equal(lk_lock_remaining_ns(a->lock), 0);
 }
@@ -211,7 +216,8 @@ static void close_in_callback(int status, void *arg)
     struct blocked *blocked = arg;
 
     (void)status;
-    blocked->status = lk_client_close(blocked->client, LK_FOREVER); /* must not wait: for this very callback */
+    blocked->status = lk_client_close(blocked->client,
+                                      LK_FOREVER); /* must not wait: for this very callback */
     live_changed();
 }
 
@@ -223,7 +229,8 @@ static void a_client_may_be_closed_inside_a_callback(void)
         struct blocked closing = { .client = client };
 
         struct answer *waits = live_answer("b");
-        assert_status(lk_lock_acquire_start(a->lock, LK_FOREVER, close_in_callback, &closing, NULL), LK_OK);
+        assert_status(lk_lock_acquire_start(a->lock, LK_FOREVER, close_in_callback, &closing, NULL),
+                      LK_OK);
         assert_status(lk_lock_acquire_start(b->lock, LK_FOREVER, answer_done, waits, NULL), LK_OK);
         while (own_loop && !is_answered(waits))
             assert_true(lk_dispatch(client, lk_in_ms(PATIENCE_MS)) >= 0);
@@ -245,14 +252,16 @@ static void a_client_freed_inside_a_callback_still_answers_all(void)
     struct stand *a = live_lock(client, "a", "/l"), *b = live_lock(client, "b", "/l");
     struct answer *waits = live_answer("b");
 
-    assert_status(lk_lock_acquire_start(a->lock, LK_FOREVER, free_client_in_callback, client, NULL), LK_OK);
+    assert_status(lk_lock_acquire_start(a->lock, LK_FOREVER, free_client_in_callback, client, NULL),
+                  LK_OK);
     assert_status(lk_lock_acquire_start(b->lock, LK_FOREVER, answer_done, waits, NULL), LK_OK);
     while (lk_lock_state(a->lock) != LK_LOST)
         assert_true(lk_dispatch(client, lk_in_ms(PATIENCE_MS)) >= 0);
     assert_true(is_answered(waits));
     assert_status(waits->status, LK_E_CLOSED);
     assert_int_equal(waits->times, 1);
-    assert_status(lk_lock_acquire(a->lock, LK_FOREVER, NULL), LK_E_CLOSED); /* handles outlive their client */
+    assert_status(lk_lock_acquire(a->lock, LK_FOREVER, NULL),
+                  LK_E_CLOSED); /* handles outlive their client */
 }
 
 static void callbacks_that_wait_when_a_client_is_freed_are_run_by_free(void)
@@ -308,11 +317,11 @@ static int call_all_in_child(lk_client *client, struct stand *held, struct stand
     lk_observer *observer;
     int wrong = 0, call = 0;
 
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        call++;                                                                                                        \
-        if (!(condition) && !wrong)                                                                                    \
-            wrong = call;                                                                                              \
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        call++;                                                                                    \
+        if (!(condition) && !wrong)                                                                \
+            wrong = call;                                                                          \
     } while (0)
     CHECK(lk_lock_state(held->lock) == LK_LOST);
     CHECK(lk_lock_remaining_ns(held->lock) == 0);

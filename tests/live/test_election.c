@@ -25,7 +25,8 @@ static void saw(const lk_leader *leader, void *arg)
     pthread_mutex_lock(&sightings->lock);
     if (sightings->count < SIGHTINGS_MAX) {
         sightings->fences[sightings->count] = leader->fence.zxid;
-        snprintf(sightings->cards[sightings->count++], CARD_SHOWN, "%.*s", leader->present ? (int)leader->card_size : 6,
+        snprintf(sightings->cards[sightings->count++], CARD_SHOWN, "%.*s",
+                 leader->present ? (int)leader->card_size : 6,
                  leader->present ? (const char *)leader->card : "nobody");
     }
     bool free_inside = sightings->free_inside;
@@ -62,7 +63,8 @@ static bool is_seen(void *arg)
     struct sightings *sightings = expected->sightings;
 
     pthread_mutex_lock(&sightings->lock);
-    while (sightings->seen < sightings->count && strcmp(sightings->cards[sightings->seen], expected->card) != 0)
+    while (sightings->seen < sightings->count
+           && strcmp(sightings->cards[sightings->seen], expected->card) != 0)
         sightings->seen++;
     bool found = sightings->seen < sightings->count;
     sightings->seen += found;
@@ -95,7 +97,8 @@ static void assert_sights(struct sightings *sightings, const char *cards)
 static void candidates_lead_in_the_order_of_standing(void)
 {
     lk_client *client = LIVE_CLIENT("A", 0);
-    struct stand *a = live_candidate(client, "a", "/e", "a"), *b = live_candidate(LIVE_CLIENT("B", 0), "b", "/e", "b");
+    struct stand *a = live_candidate(client, "a", "/e", "a"),
+                 *b = live_candidate(LIVE_CLIENT("B", 0), "b", "/e", "b");
     struct sightings *sightings = observe(LIVE_CLIENT("O", 0), "/e");
 
     await_sight(sightings, "nobody");
@@ -121,7 +124,8 @@ static void candidates_lead_in_the_order_of_standing(void)
 static void a_new_card_is_seen_and_keeps_the_place(void)
 {
     lk_client *client = LIVE_CLIENT("A", 0);
-    struct stand *a = live_candidate(client, "a", "/e", "old"), *b = live_candidate(client, "b", "/e", "b");
+    struct stand *a = live_candidate(client, "a", "/e", "old"),
+                 *b = live_candidate(client, "b", "/e", "b");
     struct sightings *sightings = observe(LIVE_CLIENT("O", 0), "/e");
     int64_t soon = lk_in_ms(PATIENCE_MS);
     lk_fence fence, after;
@@ -142,7 +146,9 @@ static void a_new_card_is_seen_and_keeps_the_place(void)
     release(a);
     await_sight(sightings, "while waiting");
     assert_status(await_answer(waits), LK_OK);
-    assert_status(lk_line_break(client, "/e", (lk_fence){ sightings->fences[sightings->count - 1], 0 }, soon), LK_OK);
+    assert_status(
+        lk_line_break(client, "/e", (lk_fence){ sightings->fences[sightings->count - 1], 0 }, soon),
+        LK_OK);
     await_change(b, LK_LOST);
     assert_status(lk_candidate_proclaim(b->candidate, "x", 1, soon), LK_E_STATE);
     assert_changes(a, "waiting held idle");
@@ -164,7 +170,8 @@ static void a_card_has_a_largest_size_and_any_bytes(void)
     options.card_size--;
     assert_status(lk_candidate_new(&candidate, client, "/e", &options), LK_OK);
     assert_status(lk_candidate_stand(candidate, lk_in_ms(PATIENCE_MS), NULL), LK_OK);
-    assert_status(lk_candidate_proclaim(candidate, card, sizeof card, lk_in_ms(PATIENCE_MS)), LK_E_TOO_LARGE);
+    assert_status(lk_candidate_proclaim(candidate, card, sizeof card, lk_in_ms(PATIENCE_MS)),
+                  LK_E_TOO_LARGE);
     assert_status(lk_line_list(client, "/e", lk_in_ms(PATIENCE_MS), &line), LK_OK);
     assert_string_equal(line->kind, "election");
     assert_int_equal(line->entries[0].label_size, LK_CARD_MAX);
@@ -176,7 +183,8 @@ static void a_card_has_a_largest_size_and_any_bytes(void)
 static void who_waits_may_resign(void)
 {
     lk_client *client = LIVE_CLIENT("A", 0);
-    struct stand *a = live_candidate(client, "a", "/e", "a"), *b = live_candidate(client, "b", "/e", "b");
+    struct stand *a = live_candidate(client, "a", "/e", "a"),
+                 *b = live_candidate(client, "b", "/e", "b");
 
     acquire(a);
     assert_status(lk_candidate_resign(b->candidate, lk_in_ms(PATIENCE_MS)), LK_E_STATE);
@@ -199,7 +207,9 @@ static void every_one_of_many_resignations_is_answered(void)
     zkbox_proxy_stall(live_proxy());
     for (int i = 0; i < 3; i++) {
         resigns[i] = live_answer("resigned");
-        assert_status(lk_candidate_resign_start(a->candidate, LK_FOREVER, answer_done, resigns[i], NULL), LK_OK);
+        assert_status(
+            lk_candidate_resign_start(a->candidate, LK_FOREVER, answer_done, resigns[i], NULL),
+            LK_OK);
         struct answer *stands = start_acquire(a, LK_FOREVER);
         assert_false(is_answered(stands));
     }
@@ -215,7 +225,8 @@ static void every_one_of_many_resignations_is_answered(void)
 static void a_leader_killed_by_an_operator_is_followed_by_the_next(void)
 {
     lk_client *client = LIVE_CLIENT("A", 0);
-    struct stand *a = live_candidate(client, "a", "/e", "a"), *b = live_candidate(client, "b", "/e", "b");
+    struct stand *a = live_candidate(client, "a", "/e", "a"),
+                 *b = live_candidate(client, "b", "/e", "b");
     struct sightings *sightings = observe(LIVE_CLIENT("O", 0), "/e");
 
     lk_fence fence = acquire(a);
@@ -261,8 +272,9 @@ static void an_observer_sees_strangers_lead_too(void)
 
     await_sight(sightings, "nobody");
     raw_make(live_path("/e"));
-    snprintf(latch, sizeof latch, "%s",
-             raw_create(live_path("/e/_c_0f2c5b1a-latch-"), "host:80", 7, ZOO_EPHEMERAL | ZOO_SEQUENCE));
+    snprintf(
+        latch, sizeof latch, "%s",
+        raw_create(live_path("/e/_c_0f2c5b1a-latch-"), "host:80", 7, ZOO_EPHEMERAL | ZOO_SEQUENCE));
     await_sight(sightings, "host:80");
     raw_set(latch, "host:81", 7);
     await_sight(sightings, "host:81");

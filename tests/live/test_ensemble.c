@@ -1,4 +1,5 @@
-/* test_ensemble.c - three servers: the leader dies, or the holder's server stands still, and the grant stays. */
+/* test_ensemble.c - three servers: the leader dies, or the holder's server stands still, and the
+ * grant stays. */
 #include "live.h"
 
 #include <inttypes.h>
@@ -6,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TIMEOUT_MS = 18000 }; /* a lease of 9 s: SUSPENDED after 6, three for an election or another server */
+enum {
+    TIMEOUT_MS = 18000
+}; /* a lease of 9 s: SUSPENDED after 6, three for an election or another server */
 
 /* The node that serves this client's session; -1: none that answers. */
 static int node_of(lk_client *client)
@@ -48,8 +51,10 @@ static void await_proof(struct stand *stand)
 
 static void a_grant_outlives_the_leader(void)
 {
-    lk_client *client = LIVE_CLIENT("A", .servers = zkbox_servers(live_box()), .timeout_ms = TIMEOUT_MS);
-    lk_client *other = LIVE_CLIENT("B", .servers = zkbox_servers(live_box()), .timeout_ms = TIMEOUT_MS);
+    lk_client *client = LIVE_CLIENT("A", .servers = zkbox_servers(live_box()),
+                                    .timeout_ms = TIMEOUT_MS);
+    lk_client *other = LIVE_CLIENT("B", .servers = zkbox_servers(live_box()),
+                                   .timeout_ms = TIMEOUT_MS);
     struct stand *a = live_lock(client, "a", "/l"), *b = live_lock(other, "b", "/l");
 
     lk_fence fence = acquire(a);
@@ -70,14 +75,16 @@ static void a_grant_outlives_the_leader(void)
 
 static void a_holder_leaves_a_server_that_stands_still_by_itself(void)
 {
-    lk_client *client = LIVE_CLIENT("A", .servers = zkbox_servers(live_box()), .timeout_ms = TIMEOUT_MS);
+    lk_client *client = LIVE_CLIENT("A", .servers = zkbox_servers(live_box()),
+                                    .timeout_ms = TIMEOUT_MS);
     struct stand *a = live_lock(client, "a", "/l");
 
     lk_fence fence = acquire(a);
     int node = node_of(client);
     assert_true(node >= 0);
     assert_int_equal(zkbox_pause(live_box(), node), 0);
-    await_change(a, LK_SUSPENDED); /* what the client library alone would notice after two thirds of the timeout */
+    await_change(a, LK_SUSPENDED); /* what the client library alone would notice after two thirds of
+                                      the timeout */
     await_change(a, LK_HELD);
     assert_kept(a, fence);
     int other = node_of(client);
@@ -87,7 +94,8 @@ static void a_holder_leaves_a_server_that_stands_still_by_itself(void)
     assert_true(zkbox_wait_leader(live_box(), PATIENCE_MS) >= 0);
 }
 
-/* No quorum: nobody can be granted, and the holder must give up before the rest could ever expire it. */
+/* No quorum: nobody can be granted, and the holder must give up before the rest could ever expire
+ * it. */
 static void without_a_quorum_the_grant_is_lost_in_time_and_comes_back_as_another(void)
 {
     lk_client *client = LIVE_CLIENT("A", .servers = zkbox_servers(live_box()), .timeout_ms = 6000);

@@ -1,4 +1,5 @@
-/* test_keeper.c - the keeper over libzookeeper_mt keeps the contract of keeper.h, on real servers. */
+/* test_keeper.c - the keeper over libzookeeper_mt keeps the contract of keeper.h, on real servers.
+ */
 #include "keeper_story.h"
 
 #include <dirent.h>
@@ -78,15 +79,16 @@ static void replies_come_in_the_order_of_pipelined_requests(void **state)
     (void)state;
     assert_string_equal(ask(alice, "parent", CREATE("/order", .mode = KEEPER_CONTAINER)),
                         "OK /order version=0 children=0");
-    send(alice, "create", CREATE("/order/n-", .data = "card", .data_size = 4, .mode = KEEPER_EPHEMERAL_SEQUENTIAL));
+    send(alice, "create",
+         CREATE("/order/n-", .data = "card", .data_size = 4, .mode = KEEPER_EPHEMERAL_SEQUENTIAL));
     send(alice, "own", GET("/order/n-0000000000"));
     send(alice, "parent again", GET("/order"));
     send(alice, "list", LIST("/order"));
     send(alice, "sync", SYNC("/order"));
     await(alice, "sync");
-    EXPECT_STORY(alice, "create: OK /order/n-0000000000 version=0 children=0", "own: OK data=card version=0",
-                 "parent again: OK version=0 children=1", "list: OK version=0 children=1 <n-0000000000>",
-                 "sync: OK /order");
+    EXPECT_STORY(alice, "create: OK /order/n-0000000000 version=0 children=0",
+                 "own: OK data=card version=0", "parent again: OK version=0 children=1",
+                 "list: OK version=0 children=1 <n-0000000000>", "sync: OK /order");
 }
 
 static void the_parents_pzxid_is_the_czxid_of_the_child_that_came_last(void **state)
@@ -136,8 +138,10 @@ static void each_refusal_of_the_server_has_its_name(void **state)
 
     (void)state;
     ask(alice, "a", CREATE("/named", .mode = KEEPER_PERSISTENT));
-    assert_string_equal(ask(alice, "again", CREATE("/named", .mode = KEEPER_PERSISTENT)), "NODE_EXISTS");
-    assert_string_equal(ask(alice, "orphan", CREATE("/nobody/home", .mode = KEEPER_PERSISTENT)), "NO_NODE");
+    assert_string_equal(ask(alice, "again", CREATE("/named", .mode = KEEPER_PERSISTENT)),
+                        "NODE_EXISTS");
+    assert_string_equal(ask(alice, "orphan", CREATE("/nobody/home", .mode = KEEPER_PERSISTENT)),
+                        "NO_NODE");
     assert_string_equal(ask(alice, "get", GET("/nobody")), "NO_NODE");
     assert_string_equal(ask(alice, "exists", EXISTS("/nobody")), "NO_NODE");
     assert_string_equal(ask(alice, "list", LIST("/nobody")), "NO_NODE");
@@ -145,7 +149,8 @@ static void each_refusal_of_the_server_has_its_name(void **state)
     assert_string_equal(ask(alice, "e", CREATE("/named/e", .mode = KEEPER_EPHEMERAL)),
                         "OK /named/e version=0 children=0");
     assert_string_equal(ask(alice, "full", DELETE("/named")), "NOT_EMPTY");
-    assert_string_equal(ask(alice, "below", CREATE("/named/e/f", .mode = KEEPER_PERSISTENT)), "EPHEMERAL_PARENT");
+    assert_string_equal(ask(alice, "below", CREATE("/named/e/f", .mode = KEEPER_PERSISTENT)),
+                        "EPHEMERAL_PARENT");
     assert_string_equal(ask(alice, "set", SET("/named", "x", 0)), "OK version=1 children=1");
     assert_string_equal(ask(alice, "s", CREATE("/named/s-", .mode = KEEPER_PERSISTENT_SEQUENTIAL)),
                         "OK /named/s-0000000001 version=0 children=0");
@@ -158,30 +163,33 @@ static void a_multi_has_a_result_for_each_operation(void **state)
 
     (void)state;
     ask(alice, "parent", CREATE("/multi", .mode = KEEPER_PERSISTENT));
-    assert_string_equal(
-        ask(alice, "applied",
-            MULTI(CREATE("/multi/n-", .mode = KEEPER_EPHEMERAL_SEQUENTIAL, .data = "d", .data_size = 1),
-                  SET("/multi", "mark", 0), CHECK("/multi", 1), CREATE("/multi/x", .mode = 0), DELETE("/multi/x"))),
-        "OK [OK /multi/n-0000000000] [OK] [OK] [OK /multi/x] [OK]");
-    assert_string_equal(
-        ask(alice, "refused",
-            MULTI(CREATE("/multi/y", .mode = KEEPER_PERSISTENT), CHECK("/multi", 7), SET("/multi", "mark", 1))),
-        "BAD_VERSION [NOT_APPLIED] [BAD_VERSION] [NOT_APPLIED]");
+    assert_string_equal(ask(alice, "applied",
+                            MULTI(CREATE("/multi/n-", .mode = KEEPER_EPHEMERAL_SEQUENTIAL,
+                                         .data = "d", .data_size = 1),
+                                  SET("/multi", "mark", 0), CHECK("/multi", 1),
+                                  CREATE("/multi/x", .mode = 0), DELETE("/multi/x"))),
+                        "OK [OK /multi/n-0000000000] [OK] [OK] [OK /multi/x] [OK]");
+    assert_string_equal(ask(alice, "refused",
+                            MULTI(CREATE("/multi/y", .mode = KEEPER_PERSISTENT), CHECK("/multi", 7),
+                                  SET("/multi", "mark", 1))),
+                        "BAD_VERSION [NOT_APPLIED] [BAD_VERSION] [NOT_APPLIED]");
     assert_string_equal(ask(alice, "after", GET("/multi")), "OK data=mark version=1 children=1");
-    assert_string_equal(ask(alice, "alone", MULTI(CHECK("/nobody", KEEPER_ANY_VERSION))), "NO_NODE [NO_NODE]");
+    assert_string_equal(ask(alice, "alone", MULTI(CHECK("/nobody", KEEPER_ANY_VERSION))),
+                        "NO_NODE [NO_NODE]");
 }
 
-/* The client can't read the server's answer to a container in a multi, and may end the program over it. */
+/* The client can't read the server's answer to a container in a multi, and may end the program over
+ * it. */
 static void a_container_in_a_multi_is_made_persistent(void **state)
 {
     struct story *alice = connect_session("alice");
 
     (void)state;
-    assert_string_equal(
-        ask(alice, "containers",
-            MULTI(CREATE("/box-a", .mode = KEEPER_CONTAINER), CREATE("/box-b", .mode = KEEPER_CONTAINER),
-                  DELETE("/box-a"), CREATE("/box-a", .mode = KEEPER_CONTAINER))),
-        "OK [OK /box-a] [OK /box-b] [OK] [OK /box-a]");
+    assert_string_equal(ask(alice, "containers",
+                            MULTI(CREATE("/box-a", .mode = KEEPER_CONTAINER),
+                                  CREATE("/box-b", .mode = KEEPER_CONTAINER), DELETE("/box-a"),
+                                  CREATE("/box-a", .mode = KEEPER_CONTAINER))),
+                        "OK [OK /box-a] [OK /box-b] [OK] [OK /box-a]");
     ask(alice, "stat", EXISTS("/box-a"));
     assert_int_equal(alice->stat.ephemeral_owner, 0);
 }
@@ -206,12 +214,15 @@ static void what_can_not_be_sent_is_refused_before(void **state)
     char *bytes = calloc(1, most + 1);
 
     (void)state;
-    assert_int_equal(submit(alice, "too large", CREATE("/large", .data = bytes, .data_size = most + 1)),
-                     LK_E_TOO_LARGE);
-    assert_true(begins_with(ask(alice, "large", CREATE("/large", .data = bytes, .data_size = most)), "OK /large"));
+    assert_int_equal(
+        submit(alice, "too large", CREATE("/large", .data = bytes, .data_size = most + 1)),
+        LK_E_TOO_LARGE);
+    assert_true(begins_with(ask(alice, "large", CREATE("/large", .data = bytes, .data_size = most)),
+                            "OK /large"));
     free(bytes);
     assert_int_equal(submit(alice, "path", GET("/a//b")), LK_E_PATH);
-    assert_int_equal(submit(alice, "empty", (struct keeper_request){ .verb = KEEPER_MULTI }), LK_E_INVALID);
+    assert_int_equal(submit(alice, "empty", (struct keeper_request){ .verb = KEEPER_MULTI }),
+                     LK_E_INVALID);
     assert_int_equal(submit(alice, "nested", MULTI(GET("/large"))), LK_E_INVALID);
     assert_int_equal(submit(alice, "lonely", CHECK("/large", 0)), LK_E_INVALID);
     story_close(alice);
@@ -236,8 +247,8 @@ static void at_a_loss_lost_comes_first_and_then_unknown_in_order(void **state)
     await(alice, "four");
     zkbox_proxy_heal(proxy);
     await(alice, "CONNECTED");
-    EXPECT_STORY(alice, "LOST", "one: UNKNOWN", "two: UNKNOWN", "three: UNKNOWN [UNKNOWN] [UNKNOWN]", "four: UNKNOWN",
-                 "CONNECTED");
+    EXPECT_STORY(alice, "LOST", "one: UNKNOWN", "two: UNKNOWN",
+                 "three: UNKNOWN [UNKNOWN] [UNKNOWN]", "four: UNKNOWN", "CONNECTED");
     assert_int_equal(alice->session_id, session_id);
 }
 
@@ -248,7 +259,8 @@ static void a_lost_reply_is_unknown_and_the_request_may_have_been_applied(void *
 
     (void)state;
     assert_int_equal(zkbox_proxy_lose_reply(proxy, OPCODE_CREATE2, 1), 0);
-    assert_string_equal(ask(alice, "create", CREATE("/applied", .mode = KEEPER_EPHEMERAL)), "UNKNOWN");
+    assert_string_equal(ask(alice, "create", CREATE("/applied", .mode = KEEPER_EPHEMERAL)),
+                        "UNKNOWN");
     await(alice, "CONNECTED");
     assert_true(begins_with(ask(alice, "exists", EXISTS("/applied")), "OK"));
 }
@@ -281,11 +293,12 @@ static void watches_outlive_the_connection_and_it_is_lost_but_once(void **state)
 
 /* ---- the end of a session ---- */
 
-/* The completion thread is held while the session ends, so that what is submitted then is owed an answer that the
- * client itself has already forgotten. */
+/* The completion thread is held while the session ends, so that what is submitted then is owed an
+ * answer that the client itself has already forgotten. */
 static void an_expired_session_answers_everything_once_after_saying_so(void **state)
 {
-    struct story *alice = connect_by_proxy("alice", SHORT_TIMEOUT_MS), *bob = connect_session("bob");
+    struct story *alice = connect_by_proxy("alice", SHORT_TIMEOUT_MS),
+                 *bob = connect_session("bob");
 
     (void)state;
     ask(alice, "create", CREATE("/mortal", .mode = KEEPER_EPHEMERAL));
@@ -355,17 +368,19 @@ static void a_session_that_never_connects_is_closed_like_any_other(void **state)
 
     (void)state;
     zkbox_proxy_cut(proxy);
-    alice = story_open(
-        "alice", &(struct keeper_options){ .servers = zkbox_proxy_address(proxy), .session_timeout_ms = TIMEOUT_MS });
+    alice = story_open("alice", &(struct keeper_options){ .servers = zkbox_proxy_address(proxy),
+                                                          .session_timeout_ms = TIMEOUT_MS });
     assert_int_equal(submit(alice, "early", GET("/")), LK_E_NO_SERVER);
     story_close(alice);
-    assert_int_equal(count_of(alice, "LOST") + count_of(alice, "CONNECTED") + count_of(alice, "early"), 0);
+    assert_int_equal(
+        count_of(alice, "LOST") + count_of(alice, "CONNECTED") + count_of(alice, "early"), 0);
 }
 
 static void a_list_without_any_address_is_tried_until_closed(void **state)
 {
     struct story *alice = story_open(
-        "alice", &(struct keeper_options){ .servers = "127.0.0.1", .session_timeout_ms = TIMEOUT_MS });
+        "alice",
+        &(struct keeper_options){ .servers = "127.0.0.1", .session_timeout_ms = TIMEOUT_MS });
     (void)state;
     await(alice, "log warning no server of the list has an address");
     await(alice, "log warning no server of the list has an address");
@@ -385,7 +400,8 @@ static void of_two_servers_either_one_is_found_again(void **state)
     (void)state;
     zkbox_proxy_heal(proxy);
     assert_int_equal(zkbox_proxy_start(&second, zkbox_servers(box)), 0);
-    snprintf(servers, sizeof servers, "%s,%s", zkbox_proxy_address(proxy), zkbox_proxy_address(second));
+    snprintf(servers, sizeof servers, "%s,%s", zkbox_proxy_address(proxy),
+             zkbox_proxy_address(second));
     alice = connect_to("alice", servers, SHORT_TIMEOUT_MS);
     for (int i = 0; i < 6; i++) {
         zkbox_proxy *used = zkbox_proxy_connections(proxy) > 0 ? proxy : second;
@@ -404,11 +420,11 @@ static void a_path_behind_the_servers_is_refused(void **state)
     struct keeper *keeper = NULL;
 
     (void)state;
-    assert_int_equal(
-        world->open(world,
-                    &(struct keeper_options){ .servers = "127.0.0.1:2181/root", .session_timeout_ms = TIMEOUT_MS },
-                    &events, NULL, &keeper),
-        LK_E_INVALID);
+    assert_int_equal(world->open(world,
+                                 &(struct keeper_options){ .servers = "127.0.0.1:2181/root",
+                                                           .session_timeout_ms = TIMEOUT_MS },
+                                 &events, NULL, &keeper),
+                     LK_E_INVALID);
     assert_null(keeper);
 }
 
@@ -427,11 +443,13 @@ static void what_its_creator_alone_may_do_others_may_not(void **state)
     alice = story_open("alice", &options);
     await(alice, "CONNECTED");
     assert_string_equal(
-        ask(alice, "create", CREATE("/private", .mode = KEEPER_PERSISTENT, .access = LK_ACCESS_CREATOR)),
+        ask(alice, "create",
+            CREATE("/private", .mode = KEEPER_PERSISTENT, .access = LK_ACCESS_CREATOR)),
         "OK /private version=0 children=0");
     assert_string_equal(ask(bob, "get", GET("/private")), "NO_RIGHTS");
-    assert_string_equal(ask(bob, "create", CREATE("/b", .mode = KEEPER_PERSISTENT, .access = LK_ACCESS_CREATOR)),
-                        "NO_RIGHTS");
+    assert_string_equal(
+        ask(bob, "create", CREATE("/b", .mode = KEEPER_PERSISTENT, .access = LK_ACCESS_CREATOR)),
+        "NO_RIGHTS");
     zkbox_proxy_cut(proxy);
     await(alice, "LOST");
     zkbox_proxy_heal(proxy);
@@ -441,10 +459,11 @@ static void what_its_creator_alone_may_do_others_may_not(void **state)
 
 static void refused_credentials_end_it_before_it_was_connected(void **state)
 {
-    struct story *alice = story_open("alice", &(struct keeper_options){ .servers = zkbox_servers(box),
-                                                                        .session_timeout_ms = TIMEOUT_MS,
-                                                                        .auth_scheme = "rumour",
-                                                                        .auth = "alice" });
+    struct story *alice = story_open("alice",
+                                     &(struct keeper_options){ .servers = zkbox_servers(box),
+                                                               .session_timeout_ms = TIMEOUT_MS,
+                                                               .auth_scheme = "rumour",
+                                                               .auth = "alice" });
     (void)state;
     await(alice, "AUTH_FAILED");
     assert_int_equal(submit(alice, "late", GET("/")), LK_E_CLOSED);
@@ -472,7 +491,8 @@ static uint64_t blocked_signals(const char *task)
 static void no_signal_of_the_program_reaches_our_threads(void **state)
 {
     struct story *alice = connect_session("alice");
-    const uint64_t wanted = UINT64_C(1) << (SIGTERM - 1) | UINT64_C(1) << (SIGCHLD - 1) | UINT64_C(1) << (SIGALRM - 1);
+    const uint64_t wanted = UINT64_C(1) << (SIGTERM - 1) | UINT64_C(1) << (SIGCHLD - 1)
+                            | UINT64_C(1) << (SIGALRM - 1);
     DIR *tasks = opendir("/proc/self/task");
     size_t ours = 0;
 

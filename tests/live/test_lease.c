@@ -1,5 +1,6 @@
-/* test_lease.c - when no server can be reached: SUSPENDED, then LOST before any server can give the lock away; or HELD
- * again, as if nothing had been. And what strangers who delete a znode are heard as. */
+/* test_lease.c - when no server can be reached: SUSPENDED, then LOST before any server can give the
+ * lock away; or HELD again, as if nothing had been. And what strangers who delete a znode are heard
+ * as. */
 #include "live.h"
 
 enum { STEADY_MS = 12000 }; /* SUSPENDED after 4 s, LOST after 6 s: two seconds to heal in */
@@ -55,7 +56,8 @@ static void loss_is_told_before_the_server_gives_the_lock_away(weather_fn *weath
     assert_true(lk_fence_compare(next, pair.fence) > 0);
 
     zkbox_proxy_heal(live_proxy());
-    struct answer *again = start_acquire(pair.holder, LK_FOREVER); /* the handle can be used again */
+    struct answer *again = start_acquire(pair.holder,
+                                         LK_FOREVER); /* the handle can be used again */
     release(pair.waiter);
     assert_status(await_answer(again), LK_OK);
 }
@@ -75,7 +77,8 @@ static void a_holder_nobody_hears_is_told_before_the_server_gives_its_lock_away(
     loss_is_told_before_the_server_gives_the_lock_away(lose_to_server);
 }
 
-/* The server hears all its heartbeats and would never end the session: still it must not believe to hold. */
+/* The server hears all its heartbeats and would never end the session: still it must not believe to
+ * hold. */
 static void a_holder_who_hears_nobody_is_told_all_the_same(void)
 {
     struct pair pair = holder_and_waiter(3000);
@@ -96,7 +99,8 @@ static void a_lost_grant_is_removed_when_the_link_heals(void)
     lk_client_info_get(pair.client, &before);
     zkbox_proxy_stall(live_proxy());
     await_change(pair.holder, LK_LOST);
-    assert_true(raw_exists(live_path("/l/lk-lock-0000000000"), NULL)); /* the session lives: T/2 is left of it */
+    assert_true(raw_exists(live_path("/l/lk-lock-0000000000"),
+                           NULL)); /* the session lives: T/2 is left of it */
     zkbox_proxy_heal(live_proxy());
     assert_status(await_answer(pair.waits), LK_OK);
     assert_status(lk_client_wait_connected(pair.client, lk_in_ms(PATIENCE_MS)), LK_OK);
@@ -133,7 +137,8 @@ static void a_suspended_grant_may_be_released(void)
 
     zkbox_proxy_stall(live_proxy());
     await_change(pair.holder, LK_SUSPENDED);
-    assert_status(lk_lock_release_start(pair.holder->lock, LK_FOREVER, answer_done, released, NULL), LK_OK);
+    assert_status(lk_lock_release_start(pair.holder->lock, LK_FOREVER, answer_done, released, NULL),
+                  LK_OK);
     assert_int_equal(lk_lock_state(pair.holder->lock), LK_IDLE);
     zkbox_proxy_heal(live_proxy());
     assert_status(await_answer(released), LK_OK);
@@ -146,7 +151,8 @@ static void who_waited_for_half_a_lease_is_granted_in_peace(void)
 {
     enum { TIMEOUT_MS = 6000 };
     lk_client *client = LIVE_CLIENT("A", .proxied = true, .timeout_ms = TIMEOUT_MS);
-    struct stand *first = live_lock(LIVE_CLIENT("B", 0), "first", "/l"), *a = live_lock(client, "a", "/l");
+    struct stand *first = live_lock(LIVE_CLIENT("B", 0), "first", "/l"),
+                 *a = live_lock(client, "a", "/l");
 
     acquire(first);
     struct answer *waits = start_acquire(a, LK_FOREVER);
@@ -164,7 +170,8 @@ static void who_waited_longer_than_a_lease_is_granted_with_a_running_one(void)
 {
     enum { TIMEOUT_MS = 1800 };
     lk_client *client = LIVE_CLIENT("A", .timeout_ms = TIMEOUT_MS);
-    struct stand *first = live_lock(LIVE_CLIENT("B", 0), "first", "/l"), *a = live_lock(client, "a", "/l");
+    struct stand *first = live_lock(LIVE_CLIENT("B", 0), "first", "/l"),
+                 *a = live_lock(client, "a", "/l");
 
     acquire(first);
     struct answer *waits = start_acquire(a, LK_FOREVER);
@@ -211,7 +218,8 @@ static void a_broken_waiter_is_told_that_its_place_is_lost(void)
     struct answer *c_waits = start_acquire(c, LK_FOREVER);
     await_children(live_path("/l"), 3);
     assert_status(lk_line_list(client, "/l", lk_in_ms(PATIENCE_MS), &line), LK_OK);
-    assert_status(lk_line_break(client, "/l", line->entries[1].fence, lk_in_ms(PATIENCE_MS)), LK_OK);
+    assert_status(lk_line_break(client, "/l", line->entries[1].fence, lk_in_ms(PATIENCE_MS)),
+                  LK_OK);
     lk_line_free(line);
     assert_status(await_answer(b_waits), LK_E_LOST);
     assert_changes(b, "waiting idle");
@@ -224,7 +232,8 @@ static void a_line_whose_parent_is_made_anew_tells_all_who_stood_there(void)
     lk_client *client = LIVE_CLIENT("A", 0);
     struct stand *a = live_lock(client, "a", "/l"), *b = live_lock(client, "b", "/l"),
                  *c = live_lock(client, "c", "/l");
-    const char *first = live_path("/l/lk-lock-0000000000"), *second = live_path("/l/lk-lock-0000000001");
+    const char *first = live_path("/l/lk-lock-0000000000"),
+               *second = live_path("/l/lk-lock-0000000001");
     zoo_op_t ops[4];
     zoo_op_result_t results[4];
 

@@ -1,4 +1,5 @@
-/* test_ledger.c - campaigns on real servers: never oversold, nothing done twice, every refusal by its name. */
+/* test_ledger.c - campaigns on real servers: never oversold, nothing done twice, every refusal by
+ * its name. */
 #include "live.h"
 
 #include <pthread.h>
@@ -38,8 +39,9 @@ static int64_t patience(void)
 }
 
 /* All rules but the stock as in LK_CAMPAIGN_OPTIONS_INIT, unless named. */
-#define OPEN(client, path, ...)                                                                                        \
-    open_campaign(client, path, (lk_campaign_options){ .size = sizeof(lk_campaign_options), __VA_ARGS__ })
+#define OPEN(client, path, ...)                                                                    \
+    open_campaign(client, path,                                                                    \
+                  (lk_campaign_options){ .size = sizeof(lk_campaign_options), __VA_ARGS__ })
 static lk_ledger *open_campaign(lk_client *client, const char *path, lk_campaign_options options)
 {
     lk_ledger *made = ledger(client, path);
@@ -57,8 +59,9 @@ static int do_op(lk_ledger *at, lk_ledger_op op)
     int status = lk_ledger_do(at, &op, patience(), &last);
 
     live_tell("%s %s %s for %s: %s%s, id %s", lk_ledger_verb_name(op.verb), op.user,
-              lk_coupon_text(last.count ? last.coupons[0] : op.coupon, coupon), op.order ? op.order : "-",
-              lk_status_name(status), last.repeated ? " (repeated)" : "", lk_id_text(last.id, id));
+              lk_coupon_text(last.count ? last.coupons[0] : op.coupon, coupon),
+              op.order ? op.order : "-", lk_status_name(status), last.repeated ? " (repeated)" : "",
+              lk_id_text(last.id, id));
     assert_int_equal(status, last.status);
     return status;
 }
@@ -76,7 +79,8 @@ static lk_coupon_state state_of(lk_ledger *at, const char *user, lk_coupon coupo
 
     assert_status(lk_account_show(at, user, patience(), &account), LK_OK);
     for (size_t i = 0; i < account->count; i++)
-        if (account->coupons[i].coupon.serial == coupon.serial && account->coupons[i].coupon.shard == coupon.shard)
+        if (account->coupons[i].coupon.serial == coupon.serial
+            && account->coupons[i].coupon.shard == coupon.shard)
             state = account->coupons[i].state;
     lk_account_free(account);
     return state;
@@ -102,7 +106,8 @@ static void audit_clean(lk_ledger *at, struct sums sums)
     assert_int_equal(audit->redeemed, sums.redeemed);
     assert_int_equal(audit->voided, sums.voided);
     assert_int_equal(audit->accounts, sums.accounts);
-    assert_int_equal(audit->issued, audit->claimed + audit->frozen + audit->redeemed + audit->voided);
+    assert_int_equal(audit->issued,
+                     audit->claimed + audit->frozen + audit->redeemed + audit->voided);
     assert_int_equal(audit->stocked, audit->issued + audit->available);
     lk_audit_free(audit);
 }
@@ -137,18 +142,25 @@ static const char *account_path(const char *campaign, const char *user)
 
 static void a_coupons_whole_life(void)
 {
-    lk_ledger *shop = OPEN(live_client("shop", (struct live_client){ 0 }), "/shop/spring/sale", .stock = 10,
-                           .per_user = 3);
+    lk_ledger *shop = OPEN(live_client("shop", (struct live_client){ 0 }), "/shop/spring/sale",
+                           .stock = 10, .per_user = 3);
 
     lk_coupon coupon = claim(shop, "ann");
     assert_true(last.zxid > 0 && last.time_ms > 0 && !last.repeated);
-    assert_status(DO(shop, .verb = LK_LEDGER_FREEZE, .user = "ann", .coupon = coupon, .order = "o1"), LK_OK);
+    assert_status(
+        DO(shop, .verb = LK_LEDGER_FREEZE, .user = "ann", .coupon = coupon, .order = "o1"), LK_OK);
     assert_int_equal(last.state, LK_FROZEN);
     assert_int_equal(state_of(shop, "ann", coupon), LK_FROZEN);
-    assert_status(DO(shop, .verb = LK_LEDGER_UNFREEZE, .user = "ann", .coupon = coupon, .order = "o1"), LK_OK);
-    assert_status(DO(shop, .verb = LK_LEDGER_FREEZE, .user = "ann", .coupon = coupon, .order = "o1"), LK_E_UNFROZEN);
-    assert_status(DO(shop, .verb = LK_LEDGER_FREEZE, .user = "ann", .coupon = coupon, .order = "o2"), LK_OK);
-    assert_status(DO(shop, .verb = LK_LEDGER_REDEEM, .user = "ann", .coupon = coupon, .order = "o2"), LK_OK);
+    assert_status(
+        DO(shop, .verb = LK_LEDGER_UNFREEZE, .user = "ann", .coupon = coupon, .order = "o1"),
+        LK_OK);
+    assert_status(
+        DO(shop, .verb = LK_LEDGER_FREEZE, .user = "ann", .coupon = coupon, .order = "o1"),
+        LK_E_UNFROZEN);
+    assert_status(
+        DO(shop, .verb = LK_LEDGER_FREEZE, .user = "ann", .coupon = coupon, .order = "o2"), LK_OK);
+    assert_status(
+        DO(shop, .verb = LK_LEDGER_REDEEM, .user = "ann", .coupon = coupon, .order = "o2"), LK_OK);
     assert_int_equal(state_of(shop, "ann", coupon), LK_REDEEMED);
     assert_status(DO(shop, .verb = LK_LEDGER_REFUND, .user = "ann", .coupon = coupon), LK_OK);
     assert_status(DO(shop, .verb = LK_LEDGER_VOID, .user = "ann", .coupon = coupon), LK_OK);
@@ -160,7 +172,8 @@ static void a_coupons_whole_life(void)
 static void the_numbers_of_a_campaign(void)
 {
     lk_client *client = live_client("shop", (struct live_client){ 0 });
-    lk_ledger *shop = OPEN(client, "/sale", .stock = 7, .shards = 3, .per_user = 5, .freeze_ttl_ms = 1234);
+    lk_ledger *shop = OPEN(client, "/sale", .stock = 7, .shards = 3, .per_user = 5,
+                           .freeze_ttl_ms = 1234);
     lk_campaign_info info;
     lk_id id = LK_ID_NONE;
 
@@ -270,14 +283,17 @@ static void a_freeze_that_ran_out_is_as_if_unfrozen(void)
     lk_coupon coupon = claim(shop, "ann");
     lk_audit *audit;
 
-    assert_status(DO(shop, .verb = LK_LEDGER_FREEZE, .user = "ann", .coupon = coupon, .order = "o1", .ttl_ms = 1),
+    assert_status(DO(shop, .verb = LK_LEDGER_FREEZE, .user = "ann", .coupon = coupon, .order = "o1",
+                     .ttl_ms = 1),
                   LK_OK);
     await_server_time(shop, last.time_ms + 1);
     assert_status(lk_ledger_audit(shop, patience(), &audit), LK_OK);
     assert_int_equal(audit->frozen, 1);
     assert_int_equal(audit->ran_out, 1);
     lk_audit_free(audit);
-    assert_status(DO(shop, .verb = LK_LEDGER_REDEEM, .user = "ann", .coupon = coupon, .order = "o1"), LK_E_NOT_FROZEN);
+    assert_status(
+        DO(shop, .verb = LK_LEDGER_REDEEM, .user = "ann", .coupon = coupon, .order = "o1"),
+        LK_E_NOT_FROZEN);
     AUDIT_CLEAN(shop, .available = 1, .claimed = 1, .accounts = 1);
     assert_status(DO(shop, .verb = LK_LEDGER_REDEEM, .user = "ann", .coupon = coupon), LK_OK);
 }
@@ -330,8 +346,10 @@ static void one_claim_is_one_multi(void)
     assert_status(DO(shop, .verb = LK_LEDGER_VOID, .user = "ann", .coupon = coupon), LK_OK);
     zkbox_proxy_reset_counts(live_proxy());
     coupon = claim(shop, "ann");
-    assert_status(DO(shop, .verb = LK_LEDGER_FREEZE, .user = "ann", .coupon = coupon, .order = "o"), LK_OK);
-    assert_status(DO(shop, .verb = LK_LEDGER_REDEEM, .user = "ann", .coupon = coupon, .order = "o"), LK_OK);
+    assert_status(DO(shop, .verb = LK_LEDGER_FREEZE, .user = "ann", .coupon = coupon, .order = "o"),
+                  LK_OK);
+    assert_status(DO(shop, .verb = LK_LEDGER_REDEEM, .user = "ann", .coupon = coupon, .order = "o"),
+                  LK_OK);
     assert_int_equal(zkbox_proxy_requests(live_proxy(), ZKBOX_ANY), 3);
     assert_int_equal(zkbox_proxy_requests(live_proxy(), MULTI), 3);
 }
@@ -354,11 +372,14 @@ static void ids_settle_what_was_asked_before(void)
     assert_int_equal(last.coupons[1].serial, coupon.serial);
     assert_status(DO(other, .verb = LK_LEDGER_CLAIM, .user = "ann", .id = id), LK_E_ID_DIFFERS);
     assert_string_equal(last.differs, "count");
-    assert_status(DO(other, .verb = LK_LEDGER_REDEEM, .user = "ann", .id = id, .coupon = coupon), LK_E_ID_DIFFERS);
+    assert_status(DO(other, .verb = LK_LEDGER_REDEEM, .user = "ann", .id = id, .coupon = coupon),
+                  LK_E_ID_DIFFERS);
     assert_string_equal(last.differs, "verb");
-    assert_status(DO(shop, .verb = LK_LEDGER_FREEZE, .user = "ann", .id = freeze, .coupon = coupon, .order = "o"),
+    assert_status(DO(shop, .verb = LK_LEDGER_FREEZE, .user = "ann", .id = freeze, .coupon = coupon,
+                     .order = "o"),
                   LK_OK);
-    assert_status(DO(other, .verb = LK_LEDGER_FREEZE, .user = "ann", .id = freeze, .coupon = coupon, .order = "p"),
+    assert_status(DO(other, .verb = LK_LEDGER_FREEZE, .user = "ann", .id = freeze, .coupon = coupon,
+                     .order = "p"),
                   LK_E_ID_DIFFERS);
     assert_string_equal(last.differs, "order");
     assert_status(lk_ledger_lookup(other, "ann", id, patience(), &found), LK_OK);
@@ -369,15 +390,21 @@ static void ids_settle_what_was_asked_before(void)
 
 static void a_refusal_is_not_given_from_memory(void)
 {
-    lk_ledger *shop = OPEN(live_client("shop", (struct live_client){ 0 }), "/sale", .stock = 10, .per_user = 1);
+    lk_ledger *shop = OPEN(live_client("shop", (struct live_client){ 0 }), "/sale", .stock = 10,
+                           .per_user = 1);
     lk_ledger *other = ledger(live_client("other", (struct live_client){ 0 }), "/sale");
     lk_coupon coupon = claim(shop, "ann");
 
-    assert_status(DO(shop, .verb = LK_LEDGER_FREEZE, .user = "ann", .coupon = coupon, .order = "o1"), LK_OK);
-    assert_status(DO(other, .verb = LK_LEDGER_UNFREEZE, .user = "ann", .coupon = coupon, .order = "o1"), LK_OK);
+    assert_status(
+        DO(shop, .verb = LK_LEDGER_FREEZE, .user = "ann", .coupon = coupon, .order = "o1"), LK_OK);
+    assert_status(
+        DO(other, .verb = LK_LEDGER_UNFREEZE, .user = "ann", .coupon = coupon, .order = "o1"),
+        LK_OK);
     /* The shop remembers the coupon as frozen. */
-    assert_status(DO(shop, .verb = LK_LEDGER_FREEZE, .user = "ann", .coupon = coupon, .order = "o2"), LK_OK);
-    assert_status(DO(shop, .verb = LK_LEDGER_REDEEM, .user = "ann", .coupon = coupon, .order = "o2"), LK_OK);
+    assert_status(
+        DO(shop, .verb = LK_LEDGER_FREEZE, .user = "ann", .coupon = coupon, .order = "o2"), LK_OK);
+    assert_status(
+        DO(shop, .verb = LK_LEDGER_REDEEM, .user = "ann", .coupon = coupon, .order = "o2"), LK_OK);
     assert_status(DO(other, .verb = LK_LEDGER_REFUND, .user = "ann", .coupon = coupon), LK_OK);
     assert_status(DO(other, .verb = LK_LEDGER_VOID, .user = "ann", .coupon = coupon), LK_OK);
     /* And that ann has had her one coupon. */
@@ -431,16 +458,40 @@ static void a_deleted_campaign_is_gone_and_may_come_again(void)
     assert_status(lk_campaign_delete(shop, patience()), LK_E_NOT_FOUND);
     assert_status(DO(shop, .verb = LK_LEDGER_CLAIM, .user = "ann"), LK_E_NOT_FOUND);
 
-    /* The new one looks the same, down to the versions; who knows the old one must not write into it. */
+    /* The new one looks the same, down to the versions; who knows the old one must not write into
+     * it. */
     lk_campaign_options options = LK_CAMPAIGN_OPTIONS_INIT;
     options.stock = 2;
     options.shards = 2;
     assert_status(lk_campaign_create(shop, &options, NULL, patience()), LK_OK);
-    assert_status(DO(other, .verb = LK_LEDGER_REDEEM, .user = "ann", .coupon = coupon), LK_E_NO_COUPON);
+    assert_status(DO(other, .verb = LK_LEDGER_REDEEM, .user = "ann", .coupon = coupon),
+                  LK_E_NO_COUPON);
     claim(other, "ann");
     claim(shop, "bob");
     assert_status(DO(other, .verb = LK_LEDGER_CLAIM, .user = "cid"), LK_E_SOLD_OUT);
     AUDIT_CLEAN(shop, .claimed = 2, .accounts = 2);
+}
+
+static void deleting_a_campaign_leaves_another_below_it_whole(void)
+{
+    lk_client *client = live_client("shop", (struct live_client){ 0 });
+    lk_ledger *shop = OPEN(client, "/sale", .stock = 10, .shards = 1);
+    static const char *const paths[] = { "/sale/sub", "/sale/accounts/sub", "/sale/stock/sub",
+                                         "/sale/stock/0000/sub" };
+    lk_ledger *below[4];
+
+    claim(shop, "ann");
+    for (size_t i = 0; i < 4; i++)
+        below[i] = OPEN(client, paths[i], .stock = 2);
+    assert_status(lk_campaign_delete(shop, patience()), LK_E_FOREIGN);
+    assert_status(DO(shop, .verb = LK_LEDGER_CLAIM, .user = "ann"), LK_E_NOT_FOUND);
+    for (size_t i = 0; i < 4; i++) {
+        claim(below[i], "ann");
+        AUDIT_CLEAN(below[i], .available = 1, .claimed = 1, .accounts = 1);
+        assert_status(lk_campaign_delete(below[i], patience()), LK_OK);
+    }
+    assert_status(lk_campaign_delete(shop, patience()), LK_OK);
+    assert_false(raw_exists(live_path("/sale"), NULL));
 }
 
 /* ---- races ---- */
@@ -501,8 +552,9 @@ static void freeze_and_redeem_raced_by_fifty_threads(size_t clients)
             assert_status(racers[i].result.status, frozen ? LK_E_FROZEN : LK_E_REDEEMED);
     assert_int_equal(state_of(shop, "ann", coupon), frozen ? LK_FROZEN : LK_REDEEMED);
     if (frozen) {
-        assert_status(
-            DO(shop, .verb = LK_LEDGER_REDEEM, .user = "ann", .coupon = coupon, .order = racers[winner].order), LK_OK);
+        assert_status(DO(shop, .verb = LK_LEDGER_REDEEM, .user = "ann", .coupon = coupon,
+                         .order = racers[winner].order),
+                      LK_OK);
     }
     AUDIT_CLEAN(shop, .redeemed = 1, .accounts = 1);
 }
@@ -611,10 +663,8 @@ static bool all_are_told(void *arg)
     return all;
 }
 
-static void a_thousand_claims_at_once_share_commits(void)
+static struct told claim_for_a_thousand(lk_ledger *shop)
 {
-    lk_client *client = LIVE_CLIENT("shop", .proxied = true);
-    lk_ledger *shop = OPEN(client, "/sale", .stock = 700);
     struct told told = { 0 };
     char user[20];
 
@@ -624,6 +674,26 @@ static void a_thousand_claims_at_once_share_commits(void)
         assert_status(lk_ledger_do_start(shop, &op, patience(), tell, &told, NULL), LK_OK);
     }
     live_await("a thousand answers", all_are_told, &told);
+    return told;
+}
+
+static void users_who_come_back_cost_few_commits_too(void)
+{
+    claim_for_a_thousand(OPEN(LIVE_CLIENT("first", .proxied = false), "/sale", .stock = 2000));
+
+    /* Another one, who knows none of them. */
+    lk_ledger *shop = ledger(LIVE_CLIENT("second", .proxied = true), "/sale");
+    assert_int_equal(claim_for_a_thousand(shop).ok, 1000);
+    assert_true(zkbox_proxy_requests(live_proxy(), MULTI) < 200);
+    AUDIT_CLEAN(shop, .claimed = 2000, .accounts = 1000);
+}
+
+static void a_thousand_claims_at_once_share_commits(void)
+{
+    lk_client *client = LIVE_CLIENT("shop", .proxied = true);
+    lk_ledger *shop = OPEN(client, "/sale", .stock = 700);
+    struct told told = claim_for_a_thousand(shop);
+
     assert_int_equal(told.ok, 700);
     assert_int_equal(told.sold_out, 300);
     assert_true(zkbox_proxy_requests(live_proxy(), MULTI) < 200);
@@ -632,8 +702,8 @@ static void a_thousand_claims_at_once_share_commits(void)
 
 /* ---- lost replies ---- */
 
-static void a_lost_reply_is_settled(const char *path, void (*before)(lk_ledger *, lk_coupon), const lk_ledger_op *op,
-                                    struct sums sums)
+static void a_lost_reply_is_settled(const char *path, void (*before)(lk_ledger *, lk_coupon),
+                                    const lk_ledger_op *op, struct sums sums)
 {
     lk_client *client = LIVE_CLIENT("shop", .proxied = true);
     lk_ledger *shop = OPEN(client, path, .stock = 5);
@@ -653,26 +723,30 @@ static void a_lost_reply_is_settled(const char *path, void (*before)(lk_ledger *
 
 static void freeze_before(lk_ledger *shop, lk_coupon coupon)
 {
-    assert_status(DO(shop, .verb = LK_LEDGER_FREEZE, .user = "ann", .coupon = coupon, .order = "o"), LK_OK);
+    assert_status(DO(shop, .verb = LK_LEDGER_FREEZE, .user = "ann", .coupon = coupon, .order = "o"),
+                  LK_OK);
 }
 
 static void a_claim_whose_reply_is_lost_is_applied_once(void)
 {
-    a_lost_reply_is_settled("/sale", NULL, &(lk_ledger_op){ .verb = LK_LEDGER_CLAIM, .user = "ann" },
+    a_lost_reply_is_settled("/sale", NULL,
+                            &(lk_ledger_op){ .verb = LK_LEDGER_CLAIM, .user = "ann" },
                             (struct sums){ .available = 3, .claimed = 2 });
 }
 
 static void a_freeze_whose_reply_is_lost_is_applied_once(void)
 {
-    a_lost_reply_is_settled("/sale", NULL, &(lk_ledger_op){ .verb = LK_LEDGER_FREEZE, .user = "ann", .order = "o" },
-                            (struct sums){ .available = 4, .frozen = 1 });
+    a_lost_reply_is_settled(
+        "/sale", NULL, &(lk_ledger_op){ .verb = LK_LEDGER_FREEZE, .user = "ann", .order = "o" },
+        (struct sums){ .available = 4, .frozen = 1 });
 }
 
 static void a_redeem_whose_reply_is_lost_is_applied_once(void)
 {
-    a_lost_reply_is_settled("/sale", freeze_before,
-                            &(lk_ledger_op){ .verb = LK_LEDGER_REDEEM, .user = "ann", .order = "o" },
-                            (struct sums){ .available = 4, .redeemed = 1 });
+    a_lost_reply_is_settled(
+        "/sale", freeze_before,
+        &(lk_ledger_op){ .verb = LK_LEDGER_REDEEM, .user = "ann", .order = "o" },
+        (struct sums){ .available = 4, .redeemed = 1 });
 }
 
 static void a_request_that_is_lost_is_sent_again(void)
@@ -735,9 +809,13 @@ static void with_replies_and_requests_lost_all_the_way_every_answer_is_true(void
         lk_coupon coupon = last.coupons[0];
         coupons++;
         (void)zkbox_proxy_lose_request(live_proxy(), MULTI, 1);
-        assert_status(DO(shop, .verb = LK_LEDGER_FREEZE, .user = user, .coupon = coupon, .order = "o"), LK_OK);
+        assert_status(
+            DO(shop, .verb = LK_LEDGER_FREEZE, .user = user, .coupon = coupon, .order = "o"),
+            LK_OK);
         assert_false(last.repeated);
-        assert_status(DO(shop, .verb = LK_LEDGER_REDEEM, .user = user, .coupon = coupon, .order = "o"), LK_OK);
+        assert_status(
+            DO(shop, .verb = LK_LEDGER_REDEEM, .user = user, .coupon = coupon, .order = "o"),
+            LK_OK);
         redeemed++;
     }
     assert_int_equal(pthread_join(rival.thread, NULL), 0);
@@ -827,7 +905,8 @@ static void a_cancelled_operation_is_answered_once(void)
 
 static const char *program;
 
-/* This program once more, as a shop of its own that claims until it is killed: claims "child-0", "child-1", ... */
+/* This program once more, as a shop of its own that claims until it is killed: claims "child-0",
+ * "child-1", ... */
 static int be_the_child(const char *servers, const char *root)
 {
     lk_client_options options = LK_CLIENT_OPTIONS_INIT;
@@ -1042,12 +1121,12 @@ static int end(void **state)
     return live_end(state);
 }
 
-#define TEST(name)                                                                                                     \
-    {                                                                                                                  \
-#name, live_run_test, live_begin, end, &(struct live_test)                                                     \
-        {                                                                                                              \
-            name                                                                                                       \
-        }                                                                                                              \
+#define TEST(name)                                                                                 \
+    {                                                                                              \
+#name, live_run_test, live_begin, end, &(struct live_test)                                 \
+        {                                                                                          \
+            name                                                                                   \
+        }                                                                                          \
     }
 
 int main(int argc, char **argv)
@@ -1070,10 +1149,12 @@ int main(int argc, char **argv)
         TEST(a_refusal_is_not_given_from_memory),
         TEST(accounts_are_listed_a_page_at_a_time),
         TEST(a_deleted_campaign_is_gone_and_may_come_again),
+        TEST(deleting_a_campaign_leaves_another_below_it_whole),
         TEST(one_order_wins_when_fifty_threads_of_one_client_race),
         TEST(one_order_wins_when_fifty_threads_of_eight_clients_race),
         TEST(sellers_in_conflict_never_oversell),
         TEST(a_thousand_claims_at_once_share_commits),
+        TEST(users_who_come_back_cost_few_commits_too),
         TEST(a_claim_whose_reply_is_lost_is_applied_once),
         TEST(a_freeze_whose_reply_is_lost_is_applied_once),
         TEST(a_redeem_whose_reply_is_lost_is_applied_once),

@@ -1,4 +1,5 @@
-/* test_lock.c - a lock in good weather: taken, waited for in order, given up and given back, from every side. */
+/* test_lock.c - a lock in good weather: taken, waited for in order, given up and given back, from
+ * every side. */
 #include "live.h"
 
 #include <poll.h>
@@ -133,7 +134,8 @@ static void a_try_takes_what_is_free_and_leaves_what_is_busy(void)
     struct stand *a = live_lock(client, "a", "/l"), *b = live_lock(client, "b", "/l");
     lk_fence fence;
 
-    assert_status(lk_lock_try(a->lock, lk_in_ms(PATIENCE_MS), &fence), LK_OK); /* there was not even a parent */
+    assert_status(lk_lock_try(a->lock, lk_in_ms(PATIENCE_MS), &fence),
+                  LK_OK); /* there was not even a parent */
     assert_status(lk_lock_try(b->lock, lk_in_ms(PATIENCE_MS), &fence), LK_E_BUSY);
     await_children(live_path("/l"), 1);
     release(a);
@@ -156,7 +158,8 @@ static void of_many_tries_at_once_one_at_most_succeeds_and_none_waits(void)
         answers[i] = live_answer("try");
     }
     for (size_t i = 0; i < TRIES; i++)
-        assert_status(lk_lock_try_start(stands[i]->lock, LK_FOREVER, answer_done, answers[i], NULL), LK_OK);
+        assert_status(lk_lock_try_start(stands[i]->lock, LK_FOREVER, answer_done, answers[i], NULL),
+                      LK_OK);
     for (size_t i = 0; i < TRIES; i++) {
         int status = await_answer(answers[i]);
         assert_true(status == LK_OK || status == LK_E_BUSY);
@@ -183,8 +186,11 @@ static void a_lock_passes_on_in_the_order_of_joining(void)
     for (size_t i = 0; i < COUNT; i++) {
         stands[i] = live_lock(clients[i % CLIENTS], "waiter", "/l");
         answers[i] = live_answer("waiter");
-        assert_status(lk_lock_acquire_start(stands[i]->lock, LK_FOREVER, answer_done, answers[i], &ops[i]), LK_OK);
-        await_children(live_path("/l"), i + 2); /* so the order of the znodes is the order of the handles */
+        assert_status(
+            lk_lock_acquire_start(stands[i]->lock, LK_FOREVER, answer_done, answers[i], &ops[i]),
+            LK_OK);
+        await_children(live_path("/l"),
+                       i + 2); /* so the order of the znodes is the order of the handles */
     }
     for (size_t i = 2; i < COUNT; i += 3) /* every third gives up */
         lk_cancel(clients[i % CLIENTS], ops[i]);
@@ -221,7 +227,8 @@ static void who_gives_up_in_the_middle_wakes_nobody(void)
     stand_free(b);
     assert_status(await_answer(b_waits), LK_E_CANCELLED);
     await_children(live_path("/l"), 2);
-    assert_status(lk_lock_wait_lost(a->lock, lk_in_ms(100)), LK_E_DEADLINE); /* time enough for a wrong grant */
+    assert_status(lk_lock_wait_lost(a->lock, lk_in_ms(100)),
+                  LK_E_DEADLINE); /* time enough for a wrong grant */
     assert_false(is_answered(c_waits));
     release(a);
     assert_status(await_answer(c_waits), LK_OK);
@@ -243,7 +250,8 @@ static void fences_rise_also_when_the_path_was_deleted_in_between(void)
 static void a_line_shows_who_stands_there(void)
 {
     lk_client *client = LIVE_CLIENT("A", 0);
-    struct stand *a = live_lock(client, "the holder", "/l"), *b = live_lock(client, "the waiter", "/l");
+    struct stand *a = live_lock(client, "the holder", "/l"),
+                 *b = live_lock(client, "the waiter", "/l");
     lk_line *line = NULL;
 
     assert_status(lk_line_list(client, "/l", lk_in_ms(PATIENCE_MS), &line), LK_E_NOT_FOUND);
@@ -374,7 +382,8 @@ static void a_lock_may_be_freed_inside_its_callback(void)
     struct stand *a = live_lock(LIVE_CLIENT("A", 0), "a", "/l");
     struct free_inside inside = { .stand = a, .answer = live_answer("a") };
 
-    assert_status(lk_lock_acquire_start(a->lock, LK_FOREVER, free_in_callback, &inside, NULL), LK_OK);
+    assert_status(lk_lock_acquire_start(a->lock, LK_FOREVER, free_in_callback, &inside, NULL),
+                  LK_OK);
     assert_status(await_answer(inside.answer), LK_OK);
     await_children(live_path("/l"), 0);
 }
@@ -406,7 +415,8 @@ static void a_lock_may_be_freed_inside_its_change(void)
     options.on_change = free_at_held;
     options.on_change_arg = &inside;
     assert_status(lk_lock_new(&a->lock, client, "/l", &options), LK_OK);
-    assert_status(lk_lock_acquire_start(a->lock, LK_FOREVER, answer_done, inside.answer, NULL), LK_OK);
+    assert_status(lk_lock_acquire_start(a->lock, LK_FOREVER, answer_done, inside.answer, NULL),
+                  LK_OK);
     live_await("freed", lock_is_freed, &inside);
     assert_status(await_answer(inside.answer), LK_OK); /* it was granted before it was freed */
     await_children(live_path("/l"), 0);
@@ -446,7 +456,9 @@ static void a_blocking_call_in_a_callback_is_refused(void)
     struct stand *held = live_lock(client, "held", "/l"), *idle = live_lock(client, "idle", "/m");
     struct reentry in = { client, held, idle, live_answer("held"), { 0 } };
 
-    assert_status(lk_lock_acquire_start(held->lock, LK_FOREVER, call_everything_that_blocks, &in, NULL), LK_OK);
+    assert_status(
+        lk_lock_acquire_start(held->lock, LK_FOREVER, call_everything_that_blocks, &in, NULL),
+        LK_OK);
     while (!is_answered(in.answer))
         assert_true(lk_dispatch(client, lk_in_ms(PATIENCE_MS)) >= 0);
     for (size_t i = 0; i < sizeof in.statuses / sizeof *in.statuses; i++)
@@ -460,7 +472,8 @@ static void release_in_callback(int status, void *arg)
     struct free_inside *inside = arg;
 
     assert_int_equal(status, LK_OK);
-    if (lk_lock_release_start(inside->stand->lock, LK_FOREVER, answer_done, inside->answer, NULL) != LK_OK)
+    if (lk_lock_release_start(inside->stand->lock, LK_FOREVER, answer_done, inside->answer, NULL)
+        != LK_OK)
         answer_done(LK_E_STATE, inside->answer);
 }
 
@@ -469,7 +482,8 @@ static void an_asynchronous_call_in_a_callback_is_welcome(void)
     struct stand *a = live_lock(LIVE_CLIENT("A", 0), "a", "/l");
     struct free_inside inside = { .stand = a, .answer = live_answer("released") };
 
-    assert_status(lk_lock_acquire_start(a->lock, LK_FOREVER, release_in_callback, &inside, NULL), LK_OK);
+    assert_status(lk_lock_acquire_start(a->lock, LK_FOREVER, release_in_callback, &inside, NULL),
+                  LK_OK);
     assert_status(await_answer(inside.answer), LK_OK);
 }
 

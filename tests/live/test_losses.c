@@ -1,5 +1,5 @@
-/* test_losses.c - replies and requests are lost, one at a time and everywhere; then the session too. Nothing is done
- * twice, and nothing is left behind. */
+/* test_losses.c - replies and requests are lost, one at a time and everywhere; then the session
+ * too. Nothing is done twice, and nothing is left behind. */
 #include "live.h"
 
 #include <errno.h>
@@ -110,7 +110,9 @@ static void a_place_is_given_up_though_the_reply_is_lost(void)
         lk_op op;
         assert_status(lk_lock_acquire_start(b->lock, LK_FOREVER, answer_done, answer, &op), LK_OK);
         await_children(live_path("/l"), 2);
-        assert_int_equal((requests ? zkbox_proxy_lose_request : zkbox_proxy_lose_reply)(live_proxy(), OP_DELETE, 1), 0);
+        assert_int_equal((requests ? zkbox_proxy_lose_request
+                                   : zkbox_proxy_lose_reply)(live_proxy(), OP_DELETE, 1),
+                         0);
         lk_cancel(client, op);
         assert_status(await_answer(answer), LK_E_CANCELLED);
         assert_int_equal(zkbox_proxy_wait_lost(live_proxy(), PATIENCE_MS), 0);
@@ -118,7 +120,8 @@ static void a_place_is_given_up_though_the_reply_is_lost(void)
     }
 }
 
-/* The create is answered, the read of the parent behind it is not, and then there is no server for a while. */
+/* The create is answered, the read of the parent behind it is not, and then there is no server for
+ * a while. */
 static void who_gives_up_between_two_replies_leaves_nothing_and_holds_nothing(void)
 {
     lk_client *client = LIVE_CLIENT("A", .proxied = true, .timeout_ms = BRISK_MS);
@@ -149,7 +152,9 @@ static void a_break_whose_reply_is_lost_is_known_to_be_done(void)
 
     for (int requests = 0; requests < 2; requests++) {
         lk_fence fence = acquire(a);
-        assert_int_equal((requests ? zkbox_proxy_lose_request : zkbox_proxy_lose_reply)(live_proxy(), OP_DELETE, 1), 0);
+        assert_int_equal((requests ? zkbox_proxy_lose_request
+                                   : zkbox_proxy_lose_reply)(live_proxy(), OP_DELETE, 1),
+                         0);
         assert_status(lk_line_break(client, "/l", fence, lk_in_ms(PATIENCE_MS)), LK_OK);
         assert_int_equal(zkbox_proxy_wait_lost(live_proxy(), PATIENCE_MS), 0);
         assert_int_equal(await_change(a, LK_LOST)->reason, LK_E_LOST);
@@ -250,8 +255,10 @@ static void a_release_is_confirmed_by_the_end_of_the_session(void)
 
 static void a_waiter_whose_session_ends_stands_again_at_the_end(void)
 {
-    lk_client *client = LIVE_CLIENT("A", .proxied = true, .timeout_ms = BRIEF_MS), *other = LIVE_CLIENT("B", 0);
-    struct stand *holder = live_lock(other, "holder", "/l"), *later = live_lock(other, "later", "/l");
+    lk_client *client = LIVE_CLIENT("A", .proxied = true, .timeout_ms = BRIEF_MS),
+              *other = LIVE_CLIENT("B", 0);
+    struct stand *holder = live_lock(other, "holder", "/l"),
+                 *later = live_lock(other, "later", "/l");
     struct stand *a = live_lock(client, "a", "/l");
     struct gone gone;
 
@@ -273,8 +280,10 @@ static void a_waiter_whose_session_ends_stands_again_at_the_end(void)
 
 static void a_predecessor_whose_session_ends_passes_the_lock_on(void)
 {
-    lk_client *client = LIVE_CLIENT("A", .proxied = true, .timeout_ms = BRIEF_MS), *other = LIVE_CLIENT("B", 0);
-    struct stand *holder = live_lock(client, "holder", "/l"), *waiter = live_lock(client, "waiter", "/l");
+    lk_client *client = LIVE_CLIENT("A", .proxied = true, .timeout_ms = BRIEF_MS),
+              *other = LIVE_CLIENT("B", 0);
+    struct stand *holder = live_lock(client, "holder", "/l"),
+                 *waiter = live_lock(client, "waiter", "/l");
     struct stand *b = live_lock(other, "b", "/l");
 
     lk_fence lost = acquire(holder);

@@ -1,4 +1,5 @@
-/* test_strangers.c - what others put at a lock's path: nodes, data, rights, names. A clear status each, nothing lost. */
+/* test_strangers.c - what others put at a lock's path: nodes, data, rights, names. A clear status
+ * each, nothing lost. */
 #include "live.h"
 
 #include <stdio.h>
@@ -16,13 +17,14 @@ static void a_node_of_another_recipe_is_waited_for_in_order(void)
 
     raw_make(live_path("/l"));
     snprintf(curator, sizeof curator, "%s",
-             raw_create(live_path("/l/_c_0f2c5b1a-9d3e-4d5e-8c7b-1a2b3c4d5e6f-lock-"), "10.0.0.1", 8,
-                        ZOO_EPHEMERAL | ZOO_SEQUENCE));
+             raw_create(live_path("/l/_c_0f2c5b1a-9d3e-4d5e-8c7b-1a2b3c4d5e6f-lock-"), "10.0.0.1",
+                        8, ZOO_EPHEMERAL | ZOO_SEQUENCE));
     assert_status(lk_lock_try(a->lock, lk_in_ms(PATIENCE_MS), NULL), LK_E_BUSY);
     struct answer *a_waits = start_acquire(a, LK_FOREVER);
     await_children(live_path("/l"), 2);
     snprintf(kazoo, sizeof kazoo, "%s",
-             raw_create(live_path("/l/4f6a0c1e2b3d4e5f-lock-"), "host", 4, ZOO_EPHEMERAL | ZOO_SEQUENCE));
+             raw_create(live_path("/l/4f6a0c1e2b3d4e5f-lock-"), "host", 4,
+                        ZOO_EPHEMERAL | ZOO_SEQUENCE));
     struct answer *b_waits = start_acquire(b, LK_FOREVER);
     await_children(live_path("/l"), 4);
     assert_false(is_answered(a_waits));
@@ -42,11 +44,14 @@ static void a_predecessor_that_nobody_may_read_is_waited_for(void)
     char other[400];
 
     raw_make(live_path("/l"));
-    snprintf(other, sizeof other, "%s", raw_create(live_path("/l/lk-lock-"), "x", 1, ZOO_EPHEMERAL | ZOO_SEQUENCE));
+    snprintf(other, sizeof other, "%s",
+             raw_create(live_path("/l/lk-lock-"), "x", 1, ZOO_EPHEMERAL | ZOO_SEQUENCE));
     raw_limit(other, 0);
     struct answer *waits = start_acquire(a, LK_FOREVER);
     await_children(live_path("/l"), 2);
-    assert_status(lk_lock_acquire(live_lock(LIVE_CLIENT("B", 0), "b", "/l")->lock, lk_in_ms(200), NULL), LK_E_DEADLINE);
+    assert_status(
+        lk_lock_acquire(live_lock(LIVE_CLIENT("B", 0), "b", "/l")->lock, lk_in_ms(200), NULL),
+        LK_E_DEADLINE);
     assert_false(is_answered(waits));
     raw_delete(other);
     assert_status(await_answer(waits), LK_OK);
@@ -54,11 +59,15 @@ static void a_predecessor_that_nobody_may_read_is_waited_for(void)
 
 static void nodes_without_a_number_do_not_stand_in_the_line(void)
 {
-    struct stand *a = live_lock(LIVE_CLIENT("A", 0), "a", "/l"), *b = live_lock(LIVE_CLIENT("B", 0), "b", "/l");
+    struct stand *a = live_lock(LIVE_CLIENT("A", 0), "a", "/l"),
+                 *b = live_lock(LIVE_CLIENT("B", 0), "b", "/l");
 
     raw_make(live_path("/l/leases"));
     raw_make(live_path("/l/lk-lock-123"));
     raw_make(live_path("/l/lk-lock-12345678901x"));
+    assert_status(lk_lock_try(a->lock, lk_in_ms(PATIENCE_MS), NULL),
+                  LK_OK); /* there is no mark yet */
+    release(a);
     acquire(a);
     struct answer *waits = start_acquire(b, LK_FOREVER);
     await_children(live_path("/l"), 5);
@@ -81,7 +90,8 @@ static void what_others_write_wakes_nobody_for_good(void)
         raw_set(live_path("/l/lk-lock-0000000000"), "x", 1);
         raw_set(live_path("/l/lk-lock-0000000001"), "y", 1);
     }
-    raw_set(live_path("/l"), "", 0); /* the mark's version is not what the holder read: it can only go */
+    raw_set(live_path("/l"), "",
+            0); /* the mark's version is not what the holder read: it can only go */
     release(a);
     assert_status(await_answer(waits), LK_OK);
     release(b);
@@ -305,7 +315,8 @@ static void paths_that_are_none_are_refused_before_anything_is_sent(void)
         assert_status(lk_lock_new(&lock, client, bad[i], NULL), LK_E_PATH);
         assert_status(lk_candidate_new(&candidate, client, bad[i], NULL), LK_E_PATH);
         assert_status(lk_line_list(client, bad[i], lk_in_ms(PATIENCE_MS), &line), LK_E_PATH);
-        assert_status(lk_line_break(client, bad[i], (lk_fence){ 1, 0 }, lk_in_ms(PATIENCE_MS)), LK_E_PATH);
+        assert_status(lk_line_break(client, bad[i], (lk_fence){ 1, 0 }, lk_in_ms(PATIENCE_MS)),
+                      LK_E_PATH);
     }
     memset(path, 'x', sizeof path);
     path[0] = '/';
@@ -324,7 +335,8 @@ static void paths_that_are_long_or_in_any_script_work(void)
     memset(path, 'x', sizeof path);
     path[0] = path[300] = path[600] = '/';
     path[sizeof path - 1] = '\0';
-    const char *const good[] = { path, "/\xc3\xbc/\xe9\x94\x81", "/a b", "/.a", "/a..", "/zookeeper2" };
+    const char *const good[] = { path,         "/\xc3\xbc/\xe9\x94\x81", "/a b", "/.a", "/a..",
+                                 "/zookeeper2" };
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         struct stand *a = live_lock(client, "a", good[i]);
         acquire(a);

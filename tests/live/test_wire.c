@@ -1,4 +1,5 @@
-/* test_wire.c - what a lock costs on the wire: how many requests, in how many flights, of what size. */
+/* test_wire.c - what a lock costs on the wire: how many requests, in how many flights, of what
+ * size. */
 #include "live.h"
 
 #include <stdio.h>
@@ -159,7 +160,9 @@ static void a_try_on_a_busy_lock_writes_nothing(void)
         assert_status(lk_lock_try(a->lock, lk_in_ms(PATIENCE_MS), NULL), LK_E_BUSY);
     assert_int_equal(zkbox_proxy_requests(live_proxy(), ZKBOX_ANY), 2 * TRIES);
     assert_int_equal(zkbox_proxy_requests(live_proxy(), OP_GET), TRIES);
-    assert_int_equal(zkbox_proxy_requests(live_proxy(), OP_LIST) + zkbox_proxy_requests(live_proxy(), OP_LIST2), TRIES);
+    assert_int_equal(zkbox_proxy_requests(live_proxy(), OP_LIST)
+                         + zkbox_proxy_requests(live_proxy(), OP_LIST2),
+                     TRIES);
     raw_exists(live_path("/l"), &after);
     assert_true(before.pzxid == after.pzxid && before.mzxid == after.mzxid);
     /* And no watch: the holder's own is the only one. */
@@ -172,7 +175,8 @@ static void a_try_on_a_busy_lock_writes_nothing(void)
 static void a_holder_at_rest_sends_a_proof_each_beat_and_nothing_else(void)
 {
     enum { TIMEOUT_MS = 3000 };
-    struct stand *a = live_lock(LIVE_CLIENT("A", .proxied = true, .timeout_ms = TIMEOUT_MS), "a", "/l");
+    struct stand *a = live_lock(LIVE_CLIENT("A", .proxied = true, .timeout_ms = TIMEOUT_MS), "a",
+                                "/l");
 
     acquire(a);
     zkbox_proxy_trace_start(live_proxy());
@@ -186,8 +190,10 @@ static void a_holder_at_rest_sends_a_proof_each_beat_and_nothing_else(void)
         others += trace.frames[i].opcode != OP_MULTI;
     }
     free(trace.frames);
-    assert_true(proofs >= 1 && proofs <= 13); /* twelve beats of T/12, fewer on a machine that is slow to wake us */
-    assert_true(others <= 1);                 /* the watch on the own znode, should it be late */
+    assert_true(
+        proofs >= 1
+        && proofs <= 13);     /* twelve beats of T/12, fewer on a machine that is slow to wake us */
+    assert_true(others <= 1); /* the watch on the own znode, should it be late */
 }
 
 int main(void)

@@ -1,4 +1,5 @@
-/* client.c - one program with a latchkey client: its clock, its ticker, its dispatching loop, its death. */
+/* client.c - one program with a latchkey client: its clock, its ticker, its dispatching loop, its
+ * death. */
 #include "sim.h"
 
 #include <stdio.h>
@@ -52,7 +53,8 @@ bool sim_client_puts_off(struct sim_client *client, struct event *event)
         return true;
     if (client->paused_until_ns <= world->now_ns)
         return false;
-    event_at(world, event, client->paused_until_ns + chance_between(&world->chance, 1, 400 * US), event->run);
+    event_at(world, event, client->paused_until_ns + chance_between(&world->chance, 1, 400 * US),
+             event->run);
     return true;
 }
 
@@ -65,7 +67,8 @@ static void arm(struct sim_client *client)
 
     if (at_ns == INT64_MAX)
         event_stop(world, &client->tick);
-    else if (!client->tick.slot || client->tick.at_ns < at_ns || client->tick.at_ns > at_ns + LATE_NS)
+    else if (!client->tick.slot || client->tick.at_ns < at_ns
+             || client->tick.at_ns > at_ns + LATE_NS)
         event_at(world, &client->tick, at_ns + chance_between(&world->chance, 1, LATE_NS), ticked);
 }
 
@@ -106,8 +109,8 @@ void sim_client_touch(struct sim_client *client)
         return;
     arm(client);
     if (!client->dispatch.slot)
-        event_at(world, &client->dispatch, world->now_ns + chance_between(&world->chance, 1 * US, 200 * US),
-                 dispatched);
+        event_at(world, &client->dispatch,
+                 world->now_ns + chance_between(&world->chance, 1 * US, 200 * US), dispatched);
 }
 
 static void log_line(lk_log_level level, const char *line, void *arg)
@@ -126,11 +129,14 @@ struct sim_client *sim_client_new(struct sim *sim, const lk_client_options *opti
     client->sim = sim;
     client->id = ++sim->client_count;
     snprintf(client->name, sizeof(client->name), "c%d", client->id);
-    client->keeper_world =
-        (struct keeper_world){ .open = link_open, .now_ns = clock_ns, .wall_ms = wall_ms, .random = draw };
+    client->keeper_world = (struct keeper_world){
+        .open = link_open, .now_ns = clock_ns, .wall_ms = wall_ms, .random = draw
+    };
     client->chance.state = chance_next(&world->chance);
     client->clock_begin_ns = chance_between(&world->chance, 0, 1000 * SECOND);
-    client->drift_ppm = chance_percent(&world->chance, 70) ? 0 : chance_between(&world->chance, -10000, 10000);
+    client->drift_ppm = chance_percent(&world->chance, 70)
+                            ? 0
+                            : chance_between(&world->chance, -10000, 10000);
     list_append(&sim->clients, &client->node);
     own.log = world->traces ? log_line : NULL;
     own.log_arg = client;
@@ -142,8 +148,8 @@ struct sim_client *sim_client_new(struct sim *sim, const lk_client_options *opti
         world_fail(world, "client_new_in answered %s", lk_status_name(status));
     else
         sim_client_touch(client);
-    world_tell(world, "%s begins, T = %lld ms, clock %+lld ppm", client->name, (long long)own.session_timeout_ms,
-               (long long)client->drift_ppm);
+    world_tell(world, "%s begins, T = %lld ms, clock %+lld ppm", client->name,
+               (long long)own.session_timeout_ms, (long long)client->drift_ppm);
     return client;
 }
 
@@ -151,7 +157,8 @@ void sim_client_pause(struct sim_client *client, int64_t length_ns)
 {
     int64_t until_ns = client->sim->world.now_ns + length_ns;
 
-    world_tell(&client->sim->world, "%s stands still for %lld ms", client->name, (long long)(length_ns / MS));
+    world_tell(&client->sim->world, "%s stands still for %lld ms", client->name,
+               (long long)(length_ns / MS));
     if (until_ns > client->paused_until_ns)
         client->paused_until_ns = until_ns;
 }
@@ -181,12 +188,12 @@ void sim_client_free(struct sim_client *client)
 struct sim_client *sim_client_any(struct sim *sim)
 {
     int living = 0;
-    list_for_each(node, &sim->clients) living += !container_of(node, struct sim_client, node)->is_dead;
+    list_for_each (node, &sim->clients)
+        living += !container_of(node, struct sim_client, node)->is_dead;
     if (!living)
         return NULL;
     int64_t chosen = chance_between(&sim->world.chance, 0, living - 1);
-    list_for_each(node, &sim->clients)
-    {
+    list_for_each (node, &sim->clients) {
         struct sim_client *client = container_of(node, struct sim_client, node);
         if (!client->is_dead && chosen-- == 0)
             return client;

@@ -1,8 +1,9 @@
-/* connection.c - a client's TCP connection, seen from its server: greeting, requests in order, one-shot watches.
+/* connection.c - a client's TCP connection, seen from its server: greeting, requests in order,
+ * one-shot watches.
  *
- * Replies leave in the order of the requests, and reads are done at their turn: after the writes before them were
- * applied here, before those behind them. A watch's event enters the stream when the change is applied, so it comes
- * before any answer that shows the change. */
+ * Replies leave in the order of the requests, and reads are done at their turn: after the writes
+ * before them were applied here, before those behind them. A watch's event enters the stream when
+ * the change is applied, so it comes before any answer that shows the change. */
 #include "ensemble.h"
 
 #include <string.h>
@@ -37,8 +38,7 @@ void connection_send_up(struct connection *connection, struct packet *packet)
 
 struct connection *connection_find(struct server *server, uint64_t id)
 {
-    list_for_each(node, &server->connections)
-    {
+    list_for_each (node, &server->connections) {
         struct connection *connection = container_of(node, struct connection, node);
         if (connection->id == id)
             return connection;
@@ -67,7 +67,8 @@ void connection_close_client(struct connection *connection)
 
 void connection_cut(struct connection *connection)
 {
-    world_tell(connection->ensemble->world, "%s/s%d the link breaks", connection->name, connection->server->id);
+    world_tell(connection->ensemble->world, "%s/s%d the link breaks", connection->name,
+               connection->server->id);
     pipe_clear(&connection->up);
     pipe_clear(&connection->down);
     connection_close_server(connection, true);
@@ -80,7 +81,8 @@ static bool reply(struct connection *connection, const struct pending *pending)
     struct world *world = connection->ensemble->world;
 
     if (connection->lose_xid == pending->xid && pending->xid) {
-        world_tell(world, "%s/s%d reply #%d is lost", connection->name, connection->server->id, pending->xid);
+        world_tell(world, "%s/s%d reply #%d is lost", connection->name, connection->server->id,
+                   pending->xid);
         connection_cut(connection);
         return false;
     }
@@ -96,8 +98,7 @@ static bool reply(struct connection *connection, const struct pending *pending)
 
 static void watch_add(struct connection *connection, const char *path, unsigned kinds)
 {
-    list_for_each(node, &connection->watches)
-    {
+    list_for_each (node, &connection->watches) {
         struct watched *watched = container_of(node, struct watched, node);
         if (strcmp(watched->path, path) == 0) {
             watched->kinds |= kinds;
@@ -120,7 +121,8 @@ static void read_now(struct connection *connection, struct pending *pending)
     pending->zxid = tree->zxid;
     pending->is_done = true;
     if (request->watch && (pending->reply.rc == KEEPER_OK || request->verb == KEEPER_EXISTS))
-        watch_add(connection, request->path, request->verb == KEEPER_LIST ? WATCH_CHILD : WATCH_DATA);
+        watch_add(connection, request->path,
+                  request->verb == KEEPER_LIST ? WATCH_CHILD : WATCH_DATA);
 }
 
 static void flush(struct connection *connection)
@@ -137,14 +139,14 @@ static void flush(struct connection *connection)
     }
 }
 
-void connection_answer(struct server *server, struct origin origin, const struct keeper_reply *answer, int64_t zxid)
+void connection_answer(struct server *server, struct origin origin,
+                       const struct keeper_reply *answer, int64_t zxid)
 {
     struct connection *connection = connection_find(server, origin.connection);
 
     if (!connection)
         return;
-    list_for_each(node, &connection->pendings)
-    {
+    list_for_each (node, &connection->pendings) {
         struct pending *pending = container_of(node, struct pending, node);
         if (pending->xid != origin.xid)
             continue;
@@ -158,7 +160,8 @@ void connection_answer(struct server *server, struct origin origin, const struct
 
 /* ---- watches ---- */
 
-static void send_event(struct connection *connection, const char *path, enum keeper_watch_event event)
+static void send_event(struct connection *connection, const char *path,
+                       enum keeper_watch_event event)
 {
     struct packet *packet = packet_new(connection->ensemble->world, PACKET_EVENT);
     packet->event = event;
@@ -166,13 +169,12 @@ static void send_event(struct connection *connection, const char *path, enum kee
     send_down(connection, packet);
 }
 
-void connection_trigger(struct server *server, const char *path, unsigned kinds, enum keeper_watch_event event)
+void connection_trigger(struct server *server, const char *path, unsigned kinds,
+                        enum keeper_watch_event event)
 {
-    list_for_each(node, &server->connections)
-    {
+    list_for_each (node, &server->connections) {
         struct connection *connection = container_of(node, struct connection, node);
-        list_for_each_safe(entry, &connection->watches)
-        {
+        list_for_each_safe (entry, &connection->watches) {
             struct watched *watched = container_of(entry, struct watched, node);
             if (!(watched->kinds & kinds) || strcmp(watched->path, path) != 0)
                 continue;
@@ -185,7 +187,8 @@ void connection_trigger(struct server *server, const char *path, unsigned kinds,
 }
 
 /* What changed while the client was away is an event at once; DataTree.setWatches. */
-static void set_watch(struct connection *connection, const struct watched *watched, int64_t since_zxid)
+static void set_watch(struct connection *connection, const struct watched *watched,
+                      int64_t since_zxid)
 {
     const struct znode *znode = tree_find(&connection->server->tree, watched->path);
 
@@ -215,6 +218,36 @@ static void set_watch(struct connection *connection, const struct watched *watch
 
 /* ---- greeting ---- */
 
+static struct whereabouts *whereabouts_of(struct ensemble *ensemble, int64_t session)
+{
+    list_for_each (node, &ensemble->whereabouts) {
+        struct whereabouts *whereabouts = container_of(node, struct whereabouts, node);
+        if (whereabouts->session == session)
+            return whereabouts;
+    }
+    struct whereabouts *whereabouts = arena_take(&ensemble->world->arena, sizeof(*whereabouts));
+    whereabouts->session = session;
+    whereabouts->server = -1;
+    list_append(&ensemble->whereabouts, &whereabouts->node);
+    return whereabouts;
+}
+
+static void note_whereabouts(const struct connection *connection)
+{
+    struct whereabouts *whereabouts = whereabouts_of(connection->ensemble, connection->session);
+    if (whereabouts->server != connection->server->id)
+        whereabouts->since = connection->id;
+    whereabouts->server = connection->server->id;
+}
+
+/* Not if another server had the session in between: its leader would have refused the request
+ * meanwhile. */
+static bool stayed_here_since(const struct connection *old)
+{
+    const struct whereabouts *whereabouts = whereabouts_of(old->ensemble, old->session);
+    return whereabouts->server == old->server->id && old->id >= whereabouts->since;
+}
+
 void connection_welcome(struct server *server, uint64_t id, bool valid)
 {
     struct connection *connection = connection_find(server, id);
@@ -225,7 +258,9 @@ void connection_welcome(struct server *server, uint64_t id, bool valid)
     packet->session = valid ? connection->session : 0;
     packet->timeout_ns = connection->timeout_ns;
     send_down(connection, packet);
-    if (!valid)
+    if (valid)
+        note_whereabouts(connection);
+    else
         connection_close_server(connection, true);
 }
 
@@ -242,38 +277,41 @@ static void read_late(struct event *event)
     char words[TELL_SIZE];
     if (!server_serves(late->server))
         return;
-    world_tell(late->server->ensemble->world, "s%d comes to %s of session %lld, whose connection is closed",
-               late->server->id, request_words(late->packet->request, words), (long long)late->who.session);
+    world_tell(late->server->ensemble->world,
+               "s%d comes to %s of session %lld, whose connection is closed", late->server->id,
+               request_words(late->packet->request, words), (long long)late->who.session);
     const struct origin origin = { .server = late->server->id, .asked_ns = late->packet->sent_ns };
     server_forward(late->server, origin, &late->who, late->packet->request);
 }
 
-/* Closing the old connection does not wait for the worker that has just taken a request from it: that one may still be
- * applied, after the new connection's first ones. */
+/* Closing the old connection does not wait for the worker that has just taken a request from it:
+ * that one may still be applied, after the new connection's first ones. */
 static void take_half_read(struct connection *old)
 {
     struct world *world = old->ensemble->world;
 
-    if (list_is_empty(&old->up.messages) || !chance_percent(&world->chance, old->ensemble->late_percent))
+    if (list_is_empty(&old->up.messages)
+        || !chance_percent(&world->chance, old->ensemble->late_percent))
         return;
-    struct packet *packet = container_of(container_of(old->up.messages.next, struct message, node), struct packet,
-                                         message);
+    struct packet *packet = container_of(container_of(old->up.messages.next, struct message, node),
+                                         struct packet, message);
     bool is_there = packet->message.at_ns <= world->now_ns + 250 * US
                     && (!old->up.stalled_until_ns || *old->up.stalled_until_ns <= world->now_ns);
-    if (!is_there || packet->kind != PACKET_REQUEST || packet->request->verb == KEEPER_GET || packet->request->verb == KEEPER_LIST
+    if (!is_there || !stayed_here_since(old) || packet->kind != PACKET_REQUEST
+        || packet->request->verb == KEEPER_GET || packet->request->verb == KEEPER_LIST
         || packet->request->verb == KEEPER_EXISTS || packet->request->verb == KEEPER_SYNC)
         return;
     struct half_read *late = arena_take(&world->arena, sizeof(*late));
     late->server = old->server;
     late->who = (struct requester){ old->session, old->auth };
     late->packet = packet;
-    event_at(world, &late->event, world->now_ns + chance_between(&world->chance, 1, 2 * MS), read_late);
+    event_at(world, &late->event, world->now_ns + chance_between(&world->chance, 1, 2 * MS),
+             read_late);
 }
 
 static void close_older(struct connection *connection)
 {
-    list_for_each_safe(node, &connection->server->connections)
-    {
+    list_for_each_safe (node, &connection->server->connections) {
         struct connection *old = container_of(node, struct connection, node);
         if (old == connection || old->session != connection->session)
             continue;
@@ -326,9 +364,10 @@ static void accept_request(struct connection *connection, const struct packet *p
     list_append(&connection->pendings, &pending->node);
     server_touch(connection->server, connection->session);
     if (!pending->is_read) {
-        const struct origin origin = { connection->server->id, connection->id, packet->xid, packet->sent_ns };
-        server_forward(connection->server, origin, &(struct requester){ connection->session, connection->auth },
-                       request);
+        const struct origin origin = { connection->server->id, connection->id, packet->xid,
+                                       packet->sent_ns };
+        server_forward(connection->server, origin,
+                       &(struct requester){ connection->session, connection->auth }, request);
     }
     flush(connection);
 }
@@ -345,7 +384,7 @@ static void arrived_up(struct pipe *pipe, struct message *message)
         greet(connection, packet);
         break;
     case PACKET_WATCHES:
-        list_for_each(node, &packet->watches)
+        list_for_each (node, &packet->watches)
             set_watch(connection, container_of(node, struct watched, node), packet->zxid);
         break;
     case PACKET_REQUEST:
@@ -375,7 +414,8 @@ struct connection *connection_new(struct ensemble *ensemble, int server, const c
     connection->server = &ensemble->servers[server];
     connection->is_served = true;
     connection->name = client_name;
-    connection->up = (struct pipe){ .world = world, .paused_until_ns = &connection->server->paused_until_ns,
+    connection->up = (struct pipe){ .world = world,
+                                    .paused_until_ns = &connection->server->paused_until_ns,
                                     .deliver = arrived_up };
     connection->down = (struct pipe){ .world = world, .deliver = arrived_down };
     list_append(&connection->server->connections, &connection->node);
@@ -394,7 +434,8 @@ const struct keeper_request *request_copy(struct arena *arena, const struct keep
 {
     struct keeper_request *copy = arena_take(arena, sizeof(*copy));
     *copy = copied(arena, request);
-    struct keeper_request *operations = arena_take(arena, (request->operation_count + 1) * sizeof(*operations));
+    struct keeper_request *operations = arena_take(arena, (request->operation_count + 1)
+                                                              * sizeof(*operations));
     for (size_t i = 0; i < request->operation_count; i++)
         operations[i] = copied(arena, &request->operations[i]);
     copy->operations = operations;

@@ -1,14 +1,15 @@
 /* ensemble.h - one or three simulated servers.
  *
- *   client --up pipe--> connection at a server --forward--> leader: judge, log --propose--> followers: log
- *   client <-down pipe- reads answered here                 leader <------ack------ followers
- *                       commit: apply, watches, reply <--commit-- leader, once a quorum has logged
+ *   client --up pipe--> connection at a server --forward--> leader: judge, log --propose-->
+ * follower client <-down pipe- reads answered here                 leader <------ack------
+ * followers commit: apply, watches, reply <--commit-- leader, once a quorum has logged
  *
- * What is modelled because latchkey's correctness hangs on it (anchors/zookeeper-client.md 2): every server applies at
- * its own pace; a follower that is cut off, and a leader that was deposed, do not know it for syncLimit ticks and go on
- * answering reads (the leader: sync too); sessions are judged by the leader alone, which hears of its followers' clients
- * with their answers to its pings each half tick; failed writes are committed as well; the connection of a session that
- * moved is refused. */
+ * What is modelled because latchkey's correctness hangs on it (anchors/zookeeper-client.md 2):
+ * every server applies at its own pace; a follower that is cut off, and a leader that was deposed,
+ * do not know it for syncLimit ticks and go on answering reads (the leader: sync too); sessions are
+ * judged by the leader alone, which hears of its followers' clients with their answers to its pings
+ * each half tick; failed writes are committed as well; the connection of a session that moved is
+ * refused. */
 #ifndef SIM_ENSEMBLE_H
 #define SIM_ENSEMBLE_H
 
@@ -35,9 +36,9 @@ struct txn {
     int64_t session, timeout_ns;
     struct origin origin;
     enum keeper_verb verb;
-    enum keeper_rc rc;           /* not OK: changes nothing, but is logged and committed all the same */
-    bool moved;                  /* the session has another server now: no answer, the connection is closed */
-    size_t count;                /* operations */
+    enum keeper_rc rc; /* not OK: changes nothing, but is logged and committed all the same */
+    bool moved;        /* the session has another server now: no answer, the connection is closed */
+    size_t count;      /* operations */
     struct change *changes;
     enum keeper_rc *rcs;
 };
@@ -66,6 +67,14 @@ struct follower {
     size_t acked;
     int64_t heard_tick;
     uint32_t link; /* which connection of theirs; what is of an older one is dropped */
+};
+
+/* Where a session was welcomed last, and the first of its connections there in a row. */
+struct whereabouts {
+    struct list node;
+    int64_t session;
+    int server;
+    uint64_t since;
 };
 
 struct ensemble;
@@ -105,12 +114,14 @@ struct ensemble {
     struct world *world;
     int size;
     int64_t tick_ns, reap_ns;
-    int sync_limit; /* ticks */
-    unsigned late_percent; /* of reconnects to the same server that find a request of the old connection half read */
+    int sync_limit;        /* ticks */
+    unsigned late_percent; /* of reconnects to the same server that find a request of the old
+                              connection half read */
     struct server servers[SERVERS_MAX];
     struct peer_pipe peers[SERVERS_MAX][SERVERS_MAX]; /* [from][to] */
     int64_t cut_until_ns[SERVERS_MAX][SERVERS_MAX];
     int64_t lag_ns[SERVERS_MAX]; /* more latency for what the leader sends it */
+    struct list whereabouts;
     uint32_t epochs, links;
     uint64_t connections;
     int64_t sessions;
@@ -119,9 +130,14 @@ struct ensemble {
 /* ---- connections (connection.c) ---- */
 
 enum packet_kind {
-    PACKET_HELLO, PACKET_WATCHES, PACKET_REQUEST, PACKET_GOODBYE, /* up; GOODBYE ends the session */
-    PACKET_WELCOME, PACKET_REPLY, PACKET_EVENT,                   /* down */
-    PACKET_FIN,                                                   /* either: the sender has closed */
+    PACKET_HELLO,
+    PACKET_WATCHES,
+    PACKET_REQUEST,
+    PACKET_GOODBYE, /* up; GOODBYE ends the session */
+    PACKET_WELCOME,
+    PACKET_REPLY,
+    PACKET_EVENT, /* down */
+    PACKET_FIN,   /* either: the sender has closed */
 };
 
 enum { WATCH_DATA = 1, WATCH_EXISTS = 2, WATCH_CHILD = 4 };
@@ -135,7 +151,8 @@ struct watched {
 struct packet {
     struct message message;
     enum packet_kind kind;
-    int64_t session, timeout_ns, zxid; /* HELLO, WELCOME (session 0: expired), WATCHES; zxid: REPLY too */
+    /* HELLO, WELCOME (session 0: expired), WATCHES; zxid: REPLY too. */
+    int64_t session, timeout_ns, zxid;
     int32_t xid;
     int64_t sent_ns;
     const struct keeper_request *request;
@@ -173,36 +190,47 @@ struct connection {
 
 struct connection *connection_new(struct ensemble *ensemble, int server, const char *client_name);
 void connection_send_up(struct connection *connection, struct packet *packet);
-void connection_close_client(struct connection *connection);            /* what was sent still arrives */
-void connection_close_server(struct connection *connection, bool tell); /* told: a FIN follows what was sent */
-void connection_cut(struct connection *connection);                     /* what is under way is lost, both are told */
-void connection_answer(struct server *server, struct origin origin, const struct keeper_reply *reply, int64_t zxid);
+void connection_close_client(struct connection *connection); /* what was sent still arrives */
+void connection_close_server(struct connection *connection,
+                             bool tell);            /* told: a FIN follows what was sent */
+void connection_cut(struct connection *connection); /* what is under way is lost, both are told */
+void connection_answer(struct server *server, struct origin origin,
+                       const struct keeper_reply *reply, int64_t zxid);
 void connection_welcome(struct server *server, uint64_t id, bool valid);
 struct connection *connection_find(struct server *server, uint64_t id);
-void connection_trigger(struct server *server, const char *path, unsigned kinds, enum keeper_watch_event event);
+void connection_trigger(struct server *server, const char *path, unsigned kinds,
+                        enum keeper_watch_event event);
 struct packet *packet_new(struct world *world, enum packet_kind kind);
-const struct keeper_request *request_copy(struct arena *arena, const struct keeper_request *request);
+const struct keeper_request *request_copy(struct arena *arena,
+                                          const struct keeper_request *request);
 
-/* ---- servers (server.c: the log; leader.c: judging; role.c: who leads; peer.c: between servers) ---- */
+/* ---- servers (server.c: the log; leader.c: judging; role.c: who leads; peer.c: between servers)
+ * ---- */
 
-void ensemble_begin(struct ensemble *ensemble, struct world *world, int size, int64_t tick_ns, int sync_limit);
+void ensemble_begin(struct ensemble *ensemble, struct world *world, int size, int64_t tick_ns,
+                    int sync_limit);
 void server_kill(struct server *server);
 void server_start(struct server *server);
 void server_pause(struct server *server, int64_t until_ns);
 /* Messages of this direction stand still, and nobody is told. */
 void ensemble_cut(struct ensemble *ensemble, int from, int to, int64_t until_ns);
-void server_lose_leader(struct server *server); /* a follower whose connection broke; the leader need not know */
+/* A follower whose connection broke; the leader need not know. */
+void server_lose_leader(struct server *server);
 void ensemble_heal(struct ensemble *ensemble);
-struct server *ensemble_leader(struct ensemble *ensemble); /* of the newest epoch, with a quorum; or NULL */
+struct server *
+ensemble_leader(struct ensemble *ensemble); /* of the newest epoch, with a quorum; or NULL */
 bool server_serves(const struct server *server);
-const struct tree *ensemble_truth(const struct ensemble *ensemble); /* the tree that most transactions were applied to */
+/* The tree that most transactions were applied to. */
+const struct tree *ensemble_truth(const struct ensemble *ensemble);
 
 void server_touch(struct server *server, int64_t session);
 /* To the leader: a write or the session's end (request NULL), a sync. */
 void server_forward(struct server *server, struct origin origin, const struct requester *who,
                     const struct keeper_request *request);
-void server_open_session(struct server *server, struct origin origin, int64_t session, int64_t timeout_ns);
-void server_revalidate(struct server *server, struct origin origin, int64_t session, int64_t timeout_ns);
+void server_open_session(struct server *server, struct origin origin, int64_t session,
+                         int64_t timeout_ns);
+void server_revalidate(struct server *server, struct origin origin, int64_t session,
+                       int64_t timeout_ns);
 
 /* An operation of nobody here, on the leader's tree. False: there is no leader now. */
 bool ensemble_stranger(struct ensemble *ensemble, const struct keeper_request *request);
@@ -215,7 +243,8 @@ void server_disk(struct server *server);
 void leader_begin(struct server *leader);
 void leader_judge(struct server *leader, struct origin origin, const struct requester *who,
                   const struct keeper_request *request);
-void leader_open_session(struct server *leader, struct origin origin, int64_t session, int64_t timeout_ns);
+void leader_open_session(struct server *leader, struct origin origin, int64_t session,
+                         int64_t timeout_ns);
 bool leader_revalidate(struct server *leader, int server, int64_t session, int64_t timeout_ns);
 void leader_sync(struct server *leader, struct origin origin);
 void leader_acked(struct server *leader, int server, size_t count);
@@ -223,10 +252,22 @@ void leader_synced(struct server *leader);
 void leader_touch(struct server *leader, int64_t session, int64_t timeout_ns);
 void leader_expire(struct server *leader);
 void leader_reap(struct server *leader);
-void server_look(struct server *server); /* gives up its role: closes everything, looks for a leader */
+/* Gives up its role: closes everything, looks for a leader. */
+void server_look(struct server *server);
 
-enum peer_kind { PEER_PROPOSE, PEER_ACK, PEER_COMMIT, PEER_PING, PEER_PONG, PEER_WRITE, PEER_OPEN, PEER_REVALIDATE,
-                 PEER_VALID, PEER_SYNCED, PEER_BYE };
+enum peer_kind {
+    PEER_PROPOSE,
+    PEER_ACK,
+    PEER_COMMIT,
+    PEER_PING,
+    PEER_PONG,
+    PEER_WRITE,
+    PEER_OPEN,
+    PEER_REVALIDATE,
+    PEER_VALID,
+    PEER_SYNCED,
+    PEER_BYE
+};
 struct peer_message {
     struct message message;
     enum peer_kind kind;
@@ -241,7 +282,8 @@ struct peer_message {
     bool valid;
 };
 void peers_begin(struct ensemble *ensemble);
-void peers_reset(struct ensemble *ensemble, int a, int b); /* a new connection: what was under way is gone */
+/* A new connection: what was under way is gone. */
+void peers_reset(struct ensemble *ensemble, int a, int b);
 struct peer_message *peer_message_new(struct ensemble *ensemble, enum peer_kind kind);
 void peer_send(struct server *from, int to, struct peer_message *message);
 

@@ -1,4 +1,5 @@
-/* faults.c - what goes wrong, and when: drawn from the seed, by a profile, until a moment; then all is healed. */
+/* faults.c - what goes wrong, and when: drawn from the seed, by a profile, until a moment; then all
+ * is healed. */
 #include "sim.h"
 
 #include <string.h>
@@ -51,9 +52,12 @@ static void stall(struct sim *sim, struct sim_client *client)
     int64_t until_ns = sim->world.now_ns + some_time(sim);
     int64_t ways = between(sim, 1, 3), only = between(sim, -1, sim->ensemble.size - 1);
 
-    world_tell(&sim->world, "%s/%s%c the link stalls for %lld ms%s", client->name, only < 0 ? "all" : "s",
-               only < 0 ? ' ' : (char)('0' + only), (long long)((until_ns - sim->world.now_ns) / MS),
-               ways == 1 ? ", up" : ways == 2 ? ", down" : "");
+    world_tell(&sim->world, "%s/%s%c the link stalls for %lld ms%s", client->name,
+               only < 0 ? "all" : "s", only < 0 ? ' ' : (char)('0' + only),
+               (long long)((until_ns - sim->world.now_ns) / MS),
+               ways == 1   ? ", up"
+               : ways == 2 ? ", down"
+                           : "");
     for (int i = 0; i < sim->ensemble.size; i++) {
         if (only >= 0 && only != i)
             continue;
@@ -79,7 +83,8 @@ static void slow_down(struct sim *sim, struct sim_client *client)
 static void kill_client(struct sim *sim, struct sim_client *client)
 {
     int living = 0;
-    list_for_each(node, &sim->clients) living += !container_of(node, struct sim_client, node)->is_dead;
+    list_for_each (node, &sim->clients)
+        living += !container_of(node, struct sim_client, node)->is_dead;
     if (living > 1)
         sim_client_kill(client);
 }
@@ -93,7 +98,8 @@ static void end_session(struct sim *sim, struct sim_client *client)
         return;
     world_tell(&sim->world, "a stranger ends session %lld of %s", (long long)session, client->name);
     for (size_t i = 0; i < TREE_BUCKETS; i++)
-        for (const struct znode *znode = leader->ahead.buckets[i]; znode; znode = znode->bucket_next)
+        for (const struct znode *znode = leader->ahead.buckets[i]; znode;
+             znode = znode->bucket_next)
             if (znode->stat.ephemeral_owner == session)
                 sim_strike_path(sim, znode->path);
     ensemble_expire(&sim->ensemble, session);
@@ -181,7 +187,8 @@ static const struct znode *any_ephemeral(struct sim *sim)
     int64_t seen = 0;
 
     for (size_t i = 0; leader && i < TREE_BUCKETS; i++)
-        for (const struct znode *znode = leader->ahead.buckets[i]; znode; znode = znode->bucket_next)
+        for (const struct znode *znode = leader->ahead.buckets[i]; znode;
+             znode = znode->bucket_next)
             if (znode->stat.ephemeral_owner && between(sim, 0, seen++) == 0)
                 found = znode;
     return found;
@@ -189,7 +196,9 @@ static const struct znode *any_ephemeral(struct sim *sim)
 
 static void delete_path(struct sim *sim, const char *path)
 {
-    const struct keeper_request remove = { .verb = KEEPER_DELETE, .path = path, .version = KEEPER_ANY_VERSION };
+    const struct keeper_request remove = { .verb = KEEPER_DELETE,
+                                           .path = path,
+                                           .version = KEEPER_ANY_VERSION };
     sim_strike_path(sim, path);
     ensemble_stranger(&sim->ensemble, &remove);
 }
@@ -205,13 +214,17 @@ static void delete_a_place(struct sim *sim)
 
 static void change_path(struct sim *sim, const char *path, const void *data, size_t size)
 {
-    const struct keeper_request set = { .verb = KEEPER_SET, .path = path, .data = data, .data_size = size,
+    const struct keeper_request set = { .verb = KEEPER_SET,
+                                        .path = path,
+                                        .data = data,
+                                        .data_size = size,
                                         .version = KEEPER_ANY_VERSION };
     world_tell(&sim->world, "a stranger changes %s", path);
     ensemble_stranger(&sim->ensemble, &set);
 }
 
-/* To the same data: who wipes out the token of a znode whose maker has not heard of it leaves it nobody's. */
+/* To the same data: who wipes out the token of a znode whose maker has not heard of it leaves it
+ * nobody's. */
 static void change_a_place(struct sim *sim)
 {
     const struct znode *znode = any_ephemeral(sim);
@@ -237,15 +250,17 @@ static void delete_the_parent(struct sim *sim)
     while (!list_is_empty(&parent->children))
         delete_path(sim, container_of(parent->children.next, struct znode, siblings)->path);
     delete_path(sim, parent->path);
-    const struct keeper_request create = { .verb = KEEPER_CREATE, .path = parent->path, .mode = KEEPER_CONTAINER };
+    const struct keeper_request create = { .verb = KEEPER_CREATE,
+                                           .path = parent->path,
+                                           .mode = KEEPER_CONTAINER };
     if (between(sim, 0, 1))
         ensemble_stranger(&sim->ensemble, &create);
 }
 
 static void stranger(struct sim *sim)
 {
-    void (*const deeds[])(struct sim *) = { delete_a_place, delete_a_place, change_a_place, change_the_parent,
-                                            delete_the_parent };
+    void (*const deeds[])(struct sim *) = { delete_a_place, delete_a_place, change_a_place,
+                                            change_the_parent, delete_the_parent };
     deeds[between(sim, 0, 4)](sim);
 }
 
@@ -264,10 +279,10 @@ static void befall_client(struct sim *sim, client_fault *const *faults, int64_t 
 static void strike(struct sim *sim)
 {
     static client_fault *const links[] = { lose_a_reply, lose_a_reply, cut, stall };
-    static client_fault *const sessions[] = { stop_client, stop_client, stop_client, slow_down, end_session,
-                                              kill_client };
-    static server_fault *const servers[] = { kill_server, kill_leader, stop_server, isolate, isolate, depose, depose,
-                                             lag };
+    static client_fault *const sessions[] = { stop_client, stop_client, stop_client,
+                                              slow_down,   end_session, kill_client };
+    static server_fault *const servers[] = { kill_server, kill_leader, stop_server, isolate,
+                                             isolate,     depose,      depose,      lag };
     enum profile profile = sim->profile;
 
     if (profile == PROFILE_ALL)
@@ -295,8 +310,7 @@ static int64_t last_pause_ns(const struct sim *sim)
 {
     int64_t last_ns = 0;
 
-    list_for_each(node, &sim->clients)
-    {
+    list_for_each (node, &sim->clients) {
         const struct sim_client *client = container_of(node, struct sim_client, node);
         if (!client->is_dead && client->paused_until_ns > last_ns)
             last_ns = client->paused_until_ns;
@@ -322,7 +336,8 @@ static void struck(struct event *event)
         return;
     }
     strike(sim);
-    event_at(&sim->world, event, sim->world.now_ns + between(sim, 1, sim->longest_ns / MS) * MS, struck);
+    event_at(&sim->world, event, sim->world.now_ns + between(sim, 1, sim->longest_ns / MS) * MS,
+             struck);
 }
 
 void faults_begin(struct sim *sim, int64_t until_ns)
@@ -336,8 +351,7 @@ void faults_end(struct sim *sim)
 {
     sim->faulty = false;
     ensemble_heal(&sim->ensemble);
-    list_for_each(node, &sim->clients)
-    {
+    list_for_each (node, &sim->clients) {
         struct sim_client *client = container_of(node, struct sim_client, node);
         client->lose_reply_in = 0;
         memset(client->up_stalled_until_ns, 0, sizeof(client->up_stalled_until_ns));

@@ -1,12 +1,12 @@
 /* invariants.c - what must hold after every step, whatever the faults: DESIGN 4 and 5.
  *
- *   one        at most one handle on a path believes that it holds: remaining() > 0 by its own client's clock
- *   kept       who believes so still has its znode on the servers: no server can have given the lock away
- *   first      at the grant nobody stands before it in the line
- *   larger     its fence is larger than that of every grant before it
+ *   one        at most one handle on a path believes that it holds: remaining() > 0 by its own
+ * client's clock kept       who believes so still has its znode on the servers: no server can have
+ * given the lock away first      at the grant nobody stands before it in the line larger     its
+ * fence is larger than that of every grant before it
  *
- * A stranger who deletes a znode or ends a session exempts its owner until its engine has been told: only the fence
- * protects then. Being told must not take for ever either. */
+ * A stranger who deletes a znode or ends a session exempts its owner until its engine has been
+ * told: only the fence protects then. Being told must not take for ever either. */
 #include "sim.h"
 
 #include <inttypes.h>
@@ -17,8 +17,7 @@
 
 static struct struck *struck_of(const struct belief *belief)
 {
-    list_for_each(node, &belief->client->sim->strucks)
-    {
+    list_for_each (node, &belief->client->sim->strucks) {
         struct struck *struck = container_of(node, struct struck, node);
         if (struck->czxid == (int64_t)belief->held_fence.zxid && struck->told_ns == INT64_MAX)
             return struck;
@@ -45,8 +44,7 @@ void sim_strike_path(struct sim *sim, const char *path)
 
     if (!znode)
         return;
-    list_for_each_safe(node, &sim->strucks)
-    {
+    list_for_each_safe (node, &sim->strucks) {
         if (container_of(node, struct struck, node)->czxid == znode->stat.czxid)
             list_remove(node); /* that deed was lost with a deposed leader */
     }
@@ -57,18 +55,17 @@ void invariants_told(struct sim_client *client, const char *path)
 {
     int64_t session = link_session_of(client);
 
-    list_for_each(node, &client->sim->strucks)
-    {
+    list_for_each (node, &client->sim->strucks) {
         struct struck *struck = container_of(node, struct struck, node);
-        if (struck->session == session && struck->told_ns == INT64_MAX && strcmp(struck->path, path) == 0)
+        if (struck->session == session && struck->told_ns == INT64_MAX
+            && strcmp(struck->path, path) == 0)
             struck->told_ns = client->sim->world.now_ns;
     }
 }
 
 void invariants_session_told(struct sim_client *client, int64_t session)
 {
-    list_for_each(node, &client->sim->strucks)
-    {
+    list_for_each (node, &client->sim->strucks) {
         struct struck *struck = container_of(node, struct struck, node);
         if (struck->session == session && struck->told_ns == INT64_MAX)
             struck->told_ns = client->sim->world.now_ns;
@@ -77,8 +74,7 @@ void invariants_session_told(struct sim_client *client, int64_t session)
 
 static struct granted *granted_on(struct sim *sim, const char *path)
 {
-    list_for_each(node, &sim->grants)
-    {
+    list_for_each (node, &sim->grants) {
         struct granted *granted = container_of(node, struct granted, node);
         if (strcmp(granted->path, path) == 0)
             return granted;
@@ -120,8 +116,7 @@ static const struct server *newest_server(const struct sim *sim)
 
 static bool did_not_know(const struct sim *sim, const struct txn *txn, const char *path)
 {
-    list_for_each(node, &sim->strucks)
-    {
+    list_for_each (node, &sim->strucks) {
         const struct struck *struck = container_of(node, struct struck, node);
         if (struck->session == txn->session && txn->origin.asked_ns <= struck->told_ns
             && strcmp(struck->path, path) == 0)
@@ -130,8 +125,9 @@ static bool did_not_know(const struct sim *sim, const struct txn *txn, const cha
     return false;
 }
 
-/* A stranger took the line away, it was made anew, and who stood there under the same name had asked for the removal of
- * its znode before that, or does not know yet. The name is the same, and no server sees the difference. */
+/* A stranger took the line away, it was made anew, and who stood there under the same name had
+ * asked for the removal of its znode before that, or does not know yet. The name is the same, and
+ * no server sees the difference. */
 static bool was_mistaken(const struct sim *sim, const struct belief *belief)
 {
     const struct server *server = newest_server(sim);
@@ -141,9 +137,11 @@ static bool was_mistaken(const struct sim *sim, const struct belief *belief)
     for (size_t i = server->applied; parent && i-- > 0;) {
         const struct txn *txn = server->log[i];
         if (removal && txn->zxid == parent->stat.czxid)
-            return removal->origin.asked_ns < txn->made_ns || did_not_know(sim, removal, belief->held_node);
+            return removal->origin.asked_ns < txn->made_ns
+                   || did_not_know(sim, removal, belief->held_node);
         for (size_t j = 0; !removal && txn->rc == KEEPER_OK && j < txn->count; j++)
-            if (txn->changes[j].kind == CHANGE_DELETE && strcmp(txn->changes[j].path, belief->held_node) == 0)
+            if (txn->changes[j].kind == CHANGE_DELETE
+                && strcmp(txn->changes[j].path, belief->held_node) == 0)
                 removal = txn;
     }
     return false;
@@ -161,13 +159,12 @@ static void check_first(struct sim *sim, const struct belief *belief)
 
     if (!own)
         return; /* check_kept() has its say */
-    list_for_each(node, &own->parent->children)
-    {
+    list_for_each (node, &own->parent->children) {
         const struct znode *other = container_of(node, struct znode, siblings);
         int64_t number = number_of(other->path);
         if (number >= 0 && number < number_of(own->path))
-            world_fail(&sim->world, "%s is granted %s although %s stands before it", belief->client->name, own->path,
-                       znode_name(other));
+            world_fail(&sim->world, "%s is granted %s although %s stands before it",
+                       belief->client->name, own->path, znode_name(other));
     }
 }
 
@@ -177,15 +174,18 @@ static void check_grant(struct sim *sim, struct belief *belief, lk_fence fence)
     char name[200];
 
     if (belief->node_name(belief->handle, name, sizeof(name)) != LK_OK)
-        world_fail(&sim->world, "%s holds %s but can't name its znode", belief->client->name, belief->path);
+        world_fail(&sim->world, "%s holds %s but can't name its znode", belief->client->name,
+                   belief->path);
     snprintf(belief->held_node, sizeof(belief->held_node), "%s/%s", belief->path, name);
-    world_tell(&sim->world, "%s HOLDS %s, fence %" PRIx64, belief->client->name, belief->held_node, fence.zxid);
+    world_tell(&sim->world, "%s HOLDS %s, fence %" PRIx64, belief->client->name, belief->held_node,
+               fence.zxid);
     belief->held_fence = fence;
     sim->grants_made++;
     if (is_exempt(sim, belief)) /* granted on what a server that lags showed of the past */
         return;
     if (lk_fence_compare(fence, newest->fence) <= 0)
-        world_fail(&sim->world, "%s is granted %s with fence %" PRIx64 ", but %" PRIx64 " was granted before",
+        world_fail(&sim->world,
+                   "%s is granted %s with fence %" PRIx64 ", but %" PRIx64 " was granted before",
                    belief->client->name, belief->path, fence.zxid, newest->fence.zxid);
     newest->fence = fence;
     check_first(sim, belief);
@@ -194,7 +194,8 @@ static void check_grant(struct sim *sim, struct belief *belief, lk_fence fence)
 static void update(struct sim *sim, struct belief *belief)
 {
     lk_fence fence = { 0 };
-    bool held = belief->handle && !belief->client->is_dead && belief->remaining_ns(belief->handle) > 0;
+    bool held = belief->handle && !belief->client->is_dead
+                && belief->remaining_ns(belief->handle) > 0;
 
     if (held && belief->fence(belief->handle, &fence) != LK_OK)
         world_fail(&sim->world, "%s holds %s without a fence", belief->client->name, belief->path);
@@ -217,25 +218,25 @@ static void check_kept(struct sim *sim, const struct belief *belief)
         return;
     if (!struck && was_mistaken(sim, belief)) {
         world_tell(&sim->world, "%s was removed by mistake", belief->held_node);
-        strike(sim, belief->held_node, (int64_t)belief->held_fence.zxid, link_session_of(belief->client));
+        strike(sim, belief->held_node, (int64_t)belief->held_fence.zxid,
+               link_session_of(belief->client));
     } else if (!struck) {
-        world_fail(&sim->world, "%s believes it holds %s, which is gone from the servers", belief->client->name,
-                   belief->held_node);
+        world_fail(&sim->world, "%s believes it holds %s, which is gone from the servers",
+                   belief->client->name, belief->held_node);
     } else if (sim->world.now_ns - struck->at_ns > 3 * sim->longest_ns) {
-        world_fail(&sim->world, "%s was never told that %s was taken from it", belief->client->name, belief->held_node);
+        world_fail(&sim->world, "%s was never told that %s was taken from it", belief->client->name,
+                   belief->held_node);
     }
 }
 
 void invariants_check(struct sim *sim)
 {
-    list_for_each(node, &sim->beliefs)
-    {
+    list_for_each (node, &sim->beliefs) {
         struct belief *belief = container_of(node, struct belief, node);
         if (belief->held || belief->client == sim->touched)
             update(sim, belief);
     }
-    list_for_each(node, &sim->beliefs)
-    {
+    list_for_each (node, &sim->beliefs) {
         const struct belief *belief = container_of(node, struct belief, node);
         if (!belief->held)
             continue;
@@ -246,8 +247,8 @@ void invariants_check(struct sim *sim)
             const struct belief *other = container_of(next, struct belief, node);
             if (other->held && !is_exempt(sim, other) && strcmp(belief->path, other->path) == 0)
                 world_fail(&sim->world, "%s and %s both hold %s: fences %" PRIx64 " and %" PRIx64,
-                           belief->client->name, other->client->name, belief->path, belief->held_fence.zxid,
-                           other->held_fence.zxid);
+                           belief->client->name, other->client->name, belief->path,
+                           belief->held_fence.zxid, other->held_fence.zxid);
         }
     }
 }
@@ -263,16 +264,14 @@ size_t invariants_left_over(const struct sim *sim)
     return count;
 }
 
-void invariants_check_engine(const struct sim_client *client)
+const char *invariants_engine_left(const struct sim_client *client)
 {
     const lk_client *lk = client->lk;
-    const char *left = lk->watches                          ? "a watch"
-                       : !list_is_empty(&lk->ops)           ? "an operation"
-                       : !list_is_empty(&lk->lease.holds)   ? "a hold on the lease"
-                       : !list_is_empty(&lk->listeners)     ? "a listener"
-                       : !list_is_empty(&lk->callbacks)     ? "a callback"
-                                                            : NULL;
-    if (left)
-        world_fail(&client->sim->world, "%s: %s is left in the engine though every handle is free", client->name,
-                   left);
+    return client->is_dead                    ? NULL
+           : lk->watches                      ? "a watch"
+           : !list_is_empty(&lk->ops)         ? "an operation"
+           : !list_is_empty(&lk->lease.holds) ? "a hold on the lease"
+           : !list_is_empty(&lk->listeners)   ? "a listener"
+           : !list_is_empty(&lk->callbacks)   ? "a callback"
+                                              : NULL;
 }

@@ -1,7 +1,8 @@
 /* leader.c - who judges: requests become transactions here, sessions live and end here.
  *
- * Sessions are expired as SessionTrackerImpl does it: an end is rounded up to the next tick, a new leader gives every
- * session its full timeout again, and a session is bound to one server at a time. */
+ * Sessions are expired as SessionTrackerImpl does it: an end is rounded up to the next tick, a new
+ * leader gives every session its full timeout again, and a session is bound to one server at a
+ * time. */
 #include "ensemble.h"
 
 #include <string.h>
@@ -13,8 +14,7 @@
 
 static struct tracked *tracked_find(struct server *leader, int64_t session)
 {
-    list_for_each(node, &leader->tracker)
-    {
+    list_for_each (node, &leader->tracker) {
         struct tracked *tracked = container_of(node, struct tracked, node);
         if (tracked->id == session)
             return tracked;
@@ -92,14 +92,14 @@ void leader_begin(struct server *leader)
         for (size_t j = 0; j < txn->count && txn->rc == KEEPER_OK; j++)
             tree_apply(&leader->ahead, &txn->changes[j], txn->zxid, txn->time_ms, NULL);
     }
-    list_for_each(node, &leader->ahead.sessions)
-    {
+    list_for_each (node, &leader->ahead.sessions) {
         const struct known_session *session = container_of(node, struct known_session, node);
         track(leader, session->id, session->timeout_ns, -1);
     }
 }
 
-static struct txn *txn_new(struct server *leader, enum txn_kind kind, struct origin origin, int64_t session)
+static struct txn *txn_new(struct server *leader, enum txn_kind kind, struct origin origin,
+                           int64_t session)
 {
     struct world *world = leader->ensemble->world;
     struct txn *txn = arena_take(&world->arena, sizeof(*txn));
@@ -235,7 +235,8 @@ void leader_judge(struct server *leader, struct origin origin, const struct requ
     log_txn(leader, txn);
 }
 
-void leader_open_session(struct server *leader, struct origin origin, int64_t session, int64_t timeout_ns)
+void leader_open_session(struct server *leader, struct origin origin, int64_t session,
+                         int64_t timeout_ns)
 {
     struct txn *txn = txn_new(leader, TXN_OPEN_SESSION, origin, session);
 
@@ -250,7 +251,8 @@ void leader_open_session(struct server *leader, struct origin origin, int64_t se
 static void answer_sync(struct server *leader, struct origin origin)
 {
     if (origin.server == leader->id) {
-        connection_answer(leader, origin, &(struct keeper_reply){ .rc = KEEPER_OK }, leader->tree.zxid);
+        connection_answer(leader, origin, &(struct keeper_reply){ .rc = KEEPER_OK },
+                          leader->tree.zxid);
         return;
     }
     struct peer_message *synced = peer_message_new(leader->ensemble, PEER_SYNCED);
@@ -272,8 +274,7 @@ void leader_sync(struct server *leader, struct origin origin)
 
 void leader_synced(struct server *leader)
 {
-    list_for_each_safe(node, &leader->syncs)
-    {
+    list_for_each_safe (node, &leader->syncs) {
         struct sync_waiter *waiter = container_of(node, struct sync_waiter, node);
         if (waiter->count > leader->committed)
             return;
@@ -288,8 +289,7 @@ void leader_expire(struct server *leader)
 {
     struct list due = { 0 };
 
-    list_for_each_safe(node, &leader->tracker)
-    {
+    list_for_each_safe (node, &leader->tracker) {
         struct tracked *tracked = container_of(node, struct tracked, node);
         if (tracked->closing || tracked->expires_ns > leader->ensemble->world->now_ns)
             continue;
@@ -298,7 +298,8 @@ void leader_expire(struct server *leader)
     }
     for (struct list *node; (node = list_take(&due)) != NULL;) {
         int64_t session = container_of(node, struct tracked, node)->id;
-        world_tell(leader->ensemble->world, "s%d expires session %lld", leader->id, (long long)session);
+        world_tell(leader->ensemble->world, "s%d expires session %lld", leader->id,
+                   (long long)session);
         end_session(leader, (struct origin){ .server = -1 }, session);
     }
 }
@@ -311,10 +312,12 @@ void leader_reap(struct server *leader)
         return;
     leader->reap_at_ns = ensemble->world->now_ns + ensemble->reap_ns;
     for (size_t i = 0; i < TREE_BUCKETS; i++) {
-        for (const struct znode *znode = leader->tree.buckets[i]; znode; znode = znode->bucket_next) {
+        for (const struct znode *znode = leader->tree.buckets[i]; znode;
+             znode = znode->bucket_next) {
             if (!znode->container || znode->creates == 0 || znode->stat.child_count)
                 continue;
-            const struct keeper_request remove = { .verb = KEEPER_DELETE, .path = znode->path,
+            const struct keeper_request remove = { .verb = KEEPER_DELETE,
+                                                   .path = znode->path,
                                                    .version = KEEPER_ANY_VERSION };
             /* Whoever made it allows its removal: the server asks nobody. */
             const struct requester server = { .auth = znode->parent->maker };

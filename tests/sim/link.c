@@ -1,11 +1,13 @@
-/* link.c - a keeper over the simulated ensemble: what libzookeeper_mt does with one session, and keeper/zookeeper.c.
+/* link.c - a keeper over the simulated ensemble: what libzookeeper_mt does with one session, and
+ * keeper/zookeeper.c.
  *
- *   IO thread: connects, sends, matches replies, keeps the table of watches    completion thread: one event at a time
- *   receive() and the timers here                                              deliver()
+ *   IO thread: connects, sends, matches replies, keeps the table of watches    completion thread:
+ * one event at a time receive() and the timers here deliver()
  *
- * Between the two stands a queue, so that the engine may still be told of the past while the connection has already
- * been lost or made again, and may submit meanwhile. Nothing is resent; a request that finds no connection waits for
- * the next one, and fails with the next attempt that fails. */
+ * Between the two stands a queue, so that the engine may still be told of the past while the
+ * connection has already been lost or made again, and may submit meanwhile. Nothing is resent; a
+ * request that finds no connection waits for the next one, and fails with the next attempt that
+ * fails. */
 #include "sim.h"
 
 #include <stdlib.h>
@@ -73,7 +75,8 @@ static struct completion *complete(struct link *link, enum completion_kind kind)
     completion->kind = kind;
     list_append(&link->completions, &completion->node);
     if (!link->deliver.slot)
-        event_at(world, &link->deliver, world->now_ns + chance_between(&world->chance, 1 * US, 40 * US), delivered);
+        event_at(world, &link->deliver,
+                 world->now_ns + chance_between(&world->chance, 1 * US, 40 * US), delivered);
     return completion;
 }
 
@@ -99,60 +102,10 @@ static void complete_all(struct link *link, int rc)
     complete_errands(link, &link->waiting, rc);
 }
 
-static size_t text_size(const char *text)
-{
-    return text ? strlen(text) + 1 : 0;
-}
-
-static size_t reply_size(const struct keeper_reply *reply)
-{
-    size_t size = text_size(reply->path) + reply->data_size;
-    for (size_t i = 0; i < reply->child_count; i++)
-        size += sizeof(char *) + text_size(reply->children[i]);
-    for (size_t i = 0; i < reply->result_count; i++)
-        size += sizeof(struct keeper_reply) + text_size(reply->results[i].path);
-    return size;
-}
-
-static const char *put_text(char **at, const char *text)
-{
-    size_t size = text_size(text);
-    char *copy = *at;
-    if (!size)
-        return NULL;
-    memcpy(copy, text, size);
-    *at += size;
-    return copy;
-}
-
-/* What a reply points to lives until the callback returns, and not a moment longer: it is heap memory, freed then. */
-static char *box_reply(struct keeper_reply *reply)
-{
-    size_t size = reply_size(reply);
-    char *box = malloc(size + 1), *at = box;
-    if (!box)
-        abort();
-    const char **children = (const char **)(void *)at;
-    at += reply->child_count * sizeof(*children);
-    struct keeper_reply *results = (struct keeper_reply *)(void *)at;
-    at += reply->result_count * sizeof(*results);
-    for (size_t i = 0; i < reply->child_count; i++)
-        children[i] = put_text(&at, reply->children[i]);
-    for (size_t i = 0; i < reply->result_count; i++) {
-        results[i] = reply->results[i];
-        results[i].path = put_text(&at, reply->results[i].path);
-    }
-    reply->path = put_text(&at, reply->path);
-    if (reply->data_size)
-        reply->data = memcpy(at, reply->data, reply->data_size);
-    reply->children = reply->child_count ? children : NULL;
-    reply->results = reply->result_count ? results : NULL;
-    return box;
-}
-
 static bool says_it_is_gone(const struct keeper_request *request, const struct keeper_reply *reply)
 {
-    return reply->rc == KEEPER_NO_NODE && (request->verb == KEEPER_GET || request->verb == KEEPER_EXISTS);
+    return reply->rc == KEEPER_NO_NODE
+           && (request->verb == KEEPER_GET || request->verb == KEEPER_EXISTS);
 }
 
 static void deliver_reply(struct link *link, struct completion *completion)
@@ -165,7 +118,7 @@ static void deliver_reply(struct link *link, struct completion *completion)
                reply_words(&completion->reply, answer));
     if (says_it_is_gone(request, &completion->reply))
         invariants_told(client, request->path);
-    char *box = box_reply(&completion->reply);
+    char *box = reply_box(&completion->reply);
     link->events->reply(link->owner, completion->errand->context, &completion->reply);
     free(box);
 }
@@ -175,12 +128,13 @@ static const char *const session_events[] = { "CONNECTED", "LOST", "EXPIRED", "A
 static void deliver_one(struct link *link)
 {
     struct sim_client *client = link->client;
-    struct completion *completion = container_of(list_take(&link->completions), struct completion, node);
+    struct completion *completion = container_of(list_take(&link->completions), struct completion,
+                                                 node);
 
     switch (completion->kind) {
     case COMPLETE_SESSION:
-        world_tell(world_of(link), "%s < %s, session %lld", client->name, session_events[completion->session_event],
-                   (long long)completion->session.id);
+        world_tell(world_of(link), "%s < %s, session %lld", client->name,
+                   session_events[completion->session_event], (long long)completion->session.id);
         link->is_end_told |= completion->session_event == KEEPER_SESSION_EXPIRED;
         if (link->is_end_told)
             invariants_session_told(client, completion->session.id);
@@ -211,8 +165,10 @@ static void delivered(struct event *event)
 
     if (sim_client_puts_off(link->client, event))
         return;
-    if (container_of(link->completions.next, struct completion, node)->node.next != &link->completions)
-        event_at(world, event, world->now_ns + chance_between(&world->chance, 1 * US, 20 * US), delivered);
+    if (container_of(link->completions.next, struct completion, node)->node.next
+        != &link->completions)
+        event_at(world, event, world->now_ns + chance_between(&world->chance, 1 * US, 20 * US),
+                 delivered);
     deliver_one(link);
     sim_client_touch(link->client);
 }
@@ -306,8 +262,7 @@ static void send_watches(struct link *link)
     if (list_is_empty(&link->watches))
         return;
     packet->zxid = link->zxid;
-    list_for_each(node, &link->watches)
-    {
+    list_for_each (node, &link->watches) {
         const struct watched *watched = container_of(node, struct watched, node);
         struct watched *copy = arena_take(&world->arena, sizeof(*copy));
         copy->path = watched->path;
@@ -332,7 +287,8 @@ static void welcome(struct link *link, const struct packet *packet)
         return;
     }
     struct list unsent = { 0 };
-    if (link->is_loss_untold) { /* left without a word: who waited for answers of the old server is told now */
+    if (link->is_loss_untold) { /* left without a word: who waited for answers of the old server is
+                                   told now */
         complete_session(link, KEEPER_SESSION_LOST);
         complete_errands(link, &link->sent, KEEPER_UNKNOWN);
     }
@@ -353,8 +309,7 @@ static void welcome(struct link *link, const struct packet *packet)
 
 static struct watched *watched_find(struct link *link, const char *path)
 {
-    list_for_each(node, &link->watches)
-    {
+    list_for_each (node, &link->watches) {
         struct watched *watched = container_of(node, struct watched, node);
         if (strcmp(watched->path, path) == 0)
             return watched;
@@ -367,7 +322,8 @@ static void remember_watch(struct link *link, const struct keeper_request *reque
 {
     unsigned kind = request->verb == KEEPER_LIST ? WATCH_CHILD : WATCH_DATA;
 
-    if (!request->watch || (rc != KEEPER_OK && !(rc == KEEPER_NO_NODE && request->verb == KEEPER_EXISTS)))
+    if (!request->watch
+        || (rc != KEEPER_OK && !(rc == KEEPER_NO_NODE && request->verb == KEEPER_EXISTS)))
         return;
     if (rc == KEEPER_NO_NODE)
         kind = WATCH_EXISTS;
@@ -384,9 +340,10 @@ static void remember_watch(struct link *link, const struct keeper_request *reque
 static void receive_event(struct link *link, const struct packet *packet)
 {
     struct watched *watched = watched_find(link, packet->path);
-    unsigned kinds = packet->event == KEEPER_WATCH_CHILDREN  ? WATCH_CHILD
-                     : packet->event == KEEPER_WATCH_DELETED ? WATCH_DATA | WATCH_EXISTS | WATCH_CHILD
-                                                             : WATCH_DATA | WATCH_EXISTS;
+    unsigned kinds = packet->event == KEEPER_WATCH_CHILDREN ? WATCH_CHILD
+                     : packet->event == KEEPER_WATCH_DELETED
+                         ? WATCH_DATA | WATCH_EXISTS | WATCH_CHILD
+                         : WATCH_DATA | WATCH_EXISTS;
     if (!watched || !(watched->kinds & kinds))
         return;
     watched->kinds &= ~kinds;
@@ -402,7 +359,8 @@ static void receive_reply(struct link *link, const struct packet *packet)
     struct errand *errand = container_of(list_take(&link->sent), struct errand, node);
 
     if (errand->xid != packet->xid)
-        world_fail(world_of(link), "the simulation itself answered #%d before #%d", packet->xid, errand->xid);
+        world_fail(world_of(link), "the simulation itself answered #%d before #%d", packet->xid,
+                   errand->xid);
     if (packet->zxid > link->zxid)
         link->zxid = packet->zxid;
     remember_watch(link, errand->request, packet->reply->rc);
@@ -489,12 +447,14 @@ static int link_submit(struct keeper *keeper, const struct keeper_request *reque
     return LK_OK;
 }
 
-/* libzookeeper says nothing until it has a new connection, or fails to get one; sometimes it is quicker. */
+/* libzookeeper says nothing until it has a new connection, or fails to get one; sometimes it is
+ * quicker. */
 static void link_leave_server(struct keeper *keeper)
 {
     struct link *link = container_of(keeper, struct link, keeper);
 
-    if (link->is_dead || link->client->sim->ensemble.size == 1 || link->state == LINK_AWAY || link->state == LINK_OVER)
+    if (link->is_dead || link->client->sim->ensemble.size == 1 || link->state == LINK_AWAY
+        || link->state == LINK_OVER)
         return;
     world_tell(world_of(link), "%s leaves s%d", link->client->name, link->connection->server->id);
     if (link->state == LINK_UP)
@@ -557,8 +517,7 @@ int link_open(struct keeper_world *keeper_world, const struct keeper_options *op
 
 void links_cut(struct sim_client *client)
 {
-    list_for_each(node, &client->links)
-    {
+    list_for_each (node, &client->links) {
         const struct link *link = container_of(node, struct link, node);
         if (link->connection)
             connection_cut(link->connection);
@@ -567,8 +526,7 @@ void links_cut(struct sim_client *client)
 
 void links_kick(struct sim_client *client)
 {
-    list_for_each(node, &client->links)
-    {
+    list_for_each (node, &client->links) {
         const struct link *link = container_of(node, struct link, node);
         if (!link->connection)
             continue;
@@ -579,8 +537,7 @@ void links_kick(struct sim_client *client)
 
 void links_die(struct sim_client *client, bool told)
 {
-    list_for_each(node, &client->links)
-    {
+    list_for_each (node, &client->links) {
         struct link *link = container_of(node, struct link, node);
         if (link->connection && told)
             connection_close_client(link->connection);
@@ -607,8 +564,7 @@ void links_bury(struct sim_client *client)
 
 int64_t link_session_of(const struct sim_client *client)
 {
-    list_for_each(node, &client->links)
-    {
+    list_for_each (node, &client->links) {
         const struct link *link = container_of(node, struct link, node);
         if (link->state != LINK_OVER && link->session.id)
             return link->session.id;

@@ -1,4 +1,5 @@
-/* peer.c - what servers say to each other, in order; what belongs to a connection of before a break is dropped. */
+/* peer.c - what servers say to each other, in order; what belongs to a connection of before a break
+ * is dropped. */
 #include "ensemble.h"
 
 struct peer_message *peer_message_new(struct ensemble *ensemble, enum peer_kind kind)
@@ -45,7 +46,8 @@ static void follower_hears(struct server *server, struct peer_message *message)
         connection_welcome(server, message->origin.connection, message->valid);
         break;
     case PEER_SYNCED:
-        connection_answer(server, message->origin, &(struct keeper_reply){ .rc = KEEPER_OK }, server->tree.zxid);
+        connection_answer(server, message->origin, &(struct keeper_reply){ .rc = KEEPER_OK },
+                          server->tree.zxid);
         break;
     case PEER_BYE:
         server_look(server);
@@ -75,7 +77,7 @@ static void leader_hears(struct server *leader, int from, struct peer_message *m
         break;
     case PEER_PONG:
         follower->heard_tick = leader->half_ticks / 2;
-        list_for_each(node, &message->touched)
+        list_for_each (node, &message->touched)
             leader_touch(leader, container_of(node, struct touch, node)->session, 0);
         break;
     case PEER_WRITE:

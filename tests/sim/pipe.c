@@ -1,4 +1,5 @@
-/* pipe.c - one direction of a TCP connection: in order, late, perhaps stalled; never changed, never doubled. */
+/* pipe.c - one direction of a TCP connection: in order, late, perhaps stalled; never changed, never
+ * doubled. */
 #include "world.h"
 
 static void arrived(struct event *event);

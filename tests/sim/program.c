@@ -11,7 +11,8 @@ static struct list waiting;
 static _Thread_local struct program *current;
 
 int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex);
-int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until);
+int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
+                                  const struct timespec *until);
 int __wrap_pthread_cond_signal(pthread_cond_t *condition);
 int __wrap_pthread_cond_broadcast(pthread_cond_t *condition);
 
@@ -60,7 +61,8 @@ static void wake_in(struct program *program, int64_t length_ns)
     event_at(world, &program->wake, world->now_ns + length_ns, woken);
 }
 
-void program_start(struct program *program, struct sim_client *client, void (*run)(struct program *program))
+void program_start(struct program *program, struct sim_client *client,
+                   void (*run)(struct program *program))
 {
     *program = (struct program){ .client = client, .run = run };
     sem_init(&program->go, 0, 0);
@@ -117,8 +119,10 @@ int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
     return 0;
 }
 
-/* The real clock has run on by some microseconds since the caller read it: whole milliseconds replay. */
-int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until)
+/* The real clock has run on by some microseconds since the caller read it: whole milliseconds
+ * replay. */
+int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
+                                  const struct timespec *until)
 {
     struct timespec now;
 
@@ -133,8 +137,7 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mu
 
 int __wrap_pthread_cond_broadcast(pthread_cond_t *condition)
 {
-    list_for_each(node, &waiting)
-    {
+    list_for_each (node, &waiting) {
         struct program *program = container_of(node, struct program, waiting);
         if (program->condition != condition || program->signalled)
             continue;

@@ -1,7 +1,8 @@
 /* role.c - who leads, who follows, and who does not know yet that it does no more.
  *
- * Elections are the outcome of ZooKeeper's, not its messages: when a quorum of servers without a leader can reach each
- * other, the one with the newest log leads, under an epoch that no older leader's followers can come back from. */
+ * Elections are the outcome of ZooKeeper's, not its messages: when a quorum of servers without a
+ * leader can reach each other, the one with the newest log leads, under an epoch that no older
+ * leader's followers can come back from. */
 #include "ensemble.h"
 
 #include <string.h>
@@ -13,7 +14,8 @@ static bool reach(const struct ensemble *ensemble, int a, int b)
 {
     int64_t now_ns = ensemble->world->now_ns;
     return ensemble->cut_until_ns[a][b] <= now_ns && ensemble->cut_until_ns[b][a] <= now_ns
-           && ensemble->servers[a].paused_until_ns <= now_ns && ensemble->servers[b].paused_until_ns <= now_ns;
+           && ensemble->servers[a].paused_until_ns <= now_ns
+           && ensemble->servers[b].paused_until_ns <= now_ns;
 }
 
 static int64_t last_zxid(const struct server *server)
@@ -21,8 +23,8 @@ static int64_t last_zxid(const struct server *server)
     return server->logged ? server->log[server->logged - 1]->zxid : 0;
 }
 
-/* By epoch first: what an older leader logged and never committed must not come back over a newer leader that wrote
- * nothing. */
+/* By epoch first: what an older leader logged and never committed must not come back over a newer
+ * leader that wrote nothing. */
 static bool is_newer(const struct server *a, const struct server *b)
 {
     return a->epoch != b->epoch ? a->epoch > b->epoch : last_zxid(a) > last_zxid(b);
@@ -49,13 +51,15 @@ static void follow(struct server *leader, struct server *server)
     server->link = ++ensemble->links;
     server->heard_ns = ensemble->world->now_ns;
     server->touched = (struct list){ 0 };
-    leader->followers[server->id] = (struct follower){ .follows = true, .heard_tick = leader->half_ticks / 2,
+    leader->followers[server->id] = (struct follower){ .follows = true,
+                                                       .heard_tick = leader->half_ticks / 2,
                                                        .link = server->link };
     server_commit(server, leader->committed);
     struct peer_message *ack = peer_message_new(ensemble, PEER_ACK);
     ack->count = server->durable;
     peer_send(server, leader->id, ack);
-    world_tell(ensemble->world, "s%d follows s%d, %zu transactions", server->id, leader->id, server->logged);
+    world_tell(ensemble->world, "s%d follows s%d, %zu transactions", server->id, leader->id,
+               server->logged);
 }
 
 /* All that it has logged is committed now: a quorum copies it before it serves. */
@@ -68,7 +72,8 @@ static void lead(struct server *leader)
     event_stop(ensemble->world, &leader->disk);
     leader->durable = leader->logged;
     leader_begin(leader);
-    world_tell(ensemble->world, "s%d leads, epoch %u, %zu transactions", leader->id, leader->epoch, leader->logged);
+    world_tell(ensemble->world, "s%d leads, epoch %u, %zu transactions", leader->id, leader->epoch,
+               leader->logged);
     server_commit(leader, leader->logged);
     for (int i = 0; i < ensemble->size; i++) {
         struct server *other = &ensemble->servers[i];
@@ -120,7 +125,8 @@ static bool may_lead(const struct server *server)
 static void poll_again(struct server *server)
 {
     struct world *world = server->ensemble->world;
-    event_at(world, &server->poll, world->now_ns + chance_between(&world->chance, 50 * MS, 250 * MS), polled);
+    event_at(world, &server->poll,
+             world->now_ns + chance_between(&world->chance, 50 * MS, 250 * MS), polled);
 }
 
 static void polled(struct event *event)
@@ -151,7 +157,8 @@ static void leave_role(struct server *server, bool tell)
             peer_send(server, i, peer_message_new(ensemble, PEER_BYE));
     }
     while (!list_is_empty(&server->connections)) {
-        struct connection *connection = container_of(server->connections.next, struct connection, node);
+        struct connection *connection = container_of(server->connections.next, struct connection,
+                                                     node);
         connection_close_server(connection, true);
     }
     server->syncs = (struct list){ 0 };
@@ -239,7 +246,9 @@ static void half_ticked(struct event *event)
     int64_t half_ns = ensemble->tick_ns / 2;
 
     if (server->paused_until_ns > world->now_ns) {
-        event_at(world, event, server->paused_until_ns + chance_between(&world->chance, 1, 400 * US), half_ticked);
+        event_at(world, event,
+                 server->paused_until_ns + chance_between(&world->chance, 1, 400 * US),
+                 half_ticked);
         return;
     }
     event_at(world, event, (world->now_ns / half_ns + 1) * half_ns, half_ticked);
@@ -252,9 +261,13 @@ static void half_ticked(struct event *event)
 
 /* ---- the whole ---- */
 
-void ensemble_begin(struct ensemble *ensemble, struct world *world, int size, int64_t tick_ns, int sync_limit)
+void ensemble_begin(struct ensemble *ensemble, struct world *world, int size, int64_t tick_ns,
+                    int sync_limit)
 {
-    *ensemble = (struct ensemble){ .world = world, .size = size, .tick_ns = tick_ns, .sync_limit = sync_limit,
+    *ensemble = (struct ensemble){ .world = world,
+                                   .size = size,
+                                   .tick_ns = tick_ns,
+                                   .sync_limit = sync_limit,
                                    .reap_ns = 60 * SECOND };
     for (int i = 0; i < size; i++) {
         struct server *server = &ensemble->servers[i];
@@ -283,7 +296,7 @@ void ensemble_heal(struct ensemble *ensemble)
     for (int i = 0; i < ensemble->size; i++) {
         for (int j = 0; j < ensemble->size; j++)
             pipe_kick(&ensemble->peers[i][j].pipe);
-        list_for_each(node, &ensemble->servers[i].connections)
+        list_for_each (node, &ensemble->servers[i].connections)
             pipe_kick(&container_of(node, struct connection, node)->up);
     }
 }
@@ -294,7 +307,8 @@ struct server *ensemble_leader(struct ensemble *ensemble)
     for (int i = 0; i < ensemble->size; i++) {
         struct server *server = &ensemble->servers[i];
         if (server->role == SERVER_LEADING && has_quorum_with(server, NULL)
-            && server->paused_until_ns <= ensemble->world->now_ns && (!best || server->epoch > best->epoch))
+            && server->paused_until_ns <= ensemble->world->now_ns
+            && (!best || server->epoch > best->epoch))
             best = server;
     }
     return best;
@@ -324,6 +338,7 @@ bool ensemble_expire(struct ensemble *ensemble, int64_t session)
     struct server *leader = ensemble_leader(ensemble);
     if (!leader)
         return false;
-    leader_judge(leader, (struct origin){ .server = -1 }, &(struct requester){ .session = session }, NULL);
+    leader_judge(leader, (struct origin){ .server = -1 }, &(struct requester){ .session = session },
+                 NULL);
     return true;
 }

@@ -1,7 +1,9 @@
-/* run.c - sweeps seeds: sim_run [--seeds N] [--from A] [--to B] [--seed S] [--trace] [--all] [--workload W].
+/* run.c - sweeps seeds: sim_run [--seeds N] [--from A] [--to B] [--seed S] [--trace] [--all]
+ * [--workload W].
  *
- * Without seeds named they begin at the time of day; with CI=true at 1. A seed that fails is run once more to print its
- * story, which must end the same way, and ends the sweep; with --all one line is printed instead, and it goes on. */
+ * Without seeds named they begin at the time of day; with CI=true at 1. A seed that fails is run
+ * once more to print its story, which must end the same way, and ends the sweep; with --all one
+ * line is printed instead, and it goes on. */
 #include "sim.h"
 
 #include <inttypes.h>
@@ -10,7 +12,8 @@
 #include <string.h>
 #include <time.h>
 
-static const struct workload *const workloads[] = { &workload_lock, &workload_election, &workload_ledger };
+static const struct workload *const workloads[] = { &workload_lock, &workload_election,
+                                                    &workload_ledger };
 #define WORKLOAD_COUNT (sizeof(workloads) / sizeof(*workloads))
 
 #define STORY_LINES 400
@@ -39,7 +42,8 @@ static void print_story(const struct world *world, size_t most)
 }
 
 /* One seed with one workload. */
-static bool run_one(const struct workload *workload, uint64_t seed, const struct sweep *sweep, uint64_t counts[2])
+static bool run_one(const struct workload *workload, uint64_t seed, const struct sweep *sweep,
+                    uint64_t counts[2])
 {
     struct sim sim;
     char failure[sizeof(sim.world.failure)];
@@ -61,8 +65,9 @@ static bool run_one(const struct workload *workload, uint64_t seed, const struct
         sim_run(&sim, workload, seed, true);
         print_story(&sim.world, STORY_LINES);
     }
-    printf("seed %" PRIu64 " fails: %s\n    again: sim_run --seed %" PRIu64 " --workload %s --trace\n", seed, failure,
-           seed, workload->name);
+    printf("seed %" PRIu64 " fails: %s\n    again: sim_run --seed %" PRIu64
+           " --workload %s --trace\n",
+           seed, failure, seed, workload->name);
     if (strcmp(failure, sim.world.failure) != 0)
         printf("    it did not fail the same way again (%s): the simulation is not deterministic\n",
                sim.world.failure);
@@ -104,14 +109,17 @@ static const struct workload *workload_named(const char *name)
 
 static int usage(void)
 {
-    fputs("usage: sim_run [--seeds N] [--from A] [--to B] [--seed S] [--trace] [--all] [--workload lock|election|ledger]\n", stderr);
+    fputs("usage: sim_run [--seeds N] [--from A] [--to B] [--seed S] [--trace] [--all] [--workload "
+          "lock|election|ledger]\n",
+          stderr);
     return 2;
 }
 
 int main(int argc, char **argv)
 {
     const char *ci = getenv("CI");
-    struct sweep sweep = { .from = ci && strcmp(ci, "true") == 0 ? 1 : (uint64_t)time(NULL) * 100000 };
+    struct sweep sweep = { .from = ci && strcmp(ci, "true") == 0 ? 1
+                                                                 : (uint64_t)time(NULL) * 100000 };
     uint64_t seeds = 1000;
 
     for (int i = 1; i < argc; i++) {

@@ -1,4 +1,5 @@
-/* server.c - one server's log: written to its disk, committed when it is told so, applied to its tree, answered. */
+/* server.c - one server's log: written to its disk, committed when it is told so, applied to its
+ * tree, answered. */
 #include "ensemble.h"
 
 #include <string.h>
@@ -18,7 +19,8 @@ static void written(struct event *event)
     struct world *world = server->ensemble->world;
 
     if (server->paused_until_ns > world->now_ns) {
-        event_at(world, event, server->paused_until_ns + chance_between(&world->chance, 1, 400 * US), written);
+        event_at(world, event,
+                 server->paused_until_ns + chance_between(&world->chance, 1, 400 * US), written);
         return;
     }
     server->durable = server->disk_target < server->logged ? server->disk_target : server->logged;
@@ -39,7 +41,8 @@ void server_disk(struct server *server)
     if (server->disk.slot || server->durable >= server->logged)
         return;
     server->disk_target = server->logged;
-    event_at(world, &server->disk, world->now_ns + chance_between(&world->chance, 150 * US, 450 * US), written);
+    event_at(world, &server->disk,
+             world->now_ns + chance_between(&world->chance, 150 * US, 450 * US), written);
 }
 
 void server_append(struct server *server, struct txn *txn)
@@ -84,7 +87,8 @@ static void apply_change(struct server *server, const struct change *change, con
     trigger(server, change);
 }
 
-/* Of one operation; in a multi the reply to a create has no Stat (the C client can't ask for it). */
+/* Of one operation; in a multi the reply to a create has no Stat (the C client can't ask for it).
+ */
 static struct keeper_reply result_of(const struct server *server, const struct txn *txn, size_t i)
 {
     struct keeper_reply result = { .rc = (int)txn->rcs[i] };
@@ -102,8 +106,9 @@ static struct keeper_reply result_of(const struct server *server, const struct t
 static void apply_changes(struct server *server, const struct txn *txn)
 {
     bool is_ours = txn->origin.server == server->id && txn->origin.connection;
-    struct keeper_reply *results =
-        is_ours ? arena_take(&server->ensemble->world->arena, (txn->count + 1) * sizeof(*results)) : NULL;
+    struct keeper_reply *results = is_ours ? arena_take(&server->ensemble->world->arena,
+                                                        (txn->count + 1) * sizeof(*results))
+                                           : NULL;
 
     for (size_t i = 0; i < txn->count; i++) {
         if (txn->rc == KEEPER_OK)
@@ -129,8 +134,7 @@ static void apply_changes(struct server *server, const struct txn *txn)
 
 static void close_connections_of(struct server *server, int64_t session)
 {
-    list_for_each_safe(node, &server->connections)
-    {
+    list_for_each_safe (node, &server->connections) {
         struct connection *connection = container_of(node, struct connection, node);
         if (connection->session == session)
             connection_close_server(connection, true);
@@ -185,8 +189,7 @@ void server_touch(struct server *server, int64_t session)
         leader_touch(server, session, 0);
         return;
     }
-    list_for_each(node, &server->touched)
-    {
+    list_for_each (node, &server->touched) {
         if (container_of(node, struct touch, node)->session == session)
             return;
     }
@@ -212,7 +215,8 @@ void server_forward(struct server *server, struct origin origin, const struct re
     peer_send(server, server->leader, message);
 }
 
-void server_open_session(struct server *server, struct origin origin, int64_t session, int64_t timeout_ns)
+void server_open_session(struct server *server, struct origin origin, int64_t session,
+                         int64_t timeout_ns)
 {
     if (server->role == SERVER_LEADING) {
         leader_open_session(server, origin, session, timeout_ns);
@@ -225,7 +229,8 @@ void server_open_session(struct server *server, struct origin origin, int64_t se
     peer_send(server, server->leader, message);
 }
 
-void server_revalidate(struct server *server, struct origin origin, int64_t session, int64_t timeout_ns)
+void server_revalidate(struct server *server, struct origin origin, int64_t session,
+                       int64_t timeout_ns)
 {
     if (server->role == SERVER_LEADING) {
         connection_welcome(server, origin.connection,

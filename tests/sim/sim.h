@@ -1,10 +1,11 @@
 /* sim.h - many clients, each with the whole engine, in one simulated world.
  *
- *   begin -> faults, while the workload works -> healed: everyone is granted or told -> handles freed: nothing of ours
- *   is left on the servers -> clients closed: nothing is left in them
+ *   begin -> faults, while the workload works -> healed: everyone is granted or told -> handles
+ * freed: nothing of ours is left on the servers -> clients closed: nothing is left in them
  *
- * A client's engine is stepped as its threads would: by what its keeper delivers (link.c), by its timers, by its
- * program's calls and dispatches (client.c). A paused client is stopped in all of these at once; its clock runs on. */
+ * A client's engine is stepped as its threads would: by what its keeper delivers (link.c), by its
+ * timers, by its program's calls and dispatches (client.c). A paused client is stopped in all of
+ * these at once; its clock runs on. */
 #ifndef SIM_H
 #define SIM_H
 
@@ -25,29 +26,30 @@ struct sim_client {
     struct chance chance;
     int64_t clock_begin_ns, drift_ppm; /* its clock, against the servers' */
     int64_t paused_until_ns;
-    bool is_dead;                      /* killed: it does nothing more, and what it holds is nobody's */
-    int64_t slow_until_ns;             /* its program dispatches late */
+    bool is_dead;          /* killed: it does nothing more, and what it holds is nobody's */
+    int64_t slow_until_ns; /* its program dispatches late */
     int64_t up_stalled_until_ns[SERVERS_MAX], down_stalled_until_ns[SERVERS_MAX];
-    int64_t lose_reply_in;             /* requests from now; 0: none */
+    int64_t lose_reply_in; /* requests from now; 0: none */
     struct event tick, dispatch;
-    struct list links;                 /* keepers not yet closed */
+    struct list links; /* keepers not yet closed */
 };
 
 /* What a handle believes that it holds; for the invariants. */
 struct belief {
     struct list node;
     struct sim_client *client;
-    const char *path;                  /* of the line */
-    void *handle;                      /* NULL: freed */
+    const char *path; /* of the line */
+    void *handle;     /* NULL: freed */
     int64_t (*remaining_ns)(void *handle);
     int (*fence)(void *handle, lk_fence *out);
     int (*node_name)(void *handle, char *name, size_t size);
     bool held;
     lk_fence held_fence;
-    char held_node[256];               /* its path */
+    char held_node[256]; /* its path */
 };
 
-/* A znode that a stranger removed, or whose session a stranger ended: its owner can't know until it is told. */
+/* A znode that a stranger removed, or whose session a stranger ended: its owner can't know until it
+ * is told. */
 struct struck {
     struct list node;
     const char *path;
@@ -68,12 +70,19 @@ struct workload {
     void (*settle)(struct sim *sim);
     bool (*is_settled)(struct sim *sim); /* every request was answered, nothing is held */
     void (*free_handles)(struct sim *sim);
-    void (*check)(struct sim *sim);      /* may be NULL; after each step that concerned a client */
-    void (*check_end)(struct sim *sim);  /* may be NULL; all handles are free */
+    void (*check)(struct sim *sim);     /* may be NULL; after each step that concerned a client */
+    void (*check_end)(struct sim *sim); /* may be NULL; all handles are free */
 };
 
-enum profile { PROFILE_CALM, PROFILE_LINKS, PROFILE_SERVERS, PROFILE_SESSIONS, PROFILE_STRANGERS, PROFILE_ALL,
-               PROFILE_COUNT };
+enum profile {
+    PROFILE_CALM,
+    PROFILE_LINKS,
+    PROFILE_SERVERS,
+    PROFILE_SESSIONS,
+    PROFILE_STRANGERS,
+    PROFILE_ALL,
+    PROFILE_COUNT
+};
 
 struct sim {
     struct world world;
@@ -101,21 +110,27 @@ int64_t sim_client_now(const struct sim_client *client);
 void sim_client_pause(struct sim_client *client, int64_t length_ns);
 void sim_client_kill(struct sim_client *client);
 void sim_client_free(struct sim_client *client); /* its lk_client; handles must be free */
-/* The client's program has called latchkey, or latchkey's threads have run: timers and callbacks may be due. */
+/* The client's program has called latchkey, or latchkey's threads have run: timers and callbacks
+ * may be due. */
 void sim_client_touch(struct sim_client *client);
-/* Puts off what a stopped process can't do: true, and `event` is set to a moment after the pause. */
+/* Puts off what a stopped process can't do: true, and `event` is set to a moment after the pause.
+ */
 bool sim_client_puts_off(struct sim_client *client, struct event *event);
 struct sim_client *sim_client_any(struct sim *sim); /* that lives */
 
 /* ---- keepers (link.c) ---- */
-int link_open(struct keeper_world *world, const struct keeper_options *options, const struct keeper_events *events,
-              void *owner, struct keeper **out);
+int link_open(struct keeper_world *world, const struct keeper_options *options,
+              const struct keeper_events *events, void *owner, struct keeper **out);
 void links_cut(struct sim_client *client);
 void links_kick(struct sim_client *client);
-void links_die(struct sim_client *client, bool told); /* its process is gone; told: its kernel closes the connections */
+/* Its process is gone; told: its kernel closes the connections. */
+void links_die(struct sim_client *client, bool told);
 void links_bury(struct sim_client *client); /* a dead client's keepers answer and close, at once */
 int64_t link_session_of(const struct sim_client *client); /* 0: none */
 bool links_are_closed(const struct sim_client *client);
+
+/* box.c: moves all that the reply points to into one malloc'ed block. */
+char *reply_box(struct keeper_reply *reply);
 
 /* ---- faults (faults.c) ---- */
 void faults_begin(struct sim *sim, int64_t until_ns);
@@ -124,11 +139,13 @@ void sim_strike_path(struct sim *sim, const char *path); /* a stranger is about 
 
 /* ---- invariants (invariants.c) ---- */
 void invariants_check(struct sim *sim);
-void invariants_told(struct sim_client *client, const char *path); /* its engine heard that the znode is gone */
+/* Its engine heard that the znode is gone. */
+void invariants_told(struct sim_client *client, const char *path);
 void invariants_session_told(struct sim_client *client, int64_t session);
 /* Children of a line, or any other trace of us, that are left. */
 size_t invariants_left_over(const struct sim *sim);
-void invariants_check_engine(const struct sim_client *client); /* nothing waits in it */
+/* What still waits in a client's engine; NULL: nothing. */
+const char *invariants_engine_left(const struct sim_client *client);
 
 extern const struct workload workload_lock, workload_election, workload_ledger;
 

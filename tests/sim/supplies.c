@@ -1,5 +1,6 @@
-/* supplies.c - a world's memory and chance. Memory is taken from blocks and given back with the world, so that nothing
- * in it has a lifetime to get wrong; what crosses to the code under test is spoilt by hand (keeper.c). */
+/* supplies.c - a world's memory and chance. Memory is taken from blocks and given back with the
+ * world, so that nothing in it has a lifetime to get wrong; what crosses to the code under test is
+ * spoilt by hand (keeper.c). */
 #include "world.h"
 
 #include <stdlib.h>
@@ -16,7 +17,8 @@ void *arena_take(struct arena *arena, size_t size)
 {
     size = (size + 15) & ~(size_t)15;
     if (!arena->blocks || arena->used + size > BLOCK_SIZE) {
-        struct arena_block *block = malloc(sizeof(*block) + (size > BLOCK_SIZE ? size : BLOCK_SIZE));
+        struct arena_block *block = malloc(sizeof(*block)
+                                           + (size > BLOCK_SIZE ? size : BLOCK_SIZE));
         if (!block)
             abort();
         block->next = arena->blocks;

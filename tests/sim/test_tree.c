@@ -1,5 +1,5 @@
-/* test_tree.c - the simulated servers by themselves: do they behave as ZooKeeper's do where latchkey depends on it?
- * (That they do so in general is for the differential test to show.) */
+/* test_tree.c - the simulated servers by themselves: do they behave as ZooKeeper's do where
+ * latchkey depends on it? (That they do so in general is for the differential test to show.) */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -46,7 +46,8 @@ __attribute__((format(printf, 2, 3))) static void hear(struct user *user, const 
     va_end(arguments);
 }
 
-static void on_session(void *owner, enum keeper_session_event event, const struct keeper_session *session)
+static void on_session(void *owner, enum keeper_session_event event,
+                       const struct keeper_session *session)
 {
     static const char *const names[] = { "connected", "lost", "expired", "refused" };
     struct user *user = owner;
@@ -74,8 +75,9 @@ static void on_closed(void *owner)
     hear(owner, "closed");
 }
 
-static const struct keeper_events events = { .session = on_session, .watch = on_watch, .reply = on_reply,
-                                             .closed = on_closed };
+static const struct keeper_events events = {
+    .session = on_session, .watch = on_watch, .reply = on_reply, .closed = on_closed
+};
 
 static void story_begin(struct story *story, int servers, uint64_t seed)
 {
@@ -106,7 +108,8 @@ static void user_begin(struct user *user, struct story *story, char name)
     user->client->sim = &story->sim;
     snprintf(user->client->name, sizeof(user->client->name), "%c", name);
     list_append(&story->sim.clients, &user->client->node);
-    assert_int_equal(link_open(&user->client->keeper_world, &options, &events, user, &user->keeper), 0);
+    assert_int_equal(link_open(&user->client->keeper_world, &options, &events, user, &user->keeper),
+                     0);
     pass(story, 50 * MS);
     story->heard[0] = '\0';
 }
@@ -119,14 +122,17 @@ static void ask(struct user *user, const char *label, struct keeper_request requ
     assert_int_equal(keeper_submit(user->keeper, &sent->request, sent), 0);
 }
 
-static void ask_create(struct user *user, const char *label, const char *path, enum keeper_mode mode)
+static void ask_create(struct user *user, const char *label, const char *path,
+                       enum keeper_mode mode)
 {
     ask(user, label, (struct keeper_request){ .verb = KEEPER_CREATE, .path = path, .mode = mode });
 }
 
 static void ask_delete(struct user *user, const char *label, const char *path)
 {
-    ask(user, label, (struct keeper_request){ .verb = KEEPER_DELETE, .path = path, .version = KEEPER_ANY_VERSION });
+    ask(user, label,
+        (struct keeper_request){
+            .verb = KEEPER_DELETE, .path = path, .version = KEEPER_ANY_VERSION });
 }
 
 static void ask_get(struct user *user, const char *label, const char *path, bool watch)
@@ -150,8 +156,7 @@ static int server_of(const struct user *user)
 {
     for (int i = 0; i < user->story->sim.ensemble.size; i++) {
         const struct server *server = &user->story->sim.ensemble.servers[i];
-        list_for_each(node, &server->connections)
-        {
+        list_for_each (node, &server->connections) {
             if (container_of(node, struct connection, node)->session == user->session.id)
                 return i;
         }
@@ -224,7 +229,9 @@ static void a_failed_multi_leaves_no_trace(void **state)
     ask_create(&a, "2", "/q/old", KEEPER_PERSISTENT);
     pass(&story, 50 * MS);
     struct keeper_stat before = znode_stat(truth(&story, "/q"));
-    ask(&a, "3", (struct keeper_request){ .verb = KEEPER_MULTI, .operations = operations, .operation_count = 5 });
+    ask(&a, "3",
+        (struct keeper_request){
+            .verb = KEEPER_MULTI, .operations = operations, .operation_count = 5 });
     pass(&story, 50 * MS);
     assert_heard(&story, "a:1=OK(/q) a:2=OK(/q/old) a:3=BAD_VERSION ");
     struct keeper_stat after = znode_stat(truth(&story, "/q"));
@@ -254,10 +261,13 @@ static void refusals_are_those_of_zookeeper(void **state)
     ask_create(&a, "5", "/p/c", KEEPER_PERSISTENT);
     ask_delete(&a, "6", "/p");
     ask(&a, "7", (struct keeper_request){ .verb = KEEPER_SET, .path = "/p", .version = 3 });
-    ask(&a, "8", (struct keeper_request){ .verb = KEEPER_CREATE, .path = "/c", .access = LK_ACCESS_CREATOR });
+    ask(&a, "8",
+        (struct keeper_request){
+            .verb = KEEPER_CREATE, .path = "/c", .access = LK_ACCESS_CREATOR });
     pass(&story, 50 * MS);
-    assert_heard(&story, "a:1=NO_NODE a:2=OK(/e) a:3=EPHEMERAL_PARENT a:4=OK(/p) a:5=OK(/p/c) a:6=NOT_EMPTY "
-                         "a:7=BAD_VERSION a:8=NO_RIGHTS ");
+    assert_heard(
+        &story, "a:1=NO_NODE a:2=OK(/e) a:3=EPHEMERAL_PARENT a:4=OK(/p) a:5=OK(/p/c) a:6=NOT_EMPTY "
+                "a:7=BAD_VERSION a:8=NO_RIGHTS ");
     story_end(&story);
 }
 
@@ -336,7 +346,8 @@ static void a_lost_reply_is_told_after_the_loss_and_the_request_was_applied(void
     assert_non_null(truth(&story, "/y"));
     /* The link broke before the first reply, or after it, was read. */
     assert_true(strcmp(story.heard, "a:1=OK(/x) a:lost a:2=UNKNOWN a:3=UNKNOWN a:connected ") == 0
-                || strcmp(story.heard, "a:lost a:1=UNKNOWN a:2=UNKNOWN a:3=UNKNOWN a:connected ") == 0);
+                || strcmp(story.heard, "a:lost a:1=UNKNOWN a:2=UNKNOWN a:3=UNKNOWN a:connected ")
+                       == 0);
     story_end(&story);
 }
 
@@ -356,7 +367,8 @@ static void a_silent_session_expires_on_a_tick_and_hears_of_it_when_it_comes_bac
     sim_client_pause(a.client, 5000 * MS);
     while (truth(&story, "/e"))
         pass(&story, 1 * MS);
-    /* Not before T; T rounded up to a tick, what the follower relays late, and the commit come on top. */
+    /* Not before T; T rounded up to a tick, what the follower relays late, and the commit come on
+     * top. */
     assert_in_range(story.sim.world.now_ns - asked_ns, 1000 * MS, 1300 * MS);
     pass(&story, 6000 * MS);
     assert_non_null(strstr(story.heard, "a:lost "));
@@ -401,7 +413,8 @@ static void a_follower_that_is_cut_off_still_answers_reads_and_no_writes(void **
     ask_create(&a, "2", "/x", KEEPER_PERSISTENT);
     pass(&story, 100 * MS);
     assert_heard(&story, "a:1=OK ");
-    pass(&story, 1000 * MS); /* beyond syncLimit: it closes its connections, the client finds another */
+    pass(&story,
+         1000 * MS); /* beyond syncLimit: it closes its connections, the client finds another */
     assert_non_null(strstr(story.heard, "a:lost a:2=UNKNOWN "));
     assert_non_null(strstr(story.heard, "a:connected "));
     assert_int_not_equal(server_of(&a), here);

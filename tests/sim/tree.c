@@ -1,6 +1,6 @@
-/* tree.c - see tree.h. Order of checks, counters and Stat fields are those of ZooKeeper 3.8's PrepRequestProcessor and
- * DataTree; what matters most: a sequential name takes the parent's count of creates, and the cversion that a Stat
- * shows is 2 * creates - children. */
+/* tree.c - see tree.h. Order of checks, counters and Stat fields are those of ZooKeeper 3.8's
+ * PrepRequestProcessor and DataTree; what matters most: a sequential name takes the parent's count
+ * of creates, and the cversion that a Stat shows is 2 * creates - children. */
 #include "tree.h"
 
 #include <stdio.h>
@@ -84,9 +84,10 @@ void tree_begin(struct tree *tree, struct arena *arena)
 static enum keeper_rc judge_create(const struct tree *tree, const struct keeper_request *operation,
                                    const struct requester *who, struct change *out)
 {
-    bool sequential =
-        operation->mode == KEEPER_EPHEMERAL_SEQUENTIAL || operation->mode == KEEPER_PERSISTENT_SEQUENTIAL;
-    bool ephemeral = operation->mode == KEEPER_EPHEMERAL_SEQUENTIAL || operation->mode == KEEPER_EPHEMERAL;
+    bool sequential = operation->mode == KEEPER_EPHEMERAL_SEQUENTIAL
+                      || operation->mode == KEEPER_PERSISTENT_SEQUENTIAL;
+    bool ephemeral = operation->mode == KEEPER_EPHEMERAL_SEQUENTIAL
+                     || operation->mode == KEEPER_EPHEMERAL;
     const struct znode *parent = find_parent(tree, operation->path);
 
     if (!parent)
@@ -178,7 +179,8 @@ enum keeper_rc tree_judge(const struct tree *tree, const struct keeper_request *
 
 /* ---- applying ---- */
 
-static struct znode *apply_create(struct tree *tree, const struct change *change, int64_t zxid, int64_t time_ms)
+static struct znode *apply_create(struct tree *tree, const struct change *change, int64_t zxid,
+                                  int64_t time_ms)
 {
     struct znode *znode = arena_take(tree->arena, sizeof(*znode));
 
@@ -188,8 +190,13 @@ static struct znode *apply_create(struct tree *tree, const struct change *change
     znode->maker = change->maker;
     znode->container = change->container;
     znode->stat = (struct keeper_stat){
-        .czxid = zxid, .mzxid = zxid, .pzxid = zxid, .ctime_ms = time_ms, .mtime_ms = time_ms,
-        .ephemeral_owner = change->owner, .data_size = (int32_t)change->data_size,
+        .czxid = zxid,
+        .mzxid = zxid,
+        .pzxid = zxid,
+        .ctime_ms = time_ms,
+        .mtime_ms = time_ms,
+        .ephemeral_owner = change->owner,
+        .data_size = (int32_t)change->data_size,
     };
     link_znode(tree, znode);
     znode->parent->creates++;
@@ -197,14 +204,17 @@ static struct znode *apply_create(struct tree *tree, const struct change *change
     return znode;
 }
 
-void tree_apply(struct tree *tree, const struct change *change, int64_t zxid, int64_t time_ms, struct undo *undo)
+void tree_apply(struct tree *tree, const struct change *change, int64_t zxid, int64_t time_ms,
+                struct undo *undo)
 {
     struct znode *znode = change->kind == CHANGE_CREATE ? NULL : tree_find(tree, change->path);
     const struct znode *parent = find_parent(tree, change->path);
 
     tree->zxid = zxid;
     if (undo)
-        *undo = (struct undo){ .change = *change, .znode = znode, .parent_pzxid = parent ? parent->stat.pzxid : 0 };
+        *undo = (struct undo){ .change = *change,
+                               .znode = znode,
+                               .parent_pzxid = parent ? parent->stat.pzxid : 0 };
     switch (change->kind) {
     case CHANGE_NONE:
         break;
@@ -251,18 +261,20 @@ void tree_undo(struct tree *tree, const struct undo *undo)
 
 /* ---- reading ---- */
 
-static void read_children(const struct znode *znode, struct arena *arena, struct keeper_reply *reply)
+static void read_children(const struct znode *znode, struct arena *arena,
+                          struct keeper_reply *reply)
 {
     reply->child_count = (size_t)znode->stat.child_count;
     const char **names = arena_take(arena, (reply->child_count + 1) * sizeof(*names));
     size_t i = reply->child_count;
     /* The server promises no order; newest first is as far from the useful one as can be. */
-    list_for_each(node, &znode->children) names[--i] = znode_name(container_of(node, struct znode, siblings));
+    list_for_each (node, &znode->children)
+        names[--i] = znode_name(container_of(node, struct znode, siblings));
     reply->children = names;
 }
 
-struct keeper_reply tree_read(const struct tree *tree, struct arena *arena, const struct keeper_request *request,
-                              const struct requester *who)
+struct keeper_reply tree_read(const struct tree *tree, struct arena *arena,
+                              const struct keeper_request *request, const struct requester *who)
 {
     const struct znode *znode = tree_find(tree, request->path);
 
@@ -292,8 +304,7 @@ void tree_session_add(struct tree *tree, int64_t id, int64_t timeout_ns)
 
 void tree_session_remove(struct tree *tree, int64_t id)
 {
-    list_for_each_safe(node, &tree->sessions)
-    {
+    list_for_each_safe (node, &tree->sessions) {
         if (container_of(node, struct known_session, node)->id == id)
             list_remove(node);
     }

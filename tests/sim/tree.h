@@ -1,7 +1,8 @@
 /* tree.h - the znodes as one server has them, and how a request becomes changes of them.
  *
- * As in ZooKeeper a request is judged once, by the leader, on its newest tree (tree_judge), and becomes changes that
- * need no judging; every server then applies the same changes in the same order (tree_apply). */
+ * As in ZooKeeper a request is judged once, by the leader, on its newest tree (tree_judge), and
+ * becomes changes that need no judging; every server then applies the same changes in the same
+ * order (tree_apply). */
 #ifndef SIM_TREE_H
 #define SIM_TREE_H
 
@@ -14,9 +15,9 @@ struct znode {
     struct znode *parent;
     const char *path;
     const void *data;
-    const char *maker;   /* who alone may do anything here; NULL: everybody */
+    const char *maker; /* who alone may do anything here; NULL: everybody */
     bool container;
-    int32_t creates;     /* children ever made: names sequential ones, and shows in cversion */
+    int32_t creates;         /* children ever made: names sequential ones, and shows in cversion */
     struct keeper_stat stat; /* but for cversion, which znode_stat() makes */
 };
 
@@ -70,12 +71,13 @@ const char *znode_name(const struct znode *znode);
 enum keeper_rc tree_judge(const struct tree *tree, const struct keeper_request *operation,
                           const struct requester *who, struct change *out);
 /* undo may be NULL. */
-void tree_apply(struct tree *tree, const struct change *change, int64_t zxid, int64_t time_ms, struct undo *undo);
+void tree_apply(struct tree *tree, const struct change *change, int64_t zxid, int64_t time_ms,
+                struct undo *undo);
 void tree_undo(struct tree *tree, const struct undo *undo);
 
 /* get, exists, list: rc, stat, data and children; in memory of `arena`. */
-struct keeper_reply tree_read(const struct tree *tree, struct arena *arena, const struct keeper_request *request,
-                              const struct requester *who);
+struct keeper_reply tree_read(const struct tree *tree, struct arena *arena,
+                              const struct keeper_request *request, const struct requester *who);
 
 void tree_session_add(struct tree *tree, int64_t id, int64_t timeout_ns);
 void tree_session_remove(struct tree *tree, int64_t id);

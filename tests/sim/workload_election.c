@@ -1,7 +1,8 @@
 /* workload_election.c - candidates that stand and resign. */
 #include "workload_line.h"
 
-static int candidate_make(void **out, lk_client *client, const char *path, lk_grant_fn *on_change, void *arg)
+static int candidate_make(void **out, lk_client *client, const char *path, lk_grant_fn *on_change,
+                          void *arg)
 {
     lk_candidate_options options = LK_CANDIDATE_OPTIONS_INIT;
     options.on_change = on_change;
@@ -14,21 +15,17 @@ static void candidate_free(void *handle)
     lk_candidate_free(handle);
 }
 
-static int candidate_ask(void *handle, bool only_if_free, int64_t deadline_ns, lk_done_fn *done, void *arg,
-                         lk_op *out_op)
+static int candidate_ask(void *handle, bool only_if_free, int64_t deadline_ns, lk_done_fn *done,
+                         void *arg, lk_op *out_op)
 {
     (void)only_if_free;
     return lk_candidate_stand_start(handle, deadline_ns, done, arg, out_op);
 }
 
-static int candidate_give(void *handle, int64_t deadline_ns, lk_done_fn *done, void *arg, lk_op *out_op)
+static int candidate_give(void *handle, int64_t deadline_ns, lk_done_fn *done, void *arg,
+                          lk_op *out_op)
 {
     return lk_candidate_resign_start(handle, deadline_ns, done, arg, out_op);
-}
-
-static lk_grant_state candidate_state(void *handle)
-{
-    return lk_candidate_state(handle);
 }
 
 static int64_t candidate_remaining_ns(void *handle)
@@ -53,7 +50,6 @@ static void begin(struct sim *sim)
         .free = candidate_free,
         .ask = candidate_ask,
         .give = candidate_give,
-        .state = candidate_state,
         .remaining_ns = candidate_remaining_ns,
         .fence = candidate_fence,
         .node_name = candidate_node_name,

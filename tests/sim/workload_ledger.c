@@ -1,8 +1,10 @@
-/* workload_ledger.c - clerks at several clients claim, freeze, redeem and void coupons of one campaign, for the same few
- * users; a manager makes the campaign, adds stock, closes it, and audits while they work.
+/* workload_ledger.c - clerks at several clients claim, freeze, redeem and void coupons of one
+ * campaign, for the same few users; a manager makes the campaign, adds stock, closes it, and audits
+ * while they work.
  *
- * After each commit the servers' own records are recounted; an operation that was answered is never undone, done twice
- * or answered otherwise; one that was said not to have been done has not been. */
+ * After each commit the servers' own records are recounted; an operation that was answered is never
+ * undone, done twice or answered otherwise; one that was said not to have been done has not been.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +23,7 @@ struct deed {
     struct list node;
     const char *name;
     lk_ledger_op op;
-    struct clerk *asker;     /* under way there; NULL: nowhere */
+    struct clerk *asker; /* under way there; NULL: nowhere */
     bool may_be_done, is_done;
     lk_ledger_result result; /* of the first that was told LK_OK */
 };
@@ -32,7 +34,8 @@ struct clerk {
     struct sim_client *client;
     struct deed *deed; /* under way */
     lk_op op;
-    bool has_deadline, is_cancelled;
+    bool has_deadline, is_cancelled,
+        asked_early; /* early: before the campaign was known to be there */
     struct event act;
 };
 
@@ -66,8 +69,7 @@ static bool in_percent(const struct shop *shop, unsigned percent)
 
 static lk_ledger *ledger_of(const struct shop *shop, const struct sim_client *client)
 {
-    list_for_each(node, &shop->branches)
-    {
+    list_for_each (node, &shop->branches) {
         const struct branch *branch = container_of(node, struct branch, node);
         if (branch->client == client)
             return branch->ledger;
@@ -94,7 +96,7 @@ static bool is_possible(const struct clerk *clerk, const struct deed *deed, int 
     case LK_E_CANCELLED:
         return clerk->is_cancelled;
     case LK_E_NOT_FOUND:
-        return !clerk->shop->is_open;
+        return clerk->asked_early;
     case LK_E_ID_TOO_OLD:
         return deed->op.verb != LK_LEDGER_CLAIM;
     default:
@@ -107,7 +109,8 @@ static bool is_same_answer(const lk_ledger_result *a, const lk_ledger_result *b)
     bool same = a->count == b->count && a->state == b->state;
 
     for (uint32_t i = 0; same && i < a->count; i++)
-        same = a->coupons[i].shard == b->coupons[i].shard && a->coupons[i].serial == b->coupons[i].serial;
+        same = a->coupons[i].shard == b->coupons[i].shard
+               && a->coupons[i].serial == b->coupons[i].serial;
     return same;
 }
 
@@ -119,11 +122,14 @@ static void judge(struct clerk *clerk, struct deed *deed, const lk_ledger_result
     if (!is_possible(clerk, deed, result->status))
         world_fail(world, "%s: %s is answered %s", clerk->client->name, deed->name, status);
     if (result->status == LK_OK && deed->is_done && !is_same_answer(&deed->result, result))
-        world_fail(world, "%s: %s is answered otherwise than before", clerk->client->name, deed->name);
+        world_fail(world, "%s: %s is answered otherwise than before", clerk->client->name,
+                   deed->name);
     if (result->status == LK_OK && !deed->is_done && !deed->may_be_done && result->repeated)
-        world_fail(world, "%s: %s had been done, but it was told that it had not", clerk->client->name, deed->name);
+        world_fail(world, "%s: %s had been done, but it was told that it had not",
+                   clerk->client->name, deed->name);
     if (is_refusal(result->status) && deed->is_done)
-        world_fail(world, "%s: %s was done, and is now refused with %s", clerk->client->name, deed->name, status);
+        world_fail(world, "%s: %s was done, and is now refused with %s", clerk->client->name,
+                   deed->name, status);
     if (result->status == LK_OK && !deed->is_done) {
         deed->is_done = true;
         deed->result = *result;
@@ -139,12 +145,13 @@ static void answered(const lk_ledger_result *result, void *arg)
 
     if (clerk->client->is_dead)
         return;
-    world_tell(&shop->sim->world, "%s's %s: %s%s", clerk->client->name, deed->name, lk_status_name(result->status),
-               result->repeated ? ", repeated" : "");
+    world_tell(&shop->sim->world, "%s's %s: %s%s", clerk->client->name, deed->name,
+               lk_status_name(result->status), result->repeated ? ", repeated" : "");
     clerk->deed = NULL;
     deed->asker = NULL;
     judge(clerk, deed, result);
-    event_at(&shop->sim->world, &clerk->act, shop->sim->world.now_ns + between(shop, 0, 200) * MS, acted);
+    event_at(&shop->sim->world, &clerk->act, shop->sim->world.now_ns + between(shop, 0, 200) * MS,
+             acted);
 }
 
 /* ---- operations ---- */
@@ -154,8 +161,7 @@ static const struct deed *any_claim(const struct shop *shop)
     const struct deed *found = NULL;
     int64_t seen = 0;
 
-    list_for_each(node, &shop->deeds)
-    {
+    list_for_each (node, &shop->deeds) {
         const struct deed *deed = container_of(node, struct deed, node);
         if (deed->op.verb == LK_LEDGER_CLAIM && deed->is_done && between(shop, 0, seen++) == 0)
             found = deed;
@@ -173,7 +179,8 @@ static struct deed *deed_new(struct clerk *clerk)
     struct deed *deed = arena_take(arena, sizeof(*deed));
     char name[200], coupon[LK_COUPON_TEXT_SIZE] = "";
 
-    deed->op.verb = claim ? (lk_ledger_verb)between(shop, LK_LEDGER_FREEZE, LK_LEDGER_VOID) : LK_LEDGER_CLAIM;
+    deed->op.verb = claim ? (lk_ledger_verb)between(shop, LK_LEDGER_FREEZE, LK_LEDGER_VOID)
+                          : LK_LEDGER_CLAIM;
     deed->op.user = claim ? claim->op.user : users[between(shop, 0, 3)];
     if (claim) {
         deed->op.coupon = claim->result.coupons[between(shop, 0, claim->result.count - 1)];
@@ -184,8 +191,8 @@ static struct deed *deed_new(struct clerk *clerk)
     }
     if (deed->op.verb == LK_LEDGER_FREEZE)
         deed->op.ttl_ms = in_percent(shop, 50) ? 0 : between(shop, 1, 3000);
-    snprintf(name, sizeof(name), "deed %zu (%s %s %s)", ++shop->deed_count, lk_ledger_verb_name(deed->op.verb),
-             deed->op.user, coupon);
+    snprintf(name, sizeof(name), "deed %zu (%s %s %s)", ++shop->deed_count,
+             lk_ledger_verb_name(deed->op.verb), deed->op.user, coupon);
     deed->name = arena_text(arena, name);
     if (in_percent(shop, 50))
         deed->op.id = lk_id_new(clerk->client->lk);
@@ -201,8 +208,7 @@ static struct deed *deed_again(const struct shop *shop)
     struct deed *found = NULL;
     int64_t seen = 0;
 
-    list_for_each(node, &shop->deeds)
-    {
+    list_for_each (node, &shop->deeds) {
         struct deed *deed = container_of(node, struct deed, node);
         if (deed->asker && deed->asker->client->is_dead) { /* nobody was told */
             deed->asker = NULL;
@@ -224,17 +230,21 @@ static void ask(struct clerk *clerk)
         deed = deed_new(clerk);
     clerk->deed = deed;
     clerk->is_cancelled = false;
+    clerk->asked_early = !shop->is_open;
     clerk->has_deadline = in_percent(shop, 40);
     deed->asker = clerk;
     if (clerk->has_deadline)
-        deadline_ns = sim_client_now(clerk->client) + between(shop, 0, in_percent(shop, 50) ? 20 : 3000) * MS;
+        deadline_ns = sim_client_now(clerk->client)
+                      + between(shop, 0, in_percent(shop, 50) ? 20 : 3000) * MS;
     world_tell(&shop->sim->world, "%s asks for %s", clerk->client->name, deed->name);
-    int status = lk_ledger_do_start(ledger_of(shop, clerk->client), &deed->op, deadline_ns, answered, clerk,
-                                    &clerk->op);
+    int status = lk_ledger_do_start(ledger_of(shop, clerk->client), &deed->op, deadline_ns,
+                                    answered, clerk, &clerk->op);
     if (status != LK_OK)
-        world_fail(&shop->sim->world, "asking for %s answered %s", deed->name, lk_status_name(status));
+        world_fail(&shop->sim->world, "asking for %s answered %s", deed->name,
+                   lk_status_name(status));
     if (in_percent(shop, 10))
-        event_at(&shop->sim->world, &clerk->act, shop->sim->world.now_ns + between(shop, 0, 1000) * MS, acted);
+        event_at(&shop->sim->world, &clerk->act,
+                 shop->sim->world.now_ns + between(shop, 0, 1000) * MS, acted);
 }
 
 static void acted(struct event *event)
@@ -268,9 +278,11 @@ static void expect(struct program *program, const char *what, int status, int al
 {
     struct shop *shop = program->client->sim->state;
 
-    world_tell(&shop->sim->world, "%s: %s answers %s", program->client->name, what, lk_status_name(status));
+    world_tell(&shop->sim->world, "%s: %s answers %s", program->client->name, what,
+               lk_status_name(status));
     if (status != LK_OK && status != also && status != LK_E_CLOSED && !is_unsettled(status))
-        world_fail(&shop->sim->world, "%s: %s answers %s", program->client->name, what, lk_status_name(status));
+        world_fail(&shop->sim->world, "%s: %s answers %s", program->client->name, what,
+                   lk_status_name(status));
 }
 
 static void audit(struct program *program)
@@ -283,7 +295,8 @@ static void audit(struct program *program)
     if (status != LK_OK)
         return;
     if (found->fault_count)
-        world_fail(&shop->sim->world, "%s: the audit finds a fault: %s", program->client->name, found->faults[0]);
+        world_fail(&shop->sim->world, "%s: the audit finds a fault: %s", program->client->name,
+                   found->faults[0]);
     shop->is_audited = true;
     lk_audit_free(found);
 }
@@ -308,7 +321,8 @@ static void show(struct program *program)
     lk_account *account = NULL;
     lk_campaign_info info;
 
-    expect(program, "show", lk_campaign_show(ledger_of(shop, program->client), soon(program), &info), LK_OK);
+    expect(program, "show",
+           lk_campaign_show(ledger_of(shop, program->client), soon(program), &info), LK_OK);
     int status = lk_account_show(ledger_of(shop, program->client), "ann", soon(program), &account);
     expect(program, "the account", status, LK_OK);
     if (status == LK_OK)
@@ -334,7 +348,8 @@ static bool create(struct program *program)
     int status;
 
     do
-        status = lk_campaign_create(ledger_of(shop, program->client), &shop->rules, &id, soon(program));
+        status = lk_campaign_create(ledger_of(shop, program->client), &shop->rules, &id,
+                                    soon(program));
     while (is_unsettled(status) && !shop->is_settling);
     expect(program, "creating the campaign", status, LK_OK);
     shop->is_open |= status == LK_OK;
@@ -387,17 +402,22 @@ static void see(struct shop *shop, struct recount *recount, lk_coupon name, unsi
     if (name.shard >= shop->rules.shards || name.serial == 0 || name.serial >= SERIALS_MAX)
         world_fail(world, "coupon %u-%llu can't be", name.shard, (unsigned long long)name.serial);
     else if (recount->seen[name.shard][name.serial])
-        world_fail(world, "coupon %u-%llu stands twice", name.shard, (unsigned long long)name.serial);
+        world_fail(world, "coupon %u-%llu stands twice", name.shard,
+                   (unsigned long long)name.serial);
     else
         recount->seen[name.shard][name.serial] = how;
 }
 
-static void recount_shard(struct shop *shop, const struct tree *tree, size_t index, struct recount *recount)
+static void recount_shard(struct shop *shop, const struct tree *tree, size_t index,
+                          struct recount *recount)
 {
-    const struct znode *znode = tree_find(tree, joined(&shop->sim->world.arena, name_shard(PATH, index)));
+    const struct znode *znode = tree_find(tree,
+                                          joined(&shop->sim->world.arena, name_shard(PATH, index)));
     struct shard shard = { 0 };
 
-    if (!znode || shard_decode(&shard, znode->data, (size_t)znode->stat.data_size, (uint32_t)index) != LK_OK) {
+    if (!znode
+        || shard_decode(&shard, znode->data, (size_t)znode->stat.data_size, (uint32_t)index)
+               != LK_OK) {
         world_fail(&shop->sim->world, "shard %zu can't be read", index);
         return;
     }
@@ -428,7 +448,8 @@ static void recount_account(struct shop *shop, const struct znode *znode, struct
         return;
     }
     if (shop->rules.per_user && account_counted(&account) > shop->rules.per_user)
-        world_fail(&shop->sim->world, "%s has %zu coupons, above the limit", znode->path, account_counted(&account));
+        world_fail(&shop->sim->world, "%s has %zu coupons, above the limit", znode->path,
+                   account_counted(&account));
     for (size_t i = 0; i < account.coupon_count; i++)
         see(shop, recount, account.coupons[i].name, 2);
     recount->issued += account.coupon_count;
@@ -449,10 +470,9 @@ static void check(struct sim *sim)
         return;
     for (size_t i = 0; i < shop->rules.shards; i++)
         recount_shard(shop, tree, i, &recount);
-    list_for_each(bucket, &accounts->children)
-    {
+    list_for_each (bucket, &accounts->children) {
         const struct znode *folder = container_of(bucket, struct znode, siblings);
-        list_for_each(node, &folder->children)
+        list_for_each (node, &folder->children)
             recount_account(shop, container_of(node, struct znode, siblings), &recount);
     }
     if (recount.stocked_sum != recount.available + recount.issued)
@@ -478,7 +498,8 @@ static void check_deed(struct shop *shop, const struct deed *deed)
         world_fail(world, "%s was done, but its account knows nothing of it", deed->name);
     if (deed->is_done && status == LK_OK && !is_same_answer(&deed->result, &result))
         world_fail(world, "%s stands otherwise in its account than it was answered", deed->name);
-    if (!deed->is_done && !deed->may_be_done && (!deed->asker || !deed->asker->client->is_dead) && status == LK_OK)
+    if (!deed->is_done && !deed->may_be_done && (!deed->asker || !deed->asker->client->is_dead)
+        && status == LK_OK)
         world_fail(world, "%s was done, but whoever asked was told that it was not", deed->name);
     account_free(&account);
 }
@@ -487,7 +508,8 @@ static void check_end(struct sim *sim)
 {
     struct shop *shop = sim->state;
 
-    list_for_each(node, &shop->deeds) check_deed(shop, container_of(node, struct deed, node));
+    list_for_each (node, &shop->deeds)
+        check_deed(shop, container_of(node, struct deed, node));
     if (shop->is_open && !shop->is_audited)
         world_fail(&sim->world, "the last audit did not come to its end");
 }
@@ -497,8 +519,7 @@ static void settle(struct sim *sim)
     struct shop *shop = sim->state;
 
     shop->is_settling = true;
-    list_for_each(node, &shop->clerks)
-    {
+    list_for_each (node, &shop->clerks) {
         struct clerk *clerk = container_of(node, struct clerk, node);
         if (clerk->deed)
             event_stop(&sim->world, &clerk->act);
@@ -511,8 +532,7 @@ static bool is_settled(struct sim *sim)
 
     if (!shop->manager.done && !shop->manager.client->is_dead)
         return false;
-    list_for_each(node, &shop->clerks)
-    {
+    list_for_each (node, &shop->clerks) {
         const struct clerk *clerk = container_of(node, struct clerk, node);
         if (clerk->deed && !clerk->client->is_dead)
             return false;
@@ -524,7 +544,8 @@ static bool is_settled(struct sim *sim)
     return shop->auditor.done;
 }
 
-/* A program that is not done is stuck in a call: of a client that was killed, or in a world that failed. */
+/* A program that is not done is stuck in a call: of a client that was killed, or in a world that
+ * failed. */
 static void end_program(struct program *program)
 {
     if (program->run && !program->done)
@@ -538,13 +559,13 @@ static void free_handles(struct sim *sim)
 
     end_program(&shop->manager);
     end_program(&shop->auditor);
-    list_for_each(node, &shop->branches)
-    {
+    list_for_each (node, &shop->branches) {
         struct branch *branch = container_of(node, struct branch, node);
         branch->ledger = lk_ledger_free(branch->ledger);
         sim_client_touch(branch->client);
     }
-    list_for_each(node, &shop->clerks) event_stop(&sim->world, &container_of(node, struct clerk, node)->act);
+    list_for_each (node, &shop->clerks)
+        event_stop(&sim->world, &container_of(node, struct clerk, node)->act);
 }
 
 /* ---- the beginning ---- */
@@ -598,7 +619,8 @@ static void begin(struct sim *sim)
     for (int64_t clients = between(shop, 2, 4); clients > 0; clients--)
         add_branch(shop, &options);
     if (!sim->world.failure[0])
-        program_start(&shop->manager, container_of(sim->clients.next, struct sim_client, node), manage);
+        program_start(&shop->manager, container_of(sim->clients.next, struct sim_client, node),
+                      manage);
 }
 
 const struct workload workload_ledger = {

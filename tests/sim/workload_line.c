@@ -20,7 +20,7 @@ struct actor {
     struct list node;
     struct line_workload *workload;
     struct sim_client *client;
-    const char *path;   /* for latchkey, below the client's root */
+    const char *path; /* for latchkey, below the client's root */
     void *handle;
     struct belief *belief;
     enum step step;
@@ -57,8 +57,8 @@ static void act_in(struct actor *actor, int64_t low_ns, int64_t high_ns)
 
 static void fail(const struct actor *actor, const char *what, int status)
 {
-    world_fail(&actor->workload->sim->world, "%s on %s, %s: %s %s", actor->client->name, actor->belief->path,
-               step_names[actor->step], what, lk_status_name(status));
+    world_fail(&actor->workload->sim->world, "%s on %s, %s: %s %s", actor->client->name,
+               actor->belief->path, step_names[actor->step], what, lk_status_name(status));
 }
 
 /* ---- states as they are told ---- */
@@ -84,8 +84,9 @@ static void changed(const lk_grant_change *change, void *arg)
     struct actor *actor = arg;
     struct world *world = &actor->workload->sim->world;
 
-    world_tell(world, "%s is told: %s, %s, fence %llx", actor->client->name, lk_grant_state_name(change->state),
-               lk_status_name(change->reason), (unsigned long long)change->fence.zxid);
+    world_tell(world, "%s is told: %s, %s, fence %llx", actor->client->name,
+               lk_grant_state_name(change->state), lk_status_name(change->reason),
+               (unsigned long long)change->fence.zxid);
     if (!may_follow(actor->told, change->state))
         world_fail(world, "%s on %s is told %s after %s", actor->client->name, actor->belief->path,
                    lk_grant_state_name(change->state), lk_grant_state_name(actor->told));
@@ -118,8 +119,8 @@ static void ended(int status, void *arg)
     struct actor *actor = asked->actor;
     struct world *world = &actor->workload->sim->world;
 
-    world_tell(world, "%s's %s ends: %s", actor->client->name, asked->is_give ? "release" : "acquire",
-               lk_status_name(status));
+    world_tell(world, "%s's %s ends: %s", actor->client->name,
+               asked->is_give ? "release" : "acquire", lk_status_name(status));
     if (asked->ends++ > 0)
         fail(actor, "a request ended twice, now with", status);
     if (actor->asked != asked || actor->client->is_dead)
@@ -147,7 +148,8 @@ static struct asked *ask_new(struct actor *actor, bool is_give)
 static int64_t deadline_of(const struct actor *actor, const struct asked *asked)
 {
     int64_t most_ms = in_percent(actor, 50) ? 50 : 2 * actor->client->sim->longest_ns / MS;
-    return asked->has_deadline ? sim_client_now(actor->client) + between(actor, 0, most_ms) * MS : LK_FOREVER;
+    return asked->has_deadline ? sim_client_now(actor->client) + between(actor, 0, most_ms) * MS
+                               : LK_FOREVER;
 }
 
 static void ask(struct actor *actor)
@@ -158,9 +160,10 @@ static void ask(struct actor *actor)
     asked->is_try = vocabulary->can_try && in_percent(actor, 15);
     actor->asked = asked;
     actor->step = ACTOR_ASKS;
-    world_tell(&actor->workload->sim->world, "%s %s %s", actor->client->name, asked->is_try ? "tries" : "acquires",
-               actor->belief->path);
-    int status = vocabulary->ask(actor->handle, asked->is_try, deadline_of(actor, asked), ended, asked, &actor->op);
+    world_tell(&actor->workload->sim->world, "%s %s %s", actor->client->name,
+               asked->is_try ? "tries" : "acquires", actor->belief->path);
+    int status = vocabulary->ask(actor->handle, asked->is_try, deadline_of(actor, asked), ended,
+                                 asked, &actor->op);
     if (status != LK_OK)
         fail(actor, "asking answered", status);
     if (in_percent(actor, 15))
@@ -173,9 +176,10 @@ static void give(struct actor *actor)
 
     actor->asked = asked;
     actor->step = ACTOR_GIVES;
-    world_tell(&actor->workload->sim->world, "%s releases %s", actor->client->name, actor->belief->path);
-    int status =
-        actor->workload->vocabulary->give(actor->handle, deadline_of(actor, asked), ended, asked, &actor->op);
+    world_tell(&actor->workload->sim->world, "%s releases %s", actor->client->name,
+               actor->belief->path);
+    int status = actor->workload->vocabulary->give(actor->handle, deadline_of(actor, asked), ended,
+                                                   asked, &actor->op);
     if (status == LK_OK)
         return;
     asked->ends++;
@@ -220,7 +224,8 @@ static void drop_handle(struct actor *actor)
 {
     if (!actor->handle)
         return;
-    world_tell(&actor->workload->sim->world, "%s frees its handle of %s", actor->client->name, actor->belief->path);
+    world_tell(&actor->workload->sim->world, "%s frees its handle of %s", actor->client->name,
+               actor->belief->path);
     actor->workload->vocabulary->free(actor->handle);
     actor->handle = actor->belief->handle = NULL;
     actor->belief->held = false;
@@ -249,7 +254,8 @@ static void acted(struct event *event)
 
 /* ---- the workload ---- */
 
-static void add_actor(struct line_workload *workload, struct sim_client *client, const char *root, const char *path)
+static void add_actor(struct line_workload *workload, struct sim_client *client, const char *root,
+                      const char *path)
 {
     struct sim *sim = workload->sim;
     struct actor *actor = arena_take(&sim->world.arena, sizeof(*actor));
@@ -287,7 +293,8 @@ void line_workload_begin(struct sim *sim, const struct vocabulary *vocabulary)
     workload->vocabulary = vocabulary;
     sim->state = workload;
     options.root = *root ? root : NULL;
-    options.session_timeout_ms = tick_ms * chance_between(chance, chance_percent(chance, 10) ? 2 : 6, 12);
+    options.session_timeout_ms = tick_ms
+                                 * chance_between(chance, chance_percent(chance, 10) ? 2 : 6, 12);
     while (clients-- > 0) {
         struct sim_client *client = sim_client_new(sim, &options);
         for (int64_t i = chance_percent(chance, 80) ? 1 : 2; i > 0; i--)
@@ -300,8 +307,7 @@ void line_workload_settle(struct sim *sim)
     struct line_workload *workload = sim->state;
 
     workload->settling = true;
-    list_for_each(node, &workload->actors)
-    {
+    list_for_each (node, &workload->actors) {
         struct actor *actor = container_of(node, struct actor, node);
         if (actor->step == ACTOR_HOLDS)
             act_in(actor, 0, 300 * MS);
@@ -314,8 +320,7 @@ bool line_workload_is_settled(struct sim *sim)
 {
     const struct line_workload *workload = sim->state;
 
-    list_for_each(node, &workload->actors)
-    {
+    list_for_each (node, &workload->actors) {
         const struct actor *actor = container_of(node, struct actor, node);
         if (!actor->client->is_dead && actor->step != ACTOR_IDLE)
             return false;
@@ -327,8 +332,7 @@ void line_workload_free_handles(struct sim *sim)
 {
     const struct line_workload *workload = sim->state;
 
-    list_for_each(node, &workload->actors)
-    {
+    list_for_each (node, &workload->actors) {
         struct actor *actor = container_of(node, struct actor, node);
         drop_handle(actor);
         event_stop(&sim->world, &actor->act);
@@ -340,10 +344,10 @@ void line_workload_check_end(struct sim *sim)
 {
     const struct line_workload *workload = sim->state;
 
-    list_for_each(node, &workload->asked)
-    {
+    list_for_each (node, &workload->asked) {
         const struct asked *asked = container_of(node, struct asked, node);
         if (!asked->actor->client->is_dead && asked->ends != 1)
-            world_fail(&sim->world, "a request of %s ended %d times", asked->actor->client->name, asked->ends);
+            world_fail(&sim->world, "a request of %s ended %d times", asked->actor->client->name,
+                       asked->ends);
     }
 }

@@ -1,5 +1,6 @@
-/* workload_line.h - what the workloads of everything that stands in a line have in common: actors who ask, hold, give
- * back, change their mind, and check that each request is answered once, with an answer that can be true. */
+/* workload_line.h - what the workloads of everything that stands in a line have in common: actors
+ * who ask, hold, give back, change their mind, and check that each request is answered once, with
+ * an answer that can be true. */
 #ifndef SIM_WORKLOAD_LINE_H
 #define SIM_WORKLOAD_LINE_H
 
@@ -9,9 +10,9 @@
 struct vocabulary {
     int (*make)(void **out, lk_client *client, const char *path, lk_grant_fn *on_change, void *arg);
     void (*free)(void *handle);
-    int (*ask)(void *handle, bool only_if_free, int64_t deadline_ns, lk_done_fn *done, void *arg, lk_op *out_op);
+    int (*ask)(void *handle, bool only_if_free, int64_t deadline_ns, lk_done_fn *done, void *arg,
+               lk_op *out_op);
     int (*give)(void *handle, int64_t deadline_ns, lk_done_fn *done, void *arg, lk_op *out_op);
-    lk_grant_state (*state)(void *handle);
     int64_t (*remaining_ns)(void *handle);
     int (*fence)(void *handle, lk_fence *out);
     int (*node_name)(void *handle, char *name, size_t size);

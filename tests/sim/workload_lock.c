@@ -1,7 +1,8 @@
 /* workload_lock.c - clients that lock, try, hold, release, cancel and free. */
 #include "workload_line.h"
 
-static int lock_make(void **out, lk_client *client, const char *path, lk_grant_fn *on_change, void *arg)
+static int lock_make(void **out, lk_client *client, const char *path, lk_grant_fn *on_change,
+                     void *arg)
 {
     lk_lock_options options = LK_LOCK_OPTIONS_INIT;
     options.on_change = on_change;
@@ -14,7 +15,8 @@ static void lock_free(void *handle)
     lk_lock_free(handle);
 }
 
-static int lock_ask(void *handle, bool only_if_free, int64_t deadline_ns, lk_done_fn *done, void *arg, lk_op *out_op)
+static int lock_ask(void *handle, bool only_if_free, int64_t deadline_ns, lk_done_fn *done,
+                    void *arg, lk_op *out_op)
 {
     return only_if_free ? lk_lock_try_start(handle, deadline_ns, done, arg, out_op)
                         : lk_lock_acquire_start(handle, deadline_ns, done, arg, out_op);
@@ -23,11 +25,6 @@ static int lock_ask(void *handle, bool only_if_free, int64_t deadline_ns, lk_don
 static int lock_give(void *handle, int64_t deadline_ns, lk_done_fn *done, void *arg, lk_op *out_op)
 {
     return lk_lock_release_start(handle, deadline_ns, done, arg, out_op);
-}
-
-static lk_grant_state lock_state(void *handle)
-{
-    return lk_lock_state(handle);
 }
 
 static int64_t lock_remaining_ns(void *handle)
@@ -52,7 +49,6 @@ static void begin(struct sim *sim)
         .free = lock_free,
         .ask = lock_ask,
         .give = lock_give,
-        .state = lock_state,
         .remaining_ns = lock_remaining_ns,
         .fence = lock_fence,
         .node_name = lock_node_name,

@@ -12,8 +12,12 @@ void world_begin(struct world *world, uint64_t seed)
 {
     struct event **heap = world->heap;
     size_t capacity = world->heap_capacity;
-    *world = (struct world){ .seed = seed, .now_ns = BEGIN_NS, .chance = { seed }, .traces = world->traces,
-                             .heap = heap, .heap_capacity = capacity };
+    *world = (struct world){ .seed = seed,
+                             .now_ns = BEGIN_NS,
+                             .chance = { seed },
+                             .traces = world->traces,
+                             .heap = heap,
+                             .heap_capacity = capacity };
 }
 
 void world_end(struct world *world)
@@ -58,7 +62,8 @@ static void sink(struct world *world, struct event *event)
     put(world, slot, event);
 }
 
-void event_at(struct world *world, struct event *event, int64_t at_ns, void (*run)(struct event *event))
+void event_at(struct world *world, struct event *event, int64_t at_ns,
+              void (*run)(struct event *event))
 {
     if (!event->slot) {
         if (world->heap_count == world->heap_capacity) {
@@ -118,7 +123,8 @@ static void tell(struct world *world, const char *format, va_list arguments)
 {
     char line[1024];
     int64_t us = (world->now_ns - BEGIN_NS) / US;
-    int head = snprintf(line, sizeof(line), "[%3lld.%06lld] ", (long long)(us / 1000000), (long long)(us % 1000000));
+    int head = snprintf(line, sizeof(line), "[%3lld.%06lld] ", (long long)(us / 1000000),
+                        (long long)(us % 1000000));
     int size = head + vsnprintf(line + head, sizeof(line) - (size_t)head - 1, format, arguments);
     if (size > (int)sizeof(line) - 2)
         size = (int)sizeof(line) - 2;

@@ -1,7 +1,9 @@
-/* world.h - what the simulated ensemble and its clients stand on: virtual time, chance, memory, streams, a trace.
+/* world.h - what the simulated ensemble and its clients stand on: virtual time, chance, memory,
+ * streams, a trace.
  *
- * A world is one thread and one queue of events, ordered by (time, order of setting). Time moves only from one event
- * to the next, and every choice is drawn from the seed: a seed replays its world, step by step. */
+ * A world is one thread and one queue of events, ordered by (time, order of setting). Time moves
+ * only from one event to the next, and every choice is drawn from the seed: a seed replays its
+ * world, step by step. */
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
 
@@ -21,9 +23,11 @@ struct arena {
     struct arena_block *blocks;
     size_t used;
 };
-void *arena_take(struct arena *arena, size_t size); /* zeroed; aborts without memory: this is a test */
+/* Zeroed; aborts without memory: this is a test. */
+void *arena_take(struct arena *arena, size_t size);
 char *arena_text(struct arena *arena, const char *text);
-void *arena_copy(struct arena *arena, const void *bytes, size_t size); /* NULL when there are none */
+/* NULL when there are none. */
+void *arena_copy(struct arena *arena, const void *bytes, size_t size);
 void arena_free(struct arena *arena);
 
 /* ---- chance ---- */
@@ -66,16 +70,18 @@ void world_end(struct world *world);
 bool world_step(struct world *world); /* false: nothing can ever happen again */
 
 /* Sets, or moves, an event. Not before now. */
-void event_at(struct world *world, struct event *event, int64_t at_ns, void (*run)(struct event *event));
+void event_at(struct world *world, struct event *event, int64_t at_ns,
+              void (*run)(struct event *event));
 void event_stop(struct world *world, struct event *event); /* not set: nothing happens */
 
 /* One line of the story. */
-#define world_tell(world, ...)                                                                        \
-    do {                                                                                              \
-        if ((world)->traces)                                                                          \
-            world_tell_line(world, __VA_ARGS__);                                                      \
+#define world_tell(world, ...)                                                                     \
+    do {                                                                                           \
+        if ((world)->traces)                                                                       \
+            world_tell_line(world, __VA_ARGS__);                                                   \
     } while (0)
-__attribute__((format(printf, 2, 3))) void world_tell_line(struct world *world, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void world_tell_line(struct world *world, const char *format,
+                                                           ...);
 __attribute__((format(printf, 2, 3))) void world_fail(struct world *world, const char *format, ...);
 
 /* ---- streams: first in, first out, with a latency; as TCP, they may stall and go on ---- */
@@ -89,9 +95,9 @@ struct pipe {
     struct world *world;
     struct list messages;
     struct event arrive;
-    int64_t last_ns;                     /* arrival of the last one sent: nothing overtakes */
-    const int64_t *stalled_until_ns;     /* the way between the two ends; may be NULL */
-    const int64_t *paused_until_ns;      /* the receiver, which does not read; may be NULL */
+    int64_t last_ns;                 /* arrival of the last one sent: nothing overtakes */
+    const int64_t *stalled_until_ns; /* the way between the two ends; may be NULL */
+    const int64_t *paused_until_ns;  /* the receiver, which does not read; may be NULL */
     void (*deliver)(struct pipe *pipe, struct message *message);
 };
 void pipe_send(struct pipe *pipe, struct message *message, int64_t latency_ns);

@@ -1,7 +1,9 @@
-/* ledger_story.h - an account, a campaign and a pool, without a server: what the ledger's unit tests play with.
+/* ledger_story.h - an account, a campaign and a pool, without a server: what the ledger's unit
+ * tests play with.
  *
- * Every operation takes the way it takes in the library: the record's bytes are decoded, one operation is applied,
- * and if something changed the record is encoded anew. So each test tests the record too. */
+ * Every operation takes the way it takes in the library: the record's bytes are decoded, one
+ * operation is applied, and if something changed the record is encoded anew. So each test tests the
+ * record too. */
 #ifndef LEDGER_STORY_H
 #define LEDGER_STORY_H
 

@@ -1,5 +1,5 @@
-/* test_config.c - a configuration file is taken whole or refused with its line: every key, every way to be wrong, and
- * the example in docs/latchkey.conf, which must stay true.
+/* test_config.c - a configuration file is taken whole or refused with its line: every key, every
+ * way to be wrong, and the example in docs/latchkey.conf, which must stay true.
  *
  * SOURCE_ROOT is the folder of the checkout. */
 #include <setjmp.h>
@@ -75,7 +75,8 @@ static void what_the_file_names_is_set_and_the_rest_is_left(void **state)
 
     (void)state;
     options.label = "before";
-    assert_int_equal(read_text("servers = \"a:1,b:2\";\nsession_timeout = 6.25\n", &config, error), LK_OK);
+    assert_int_equal(read_text("servers = \"a:1,b:2\";\nsession_timeout = 6.25\n", &config, error),
+                     LK_OK);
     lk_config_client(config, &options);
     assert_string_equal(options.servers, "a:1,b:2");
     assert_int_equal(options.session_timeout_ms, 6250);
@@ -113,7 +114,9 @@ static void the_credential_is_read_from_its_file_beside_the_configuration(void *
     (void)state;
     write_bytes("secret", "me:pass word\n", 13);
     assert_int_equal(
-        read_text("access = \"creator\"\nauth = { scheme = \"digest\" file = \"secret\" }", &config, error), LK_OK);
+        read_text("access = \"creator\"\nauth = { scheme = \"digest\" file = \"secret\" }", &config,
+                  error),
+        LK_OK);
     lk_config_client(config, &options);
     assert_string_equal(options.auth_scheme, "digest");
     assert_string_equal(options.auth, "me:pass word");
@@ -152,9 +155,12 @@ static void a_wrong_type_is_named_with_what_it_must_be(void **state)
     (void)state;
     assert_refused("servers = 1", 1, "'servers' must be a text, not a whole number");
     assert_refused("\n\nlabel = [\"a\"]", 3, "'label' must be a text, not a list");
-    assert_refused("session_timeout = \"10\"", 1, "'session_timeout' must be a number of seconds, not a text");
-    assert_refused("coupon = { shards = 2.5 }", 1, "'coupon.shards' must be a whole number, not a fraction");
-    assert_refused("coupon = { per_user = true }", 1, "'coupon.per_user' must be a whole number, not true or false");
+    assert_refused("session_timeout = \"10\"", 1,
+                   "'session_timeout' must be a number of seconds, not a text");
+    assert_refused("coupon = { shards = 2.5 }", 1,
+                   "'coupon.shards' must be a whole number, not a fraction");
+    assert_refused("coupon = { per_user = true }", 1,
+                   "'coupon.per_user' must be a whole number, not true or false");
     assert_refused("lock = 1", 1, "'lock' must be a group { ... }, not a whole number");
     assert_refused("access = { }", 1, "'access' must be a text, not a group");
 }
@@ -167,7 +173,8 @@ static void a_value_out_of_range_is_refused(void **state)
     assert_refused("connect_timeout = -1", 1, "'connect_timeout' must be 0 to 3153600000");
     assert_refused("coupon = { shards = 65 }", 1, "'coupon.shards' must be 1 to 64");
     assert_refused("coupon = { shards = 0 }", 1, "'coupon.shards' must be 1 to 64");
-    assert_refused("coupon = { per_user = 4294967296L }", 1, "'coupon.per_user' must be 0 to 4294967295");
+    assert_refused("coupon = { per_user = 4294967296L }", 1,
+                   "'coupon.per_user' must be 0 to 4294967295");
     assert_refused("access = \"all\"", 1, "'access' must be one of: open, creator");
     assert_refused("lock = { on_lost = \"STOP\" }", 1,
                    "'lock.on_lost' must be one of: TERM, KILL, HUP, INT, USR1, USR2, ignore");

@@ -1,4 +1,5 @@
-/* test_config_none.c - built without libconfig, latchkey says so when a file is asked for, and does not look at it. */
+/* test_config_none.c - built without libconfig, latchkey says so when a file is asked for, and does
+ * not look at it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -16,8 +17,10 @@ static void a_file_is_refused_in_one_line(void **state)
 
     (void)state;
     assert_int_equal(lk_config_read(&config, "/etc/some.conf", error), LK_E_CONFIG);
-    assert_string_equal(error, "/etc/some.conf: not read: this latchkey was built without libconfig; use options and "
-                               "environment");
+    assert_string_equal(
+        error,
+        "/etc/some.conf: not read: this latchkey was built without libconfig; use options and "
+        "environment");
     assert_int_equal(lk_config_read(&config, "/etc/some.conf", NULL), LK_E_CONFIG);
     assert_null(config);
     assert_null(lk_config_free(NULL));

@@ -11,7 +11,8 @@
 
 static void the_znode_decides_and_then_the_local_turn(void **state)
 {
-    static const lk_fence rising[] = { { 0, 0 }, { 0, 1 }, { 1, 0 }, { 1, 2 }, { 2, 0 }, { UINT64_MAX, UINT64_MAX } };
+    static const lk_fence rising[] = { { 0, 0 }, { 0, 1 }, { 1, 0 },
+                                       { 1, 2 }, { 2, 0 }, { UINT64_MAX, UINT64_MAX } };
 
     (void)state;
     for (size_t i = 0; i < sizeof rising / sizeof rising[0]; i++) {

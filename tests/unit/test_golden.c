@@ -1,7 +1,9 @@
-/* test_golden.c - the line's records on ZooKeeper, byte by byte: programs of different versions share those znodes.
+/* test_golden.c - the line's records on ZooKeeper, byte by byte: programs of different versions
+ * share those znodes.
  *
- * Each file in tests/golden is one record in hexadecimal, field by field, with comments. It is never changed once a
- * release has written it; a new format version gets new files, and the old ones must still be read. */
+ * Each file in tests/golden is one record in hexadecimal, field by field, with comments. It is
+ * never changed once a release has written it; a new format version gets new files, and the old
+ * ones must still be read. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,7 +52,9 @@ static void assert_golden(const char *name, const struct record_out *out)
 
 static void a_lines_record(void **state)
 {
-    const struct line_record record = { .kind = LINE_LOCK, .mark = 41, .tag = INT64_C(0x100000007) };
+    const struct line_record record = { .kind = LINE_LOCK,
+                                        .mark = 41,
+                                        .tag = INT64_C(0x100000007) };
     struct golden golden = golden_read("line-lock.hex");
     struct record_out out = { 0 };
     struct line_record read;
@@ -115,7 +119,9 @@ static void a_candidates_place(void **state)
 
 static void a_place_without_words(void **state)
 {
-    const struct place_record record = { .kind = LINE_LOCK, .token = 1, .pid = 2, .host = "", .words = "" };
+    const struct place_record record = {
+        .kind = LINE_LOCK, .token = 1, .pid = 2, .host = "", .words = ""
+    };
     struct golden golden = golden_read("place-lock.hex");
     struct record_out out = { 0 };
     struct place_record read;
@@ -140,7 +146,8 @@ static void a_line_of_a_kind_that_is_none_is_corrupt(void **state)
     for (uint8_t kind = 0; kind < 8; kind++) {
         const struct line_record record = { .kind = kind };
         assert_int_equal(line_record_write(&out, &record), LK_OK);
-        assert_int_equal(line_record_read(&read, out.bytes, out.size), *line_kind_name(kind) ? LK_OK : LK_E_CORRUPT);
+        assert_int_equal(line_record_read(&read, out.bytes, out.size),
+                         *line_kind_name(kind) ? LK_OK : LK_E_CORRUPT);
     }
     record_free(&out);
 }

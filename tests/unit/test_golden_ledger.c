@@ -1,5 +1,5 @@
-/* test_golden_ledger.c - the ledger's records on ZooKeeper, byte by byte: programs of different versions share them.
- * What the files are, and that they never change: see test_golden.c. */
+/* test_golden_ledger.c - the ledger's records on ZooKeeper, byte by byte: programs of different
+ * versions share them. What the files are, and that they never change: see test_golden.c. */
 #include "ledger_story.h"
 
 #include <stdio.h>
@@ -52,16 +52,20 @@ static lk_id plain_id(int byte)
 static void a_campaign(void **state)
 {
     struct golden golden = golden_read("ledger-campaign.hex");
-    struct campaign campaign = { .seal = UINT64_C(0x0123456789abcdef), .closed = true }, read = { 0 };
+    struct campaign campaign = { .seal = UINT64_C(0x0123456789abcdef), .closed = true },
+                    read = { 0 };
     struct record_out out = { 0 };
 
     (void)state;
-    campaign.rules = (lk_campaign_options){ sizeof(campaign.rules), 1000,          2,      1700000000000,
-                                            1700086400000,          1702592000000, 900000, 4 };
-    assert_int_equal(applied_add(&campaign.applied, &(struct applied){ plain_id(1), CAMPAIGN_CREATE, .time_ms = 0 }),
+    campaign.rules = (lk_campaign_options){
+        sizeof(campaign.rules), 1000, 2, 1700000000000, 1700086400000, 1702592000000, 900000, 4
+    };
+    assert_int_equal(applied_add(&campaign.applied,
+                                 &(struct applied){ plain_id(1), CAMPAIGN_CREATE, .time_ms = 0 }),
                      LK_OK);
-    assert_int_equal(applied_add(&campaign.applied, &(struct applied){ plain_id(2), CAMPAIGN_ADD_STOCK,
-                                                                       .time_ms = 1700000001000, .number = 500 }),
+    assert_int_equal(applied_add(&campaign.applied,
+                                 &(struct applied){ plain_id(2), CAMPAIGN_ADD_STOCK,
+                                                    .time_ms = 1700000001000, .number = 500 }),
                      LK_OK);
     campaign.applied.floor = plain_id(0);
     assert_int_equal(campaign_encode(&campaign, &out), LK_OK);
@@ -116,10 +120,12 @@ static void an_account(void **state)
     assert_int_equal(APPLY(s, .verb = LK_LEDGER_CLAIM, .id = plain_id(1), .count = 2), LK_OK);
     lk_coupon one = s->result.coupons[0], two = s->result.coupons[1];
     s->now_ms = 1700000001000;
+    assert_int_equal(APPLY(s, .verb = LK_LEDGER_FREEZE, .id = plain_id(2), .coupon = one,
+                           .order = "order-1", .ttl_ms = 5000),
+                     LK_OK);
     assert_int_equal(
-        APPLY(s, .verb = LK_LEDGER_FREEZE, .id = plain_id(2), .coupon = one, .order = "order-1", .ttl_ms = 5000),
+        APPLY(s, .verb = LK_LEDGER_UNFREEZE, .id = plain_id(3), .coupon = two, .order = "order-2"),
         LK_OK);
-    assert_int_equal(APPLY(s, .verb = LK_LEDGER_UNFREEZE, .id = plain_id(3), .coupon = two, .order = "order-2"), LK_OK);
     assert_int_equal(APPLY(s, .verb = LK_LEDGER_REDEEM, .id = plain_id(4), .coupon = two), LK_OK);
     assert_golden("ledger-account.hex", s->bytes, s->size);
 
@@ -138,7 +144,8 @@ static void an_account(void **state)
 
 static void a_newer_format_is_refused_by_name(void **state)
 {
-    struct golden campaign = golden_read("ledger-campaign.hex"), shard = golden_read("ledger-shard.hex"),
+    struct golden campaign = golden_read("ledger-campaign.hex"),
+                  shard = golden_read("ledger-shard.hex"),
                   account = golden_read("ledger-account.hex");
     struct campaign a_campaign = { 0 };
     struct shard a_shard = { 0 };
@@ -148,9 +155,11 @@ static void a_newer_format_is_refused_by_name(void **state)
     campaign.bytes[3]++;
     shard.bytes[3]++;
     account.bytes[3]++;
-    assert_int_equal(campaign_decode(&a_campaign, campaign.bytes, campaign.size), LK_E_NEWER_FORMAT);
+    assert_int_equal(campaign_decode(&a_campaign, campaign.bytes, campaign.size),
+                     LK_E_NEWER_FORMAT);
     assert_int_equal(shard_decode(&a_shard, shard.bytes, shard.size, 3), LK_E_NEWER_FORMAT);
-    assert_int_equal(account_decode(&an_account, account.bytes, account.size, "ann", 3), LK_E_NEWER_FORMAT);
+    assert_int_equal(account_decode(&an_account, account.bytes, account.size, "ann", 3),
+                     LK_E_NEWER_FORMAT);
     assert_int_equal(campaign_decode(&a_campaign, shard.bytes, shard.size), LK_E_KIND);
 }
 

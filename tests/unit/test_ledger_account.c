@@ -1,4 +1,5 @@
-/* test_ledger_account.c - what may happen to a coupon, in which order it is judged, and that nothing happens twice. */
+/* test_ledger_account.c - what may happen to a coupon, in which order it is judged, and that
+ * nothing happens twice. */
 #include "ledger_story.h"
 
 #define FREEZE(s, c, ...) APPLY(s, .verb = LK_LEDGER_FREEZE, .coupon = c, .order = __VA_ARGS__)
@@ -58,21 +59,26 @@ static void each_state_allows_what_the_header_says(void **state)
 {
     static const struct {
         const char *state;
-        int freeze, freeze_same, unfreeze_same, unfreeze_other, redeem, redeem_same, redeem_other, refund, cancel;
+        int freeze, freeze_same, unfreeze_same, unfreeze_other, redeem, redeem_same, redeem_other,
+            refund, cancel;
     } table[] = {
-        { "claimed", LK_OK, LK_OK, LK_OK, LK_OK, LK_OK, LK_E_NOT_FROZEN, LK_E_NOT_FROZEN, LK_E_NOT_REDEEMED, LK_OK },
-        { "frozen", LK_E_FROZEN, LK_E_FROZEN, LK_OK, LK_E_FROZEN, LK_E_FROZEN, LK_OK, LK_E_FROZEN, LK_E_NOT_REDEEMED,
-          LK_E_FROZEN },
-        { "redeemed", LK_E_REDEEMED, LK_E_REDEEMED, LK_E_REDEEMED, LK_E_REDEEMED, LK_E_REDEEMED, LK_E_REDEEMED,
-          LK_E_REDEEMED, LK_OK, LK_E_REDEEMED },
-        { "void", LK_E_VOID, LK_E_VOID, LK_E_VOID, LK_E_VOID, LK_E_VOID, LK_E_VOID, LK_E_VOID, LK_E_VOID, LK_E_VOID },
+        { "claimed", LK_OK, LK_OK, LK_OK, LK_OK, LK_OK, LK_E_NOT_FROZEN, LK_E_NOT_FROZEN,
+          LK_E_NOT_REDEEMED, LK_OK },
+        { "frozen", LK_E_FROZEN, LK_E_FROZEN, LK_OK, LK_E_FROZEN, LK_E_FROZEN, LK_OK, LK_E_FROZEN,
+          LK_E_NOT_REDEEMED, LK_E_FROZEN },
+        { "redeemed", LK_E_REDEEMED, LK_E_REDEEMED, LK_E_REDEEMED, LK_E_REDEEMED, LK_E_REDEEMED,
+          LK_E_REDEEMED, LK_E_REDEEMED, LK_OK, LK_E_REDEEMED },
+        { "void", LK_E_VOID, LK_E_VOID, LK_E_VOID, LK_E_VOID, LK_E_VOID, LK_E_VOID, LK_E_VOID,
+          LK_E_VOID, LK_E_VOID },
     };
     struct story *s = *state;
 
     for (size_t row = 0; row < sizeof(table) / sizeof(table[0]); row++) {
-        const int wanted[] = { table[row].freeze,         table[row].freeze_same, table[row].unfreeze_same,
-                               table[row].unfreeze_other, table[row].redeem,      table[row].redeem_same,
-                               table[row].redeem_other,   table[row].refund,      table[row].cancel };
+        const int wanted[] = { table[row].freeze,        table[row].freeze_same,
+                               table[row].unfreeze_same, table[row].unfreeze_other,
+                               table[row].redeem,        table[row].redeem_same,
+                               table[row].redeem_other,  table[row].refund,
+                               table[row].cancel };
         for (size_t column = 0; column < sizeof(wanted) / sizeof(wanted[0]); column++) {
             lk_coupon coupon = story_claim(s);
             if (row == 1 || row == 2)
@@ -93,8 +99,8 @@ static void each_state_allows_what_the_header_says(void **state)
                 column == 8 ? VOID(s, coupon) : 0,
             };
             if (answers[column] != wanted[column])
-                fail_msg("%s, column %zu: %s, not %s", table[row].state, column, lk_status_name(answers[column]),
-                         lk_status_name(wanted[column]));
+                fail_msg("%s, column %zu: %s, not %s", table[row].state, column,
+                         lk_status_name(answers[column]), lk_status_name(wanted[column]));
         }
     }
 }
@@ -177,7 +183,8 @@ static void the_campaigns_end_voids_what_is_claimed_and_lets_freezes_finish(void
 {
     struct story *s = *state;
     s->campaign.rules.ends_ms = NOON + DAY;
-    lk_coupon claimed = story_claim(s), frozen = story_claim(s), redeemed = story_claim(s), given_back = story_claim(s);
+    lk_coupon claimed = story_claim(s), frozen = story_claim(s), redeemed = story_claim(s),
+              given_back = story_claim(s);
 
     assert_int_equal(REDEEM(s, redeemed, NULL), LK_OK);
     s->now_ms = NOON + DAY - 1;
@@ -409,7 +416,9 @@ static void the_form_of_an_operation_is_checked(void **state)
 {
     char longest[LK_USER_MAX + 2];
     lk_ledger_op claim = { .verb = LK_LEDGER_CLAIM, .user = "ann" };
-    lk_ledger_op freeze = { .verb = LK_LEDGER_FREEZE, .user = "ann", .order = "o", .coupon = { 0, 1 } };
+    lk_ledger_op freeze = {
+        .verb = LK_LEDGER_FREEZE, .user = "ann", .order = "o", .coupon = { 0, 1 }
+    };
 
     (void)state;
     memset(longest, 'x', sizeof(longest));
@@ -420,7 +429,9 @@ static void the_form_of_an_operation_is_checked(void **state)
     longest[LK_USER_MAX] = 'x';
     longest[LK_USER_MAX + 1] = '\0';
     assert_int_equal(ledger_op_check(&claim), LK_E_INVALID);
-    static const char *const bad[] = { NULL, "", "a\nb", "\xff", "a\x80", "\xc0\xaf", "\xed\xa0\x80" };
+    static const char *const bad[] = {
+        NULL, "", "a\nb", "\xff", "a\x80", "\xc0\xaf", "\xed\xa0\x80"
+    };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         claim.user = bad[i];
         assert_int_equal(ledger_op_check(&claim), LK_E_INVALID);
@@ -499,7 +510,8 @@ static void a_record_with_a_false_field_never_gets_through_unseen(void **state)
         out.bytes[at] ^= 0xff;
         assert_int_equal(record_end(&out), LK_OK);
         int status = account_decode(&account, out.bytes, out.size, "ann", 3);
-        /* Names, times and ids may be anything; whatever is accepted must also be written again alike. */
+        /* Names, times and ids may be anything; whatever is accepted must also be written again
+         * alike. */
         if (status == LK_OK) {
             struct record_out again = { 0 };
             assert_int_equal(account_encode(&account, &again), LK_OK);
@@ -512,6 +524,27 @@ static void a_record_with_a_false_field_never_gets_through_unseen(void **state)
         account_free(&account);
         record_free(&out);
     }
+}
+
+static void times_that_could_not_be_reckoned_with_are_corrupt(void **state)
+{
+    struct story *s = *state;
+    struct account account = { 0 };
+
+    story_fill(s);
+    assert_int_equal(account_decode(&account, s->bytes, s->size, "ann", 3), LK_OK);
+    const int64_t sound_ms = account.coupons[0].changed_ms, wrong_ms[] = { INT64_MAX, -1 };
+    for (size_t i = 0; i < 4; i++) {
+        struct record_out out = { 0 };
+        struct account read = { 0 };
+        account.coupons[0].state = LK_FROZEN;
+        account.coupons[0].changed_ms = i < 2 ? wrong_ms[i] : sound_ms;
+        account.coupons[0].until_ms = i < 2 ? sound_ms : wrong_ms[i - 2];
+        assert_int_equal(account_encode(&account, &out), LK_OK);
+        assert_int_equal(account_decode(&read, out.bytes, out.size, "ann", 3), LK_E_CORRUPT);
+        record_free(&out);
+    }
+    account_free(&account);
 }
 
 static void what_is_not_this_users_account_is_refused_by_name(void **state)
@@ -563,6 +596,7 @@ int main(void)
         TEST(a_record_survives_the_way_out_and_in),
         TEST(a_record_cut_short_anywhere_is_corrupt),
         TEST(a_record_with_a_false_field_never_gets_through_unseen),
+        TEST(times_that_could_not_be_reckoned_with_are_corrupt),
         TEST(what_is_not_this_users_account_is_refused_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* test_ledger_audit.c - the audit names each planted fault, and nothing when all is well, traffic or not. */
+/* test_ledger_audit.c - the audit names each planted fault, and nothing when all is well, traffic
+ * or not. */
 #include "ledger_story.h"
 
 #include "ledger/audit.h"
@@ -66,14 +67,16 @@ static struct book *book_of(struct world *w, const char *user)
 }
 
 /* Opens a user's book, lets `change` write in it, closes it. */
-static void rewrite(struct world *w, const char *user, void (*change)(struct account *, void *), void *arg)
+static void rewrite(struct world *w, const char *user, void (*change)(struct account *, void *),
+                    void *arg)
 {
     struct book *book = book_of(w, user);
     struct account account = { .user = book->user, .user_size = strlen(user) };
     struct record_out out = { 0 };
 
     if (book->bytes)
-        assert_int_equal(account_decode(&account, book->bytes, book->size, user, strlen(user)), LK_OK);
+        assert_int_equal(account_decode(&account, book->bytes, book->size, user, strlen(user)),
+                         LK_OK);
     change(&account, arg);
     assert_int_equal(account_encode(&account, &out), LK_OK);
     free(book->bytes);
@@ -235,7 +238,8 @@ static void a_coupon_in_two_accounts_is_named(void **state)
     claims(w, "bob", 0, 1);
     rewrite(w, "bob", rename_last_coupon, &(lk_coupon){ 0, 1 });
     audit_all(w);
-    assert_faults(w, 2, "once: coupon 0-1 of user bob stands a second time, here or in another account");
+    assert_faults(w, 2,
+                  "once: coupon 0-1 of user bob stands a second time, here or in another account");
     assert_string_equal(w->audit.faults[1], "lost: coupon 0-2 was issued, and no account has it");
 }
 
@@ -247,7 +251,8 @@ static void a_coupon_that_is_still_available_is_named(void **state)
     rewrite(w, "ann", rename_last_coupon, &(lk_coupon){ 1, 10 });
     audit_all(w);
     assert_faults(w, 2, "lost: coupon 0-1 was issued, and no account has it");
-    assert_string_equal(w->audit.faults[1], "once: coupon 1-10 of user ann is also still available");
+    assert_string_equal(w->audit.faults[1],
+                        "once: coupon 1-10 of user ann is also still available");
 }
 
 static void a_coupon_that_was_never_stocked_is_named(void **state)
@@ -314,7 +319,8 @@ static void a_damaged_account_is_named_and_the_others_are_counted(void **state)
     w->books[0].bytes[w->books[0].size - 1] ^= 1;
     audit_all(w);
     assert_faults(w, 2, "record: the account of ann can't be read: the record is damaged");
-    assert_string_equal(w->audit.faults[1], "lost: coupon 0-1 was issued, and no account that could be read has it");
+    assert_string_equal(w->audit.faults[1],
+                        "lost: coupon 0-1 was issued, and no account that could be read has it");
     assert_int_equal(w->audit.claimed, 1);
 }
 

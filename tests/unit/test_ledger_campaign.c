@@ -16,7 +16,8 @@ static void defaults_are_filled_in_and_nonsense_is_refused(void **state)
     assert_int_equal(campaign_rules(&options, &rules), LK_E_INVALID);
     options.stock = STOCK_MAX;
     assert_int_equal(campaign_rules(&options, &rules), LK_OK);
-    int64_t *times[] = { &options.opens_ms, &options.closes_ms, &options.ends_ms, &options.freeze_ttl_ms };
+    int64_t *times[] = { &options.opens_ms, &options.closes_ms, &options.ends_ms,
+                         &options.freeze_ttl_ms };
     for (size_t i = 0; i < 4; i++) {
         *times[i] = -1;
         assert_int_equal(campaign_rules(&options, &rules), LK_E_INVALID);
@@ -113,8 +114,10 @@ static void a_create_is_known_again_by_its_id_and_rules(void **state)
     assert_int_equal(applied_add(&campaign.applied, &created), LK_OK);
     lk_campaign_options wanted = campaign.rules;
     struct campaign_op create = { .verb = CAMPAIGN_CREATE, .id = story_id(1), .rules = &wanted };
-    assert_int_equal(campaign_apply(&campaign, &create, NOON, &status, &differs), CAMPAIGN_REPEATED);
-    static const char *const names[] = { "shards", "freeze_ttl", "ends", "closes", "opens", "per_user", "stock" };
+    assert_int_equal(campaign_apply(&campaign, &create, NOON, &status, &differs),
+                     CAMPAIGN_REPEATED);
+    static const char *const names[] = { "shards", "freeze_ttl", "ends", "closes",
+                                         "opens",  "per_user",   "stock" };
     for (size_t i = 0; i < 7; i++) {
         /* Each that differs is named before those that differed already. */
         if (i == 0)
@@ -128,7 +131,8 @@ static void a_create_is_known_again_by_its_id_and_rules(void **state)
                 : i == 2 ? &wanted.ends_ms
                 : i == 3 ? &wanted.closes_ms
                          : &wanted.opens_ms);
-        assert_int_equal(campaign_apply(&campaign, &create, NOON, &status, &differs), CAMPAIGN_REFUSED);
+        assert_int_equal(campaign_apply(&campaign, &create, NOON, &status, &differs),
+                         CAMPAIGN_REFUSED);
         assert_int_equal(status, LK_E_ID_DIFFERS);
         assert_string_equal(differs, names[i]);
     }
@@ -147,8 +151,11 @@ static void a_record_survives_the_way_out_and_in_and_no_cut(void **state)
     int status;
 
     for (uint64_t i = 0; i < 2 * APPLIED_KEPT; i++) {
-        const struct campaign_op add = { .verb = CAMPAIGN_ADD_STOCK, .id = story_id(i), .count = i };
-        assert_int_equal(campaign_apply(&s->campaign, &add, NOON, &status, &differs), CAMPAIGN_APPLIED);
+        const struct campaign_op add = { .verb = CAMPAIGN_ADD_STOCK,
+                                         .id = story_id(i),
+                                         .count = i };
+        assert_int_equal(campaign_apply(&s->campaign, &add, NOON, &status, &differs),
+                         CAMPAIGN_APPLIED);
     }
     const struct campaign_op old = { .verb = CAMPAIGN_ADD_STOCK, .id = story_id(1), .count = 1 };
     assert_int_equal(campaign_apply(&s->campaign, &old, NOON, &status, &differs), CAMPAIGN_REFUSED);
@@ -176,7 +183,8 @@ int main(void)
         cmocka_unit_test(closing_changes_the_seal_and_ends_adding),
         cmocka_unit_test(stock_may_be_added_before_the_opening),
         cmocka_unit_test(a_create_is_known_again_by_its_id_and_rules),
-        cmocka_unit_test_setup_teardown(a_record_survives_the_way_out_and_in_and_no_cut, story_begin, story_end),
+        cmocka_unit_test_setup_teardown(a_record_survives_the_way_out_and_in_and_no_cut,
+                                        story_begin, story_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,9 +73,10 @@ static void a_coupons_name_has_one_spelling(void **state)
 
 static void any_user_is_one_part_of_a_path_and_comes_back(void **state)
 {
-    static const char *const users[] = { "ann", "Ann",       "a.b@c.d",   ".",    "..",       ".hidden",
-                                         "a/b", "../../etc", "100%",      "%41",  "Ünï cødé", "名前",
-                                         "a b", "~",         "zookeeper", "a..b", "+-_@" };
+    static const char *const users[] = { "ann",      "Ann",  "a.b@c.d",   ".",    "..",
+                                         ".hidden",  "a/b",  "../../etc", "100%", "%41",
+                                         "Ünï cødé", "名前", "a b",       "~",    "zookeeper",
+                                         "a..b",     "+-_@" };
     char name[USER_NAME_SIZE], user[LK_USER_MAX + 1];
 
     (void)state;
@@ -93,7 +94,9 @@ static void any_user_is_one_part_of_a_path_and_comes_back(void **state)
 
 static void what_no_user_is_written_as_is_not_read_as_one(void **state)
 {
-    static const char *const bad[] = { "", "%", "%4", "%41", "%2f", "%zz", "a b", ".a", "%00", "a%2" };
+    static const char *const bad[] = {
+        "", "%", "%4", "%41", "%2f", "%zz", "a b", ".a", "%00", "a%2"
+    };
     char user[LK_USER_MAX + 1], all[USER_NAME_SIZE + 10];
 
     (void)state;

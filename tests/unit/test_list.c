@@ -1,4 +1,5 @@
-/* test_list.c - a member can leave a list without knowing its head, at any moment, also while the list is walked. */
+/* test_list.c - a member can leave a list without knowing its head, at any moment, also while the
+ * list is walked. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

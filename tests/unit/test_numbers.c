@@ -7,33 +7,37 @@
 
 #include "line/numbers.h"
 
-#define LISTING(...)                                                                                                   \
-    {                                                                                                                  \
-        .children = (const char *const[]){ __VA_ARGS__ },                                                              \
-        .child_count = sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *)                                   \
+#define LISTING(...)                                                                               \
+    {                                                                                              \
+        .children = (const char *const[]){ __VA_ARGS__ },                                          \
+        .child_count = sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *)               \
     }
 
 static void the_predecessor_is_the_largest_number_before_ours_in_any_order(void **state)
 {
-    const struct keeper_reply list = LISTING("lk-lock-0000000009", "lk-lock-0000000002", "lk-lock-0000000007",
-                                             "lk-lock-0000000004");
+    const struct keeper_reply list = LISTING("lk-lock-0000000009", "lk-lock-0000000002",
+                                             "lk-lock-0000000007", "lk-lock-0000000004");
     bool own;
 
     (void)state;
-    assert_string_equal(numbers_predecessor(&list, 7, "lk-lock-0000000007", &own), "lk-lock-0000000004");
+    assert_string_equal(numbers_predecessor(&list, 7, "lk-lock-0000000007", &own),
+                        "lk-lock-0000000004");
     assert_true(own);
-    assert_string_equal(numbers_predecessor(&list, 4, "lk-lock-0000000004", &own), "lk-lock-0000000002");
+    assert_string_equal(numbers_predecessor(&list, 4, "lk-lock-0000000004", &own),
+                        "lk-lock-0000000002");
     assert_null(numbers_predecessor(&list, 2, "lk-lock-0000000002", &own));
     assert_true(own);
 }
 
 static void other_programs_znodes_stand_in_the_line_too(void **state)
 {
-    const struct keeper_reply list = LISTING("_c_6bc1-lock-0000000005", "lk-lock-0000000006", "5f3a__lock__0000000003");
+    const struct keeper_reply list = LISTING("_c_6bc1-lock-0000000005", "lk-lock-0000000006",
+                                             "5f3a__lock__0000000003");
     bool own;
 
     (void)state;
-    assert_string_equal(numbers_predecessor(&list, 6, "lk-lock-0000000006", &own), "_c_6bc1-lock-0000000005");
+    assert_string_equal(numbers_predecessor(&list, 6, "lk-lock-0000000006", &own),
+                        "_c_6bc1-lock-0000000005");
     assert_int_equal(numbers_count(&list), 3);
 }
 
@@ -49,11 +53,13 @@ static void a_name_without_a_number_stands_nowhere(void **state)
 
 static void a_listing_without_us_says_so(void **state)
 {
-    const struct keeper_reply list = LISTING("lk-lock-0000000002", "xx-lock-0000000006"), empty = { 0 };
+    const struct keeper_reply list = LISTING("lk-lock-0000000002", "xx-lock-0000000006"),
+                              empty = { 0 };
     bool own = true;
 
     (void)state;
-    assert_string_equal(numbers_predecessor(&list, 6, "lk-lock-0000000006", &own), "lk-lock-0000000002");
+    assert_string_equal(numbers_predecessor(&list, 6, "lk-lock-0000000006", &own),
+                        "lk-lock-0000000002");
     assert_false(own);
     own = true;
     assert_null(numbers_predecessor(&empty, 6, "lk-lock-0000000006", &own));

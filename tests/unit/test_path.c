@@ -15,7 +15,8 @@ static void assert_path(const char *path, int status)
     int got = path_check(path);
 
     if (got != status)
-        fail_msg("\"%s\": %s, not %s", path ? path : "NULL", lk_status_name(got), lk_status_name(status));
+        fail_msg("\"%s\": %s, not %s", path ? path : "NULL", lk_status_name(got),
+                 lk_status_name(status));
 }
 
 static void a_path_is_absolute_and_has_no_empty_part(void **state)
@@ -68,8 +69,8 @@ static void a_path_may_have_1024_bytes_and_no_more(void **state)
 
 static void a_path_is_utf8_that_the_server_takes(void **state)
 {
-    static const char *const good[] = { "/\xc3\xa4", "/\xe2\x82\xac", "/\xed\x9f\xbf", "/\xef\xa4\x80",
-                                        "/\xef\xbf\xaf" };
+    static const char *const good[] = { "/\xc3\xa4", "/\xe2\x82\xac", "/\xed\x9f\xbf",
+                                        "/\xef\xa4\x80", "/\xef\xbf\xaf" };
     static const char *const bad[] = {
         "/\xff", /* never in UTF-8 */
         "/\x80", /* a tail without its head */

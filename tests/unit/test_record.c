@@ -1,4 +1,5 @@
-/* test_record.c - a record comes back as it was written, or is refused with the reason: never half believed. */
+/* test_record.c - a record comes back as it was written, or is refused with the reason: never half
+ * believed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -101,11 +102,13 @@ static void another_kind_and_a_newer_version_are_named(void **state)
 
     (void)state;
     assert_int_equal(record_open(&in, out.bytes, out.size, RECORD_LINE, VERSION), LK_E_KIND);
-    assert_int_equal(record_open(&in, out.bytes, out.size, RECORD_PLACE, VERSION - 1), LK_E_NEWER_FORMAT);
+    assert_int_equal(record_open(&in, out.bytes, out.size, RECORD_PLACE, VERSION - 1),
+                     LK_E_NEWER_FORMAT);
     assert_int_equal(record_open(&in, out.bytes, out.size, RECORD_PLACE, VERSION + 1), LK_OK);
     /* A newer version may also check differently: it is named before it is checked. */
     out.bytes[out.size - 1] ^= 1;
-    assert_int_equal(record_open(&in, out.bytes, out.size, RECORD_PLACE, VERSION - 1), LK_E_NEWER_FORMAT);
+    assert_int_equal(record_open(&in, out.bytes, out.size, RECORD_PLACE, VERSION - 1),
+                     LK_E_NEWER_FORMAT);
     record_free(&out);
 }
 

@@ -1,7 +1,8 @@
 /* test_timer.c - the pairing heap of timers against a plain array that is searched from end to end.
  *
- * Some thousands of random operations a seed; after each, the heap's root must be the array's smallest, and a run must
- * fire what is due, once, in order. The seeds are fixed: a failure names its seed. */
+ * Some thousands of random operations a seed; after each, the heap's root must be the array's
+ * smallest, and a run must fire what is due, once, in order. The seeds are fixed: a failure names
+ * its seed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -106,7 +107,8 @@ static void room_step(struct room *room)
         /* Few distinct times: equal ones are the interesting case. */
         alarm_set(alarm, room->client.now_ns + (int64_t)room_random(room, 60));
     }
-    assert_int_equal(room->client.timers ? room->client.timers->at_ns : INT64_MAX, earliest_ns(room));
+    assert_int_equal(room->client.timers ? room->client.timers->at_ns : INT64_MAX,
+                     earliest_ns(room));
 }
 
 static void random_operations_agree_with_the_model(void **state)
