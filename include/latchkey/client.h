@@ -1,17 +1,22 @@
 /* latchkey/client.h - one ZooKeeper session: made, kept alive, renewed, closed.
  *
  * Ownership  *_new() gives a handle to the caller, *_free() takes it back, accepts NULL and returns
- * NULL. Handles made from a client keep its memory alive; they may be freed before or after it.
- *            Strings and structs passed in are copied before the call returns.
+ * NULL.
+ *            Handles made from a client keep its memory alive; they may be freed before or after
+ *            it. Strings and structs passed in are copied before the call returns.
  * Threads    Any thread may call any function; one thread frees. A function ending in _start is
- * asynchronous: it returns at once and its callback runs exactly once, with no latchkey lock held:
- * inside lk_dispatch(), or on the client's own callback thread (lk_client_options.callback_thread).
- * Its blocking twin waits; inside a callback it answers LK_E_WOULD_DEADLOCK. If a _start function
- * itself fails, no callback comes. Results    LK_OK or a negative lk_status (status.h).
- * Out-parameters are written on LK_OK alone. Every call may answer LK_E_INVALID, LK_E_NOMEM,
- * LK_E_CLOSED, LK_E_FORKED; that is not repeated at each. Time       A deadline is a moment of
- * lk_now_ns(), in nanoseconds; LK_FOREVER never comes. Progress (leases, heartbeats, deadlines)
- * never depends on lk_dispatch(): only callbacks do. */
+ * asynchronous: it
+ *            returns at once and its callback runs exactly once, with no latchkey lock held: inside
+ *            lk_dispatch(), or on the client's own callback thread
+ *            (lk_client_options.callback_thread). Its blocking twin waits; inside a callback it
+ *            answers LK_E_WOULD_DEADLOCK. If a _start function itself fails, no callback comes.
+ * Results    LK_OK or a negative lk_status (status.h). Out-parameters are written on LK_OK alone.
+ * Every call may
+ *            answer LK_E_INVALID, LK_E_NOMEM, LK_E_CLOSED, LK_E_FORKED; that is not repeated at
+ *            each.
+ * Time       A deadline is a moment of lk_now_ns(), in nanoseconds; LK_FOREVER never comes.
+ * Progress (leases,
+ *            heartbeats, deadlines) never depends on lk_dispatch(): only callbacks do. */
 #ifndef LATCHKEY_CLIENT_H
 #define LATCHKEY_CLIENT_H
 

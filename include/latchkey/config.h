@@ -30,8 +30,9 @@ LK_EXPORT void lk_config_client(const lk_config *config, lk_client_options *opti
 LK_EXPORT int64_t lk_config_connect_timeout_ms(const lk_config *config, int64_t fallback_ms);
 
 /* Defaults for primitives: the value of "group.key" if the file has it, else `fallback`. Durations
- * are seconds in the file and milliseconds here. text    lock.label, lock.on_lost, elect.id number
- * lock.wait, lock.grace, coupon.shards, coupon.per_user, coupon.freeze_ttl */
+ * are seconds in the file and milliseconds here.
+ *   text    lock.label, lock.on_lost, elect.id
+ *   number  lock.wait, lock.grace, coupon.shards, coupon.per_user, coupon.freeze_ttl */
 LK_EXPORT const char *lk_config_text(const lk_config *config, const char *key,
                                      const char *fallback);
 LK_EXPORT int64_t lk_config_number(const lk_config *config, const char *key, int64_t fallback);

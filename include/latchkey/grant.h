@@ -5,16 +5,17 @@
  *     ^                  |                  |  |                                |
  *     +----gave up-------+----released------+  +---- lease over, node gone -----+
  *                                                          |
- *                                             LOST <-------+   LOST --acquire--> WAITING
+ *                                        WAITING <--acquire-- LOST
  *
  * HELD       yours: no other client can hold it.
  * SUSPENDED  still yours, but the servers have not confirmed it lately: hold your writes. HELD or
- * LOST follows. LOST       told before any server can have given it to another; it comes from a
- * clock here, also when no server can be reached. The exception is a stranger who deletes your
- * znode (`latchkey break`): until that event arrives only the fence protects.
+ *            LOST follows.
+ * LOST       told before any server can have given it to another; it comes from a clock here, also
+ *            when no server can be reached. The exception is a stranger who deletes your znode
+ *            (`latchkey break`): until that event arrives only the fence protects.
  *
- * A lease ends T/2 after the sending of the last request that a quorum committed (T: the session
- * timeout). */
+ * A lease ends T/2 after the sending of the last request that proves that the session lives (T: the
+ * session timeout). */
 #ifndef LATCHKEY_GRANT_H
 #define LATCHKEY_GRANT_H
 

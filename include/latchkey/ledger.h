@@ -15,9 +15,12 @@
  *
  * Words. stocked = available + claimed + frozen + redeemed + voided; issued = stocked - available.
  * A user's limit counts all coupons ever claimed by that user and not void.
+ *
  * Time is the server's, never backwards; a freeze or campaign that ran out takes effect by a
- * transition that whoever notices first writes before answering. Trust. Whoever may write the
- * znodes may oversell: give the client LK_ACCESS_CREATOR and credentials. */
+ * transition that whoever notices first writes before answering.
+ *
+ * Trust. Whoever may write the znodes may oversell: give the client LK_ACCESS_CREATOR and
+ * credentials. */
 #ifndef LATCHKEY_LEDGER_H
 #define LATCHKEY_LEDGER_H
 
@@ -146,17 +149,22 @@ typedef struct lk_ledger_result {
 
 /* Does one operation. Answers out->status too. The refusals, in the order in which they are judged:
  * LK_E_INVALID; LK_E_NOT_FOUND (no such campaign) and what is wrong with the records;
- * LK_E_ID_DIFFERS, LK_E_ID_TOO_OLD (or the first answer again); then claim     LK_E_CAMPAIGN_ENDED,
- * LK_E_CAMPAIGN_CLOSED, LK_E_NOT_OPEN, LK_E_LIMIT, LK_E_SOLD_OUT, LK_E_ACCOUNT_FULL others
- * LK_E_NO_COUPON, LK_E_VOID, then by the present state (and LK_E_ACCOUNT_FULL at the very end):
+ * LK_E_ID_DIFFERS, LK_E_ID_TOO_OLD (or the first answer again); then
+ *   claim     LK_E_CAMPAIGN_ENDED, LK_E_CAMPAIGN_CLOSED, LK_E_NOT_OPEN, LK_E_LIMIT, LK_E_SOLD_OUT,
+ *             LK_E_ACCOUNT_FULL
+ *   others    LK_E_NO_COUPON, LK_E_VOID, then by the present state (and LK_E_ACCOUNT_FULL at the
+ *             very end):
  *   freeze    LK_E_UNFROZEN (the order was unfrozen here before, or its freeze ran out; a coupon
- * remembers 8 such orders), LK_E_REDEEMED, LK_E_FROZEN (the same order again under a new id too)
+ *             remembers 8 such orders), LK_E_REDEEMED, LK_E_FROZEN (the same order again under a
+ *             new id too)
  *   unfreeze  LK_E_REDEEMED, LK_E_FROZEN (for another order); of a coupon not frozen it is recorded
- * and succeeds redeem    LK_E_REDEEMED, LK_E_FROZEN (for another order, or none named),
- * LK_E_NOT_FROZEN (an order, no freeze) refund    LK_E_NOT_REDEEMED (or redeemed for another order
- * than the one named) void      LK_E_REDEEMED, LK_E_FROZEN LK_E_SOLD_OUT: there are fewer than
- * `count` left. LK_E_DEADLINE, LK_E_NO_SERVER: nothing was done. LK_E_UNKNOWN: it may have been
- * done. */
+ *             and succeeds
+ *   redeem    LK_E_REDEEMED, LK_E_FROZEN (for another order, or none named), LK_E_NOT_FROZEN (an
+ *             order, no freeze)
+ *   refund    LK_E_NOT_REDEEMED (or redeemed for another order than the one named)
+ *   void      LK_E_REDEEMED, LK_E_FROZEN
+ * LK_E_SOLD_OUT: there are fewer than `count` left. LK_E_DEADLINE, LK_E_NO_SERVER: nothing was
+ * done. LK_E_UNKNOWN: it may have been done. */
 LK_API int lk_ledger_do(lk_ledger *ledger, const lk_ledger_op *op, int64_t deadline_ns,
                         lk_ledger_result *out);
 

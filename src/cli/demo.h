@@ -3,15 +3,18 @@
  *
  *   demo.c         the verb: servers, campaign, the order of events
  *   demo_sale.c    the parent's side: workers started, given work, killed, started again; their
- * answers kept demo_spawn.c   a worker process started demo_worker.c  what it does demo_report.c
- * the answers held against the ledger, and the table
+ *                  answers kept
+ *   demo_spawn.c   a worker process started
+ *   demo_worker.c  what it does
+ *   demo_report.c  the answers held against the ledger, and the table
  *
  * Parent and worker talk in lines over two pipes; a worker ends when the parent's end is closed,
- * however that happens. to a worker:  "claim FROM TO"   claims FROM..TO-1, all at once "report" if
- * you lead from it:      "ready"           connected, stands for election         "leads" elected
+ * however that happens.
+ *   to a worker:  "claim FROM TO"   claims FROM..TO-1, all at once         "report"   if you lead
+ *   from it:      "ready"           connected, stands for election         "leads"    elected
  *                 "stock AVAILABLE STOCKED"
  *                 "answer CLAIM STATUS SHARD-SERIAL MICROS TRIES KNOWN"     KNOWN 1: the ledger had
- * it already */
+ *                                                                           it already */
 #ifndef CLI_DEMO_H
 #define CLI_DEMO_H
 

@@ -1,10 +1,11 @@
 /* hold.h - CMD under a grant: a lock's, or a leadership's. Two processes, so that neither can fail
  * alone unnoticed.
  *
- *   front     the process that was started. Never has a thread. Parent of CMD, has the terminal,
- * gets the signals, answers the exit code. front.c guardian  forked from it before anything else;
- * has the session and the grant, and its own process group, so that no signal meant for the job
- * reaches it. Watches the lease.                              guardian.c
+ *   front     front.c: the process that was started. Never has a thread. Parent of CMD, has the
+ *             terminal, gets the signals, answers the exit code.
+ *   guardian  guardian.c: forked from it before anything else; has the session and the grant, and
+ *             its own process group, so that no signal meant for the job reaches it. Watches the
+ *             lease.
  *
  *   front                    guardian
  *     |                         | connects               TOLD_JOINING

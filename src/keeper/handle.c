@@ -6,9 +6,11 @@
  * else ever waits:
  *
  *   the owner        opens (again and again while no name resolves), moves, closes, says `closed`,
- * frees the IO thread    the client's; never calls us the completion   the client's; every event
- * comes on it, one at a time. When it has ended the owner answers what the thread         client
- * forgot
+ *                    frees
+ *   the IO thread    the client's; never calls us
+ *   the completion   the client's; every event comes on it, one at a time. When it has ended the
+ *                    owner answers what the
+ *     thread         client forgot
  *
  * `lock` is held over a call into the client, so that the handle is not freed under it, and never
  * over an event. The client holds no lock of its own when it calls a completion; so nothing waits

@@ -7,16 +7,19 @@
  * Contract
  *   open     never blocks (name look-ups happen elsewhere) and never calls back before it returned.
  *   submit   hands over a request; the caller keeps it, with all it points to, unchanged until its
- * reply. Exactly one reply follows each accepted submit, also at loss, expiry and close; never from
- * inside submit(). events   come one at a time, in the order of the server: a watch's event before
- * any reply that shows the new state; replies in the order of the requests of one connection. At
- * loss: LOST first, then every outstanding request with KEEPER_UNKNOWN. Nothing is ever resent by
- * the keeper. They may come while another thread is inside submit(); they hold no lock that
- * submit() needs. close    returns at once. What is outstanding is answered, at the latest with
- * KEEPER_CLOSED, then `closed` is the last event; after it the keeper is gone. If connected, the
- * session is ended on the server. watch    a get, exists or list with `watch` leaves a one-shot
- * watch at the server if it answered KEEPER_OK (exists: KEEPER_NO_NODE too). Watches survive
- * reconnects, not the session. */
+ *            reply. Exactly one reply follows each accepted submit, also at loss, expiry and close;
+ *            never from inside submit().
+ *   events   come one at a time, in the order of the server: a watch's event before any reply that
+ *            shows the new state; replies in the order of the requests of one connection. At loss:
+ *            LOST first, then every outstanding request with KEEPER_UNKNOWN. Nothing is ever resent
+ *            by the keeper. They may come while another thread is inside submit(); they hold no
+ *            lock that submit() needs.
+ *   close    returns at once. What is outstanding is answered, at the latest with KEEPER_CLOSED,
+ *            then `closed` is the last event; after it the keeper is gone. If connected, the
+ *            session is ended on the server.
+ *   watch    a get, exists or list with `watch` leaves a one-shot watch at the server if it
+ *            answered KEEPER_OK (exists: KEEPER_NO_NODE too). Watches survive reconnects, not the
+ *            session. */
 #ifndef KEEPER_H
 #define KEEPER_H
 

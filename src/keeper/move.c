@@ -4,12 +4,12 @@
  *
  *   - addresses are compared without ports: servers on one machine are one;
  *   - the connection is closed behind the IO thread's back: what was sent and not answered is kept
- * as such, what was sent by half is continued at the next server;
+ *     as such, what was sent by half is continued at the next server;
  *   - the old list is freed while the IO thread may be logging it, which it does between attempts
- * to connect;
+ *     to connect;
  *   - when a list grows, dice are rolled whether to stay; a list of the same length is taken for
- * the same list if it has all the old addresses. (So the list without the one server is longer than
- * the full one: servers.c.)
+ *     the same list if it has all the old addresses. (So the list without the one server is longer
+ *     than the full one: servers.c.)
  *
  * So it is sent to a decoy first: a listening socket of our own. That hangs up once, upon which the
  * client answers everything as lost, in order, and forgets it; and when it comes again, it is

@@ -3,12 +3,13 @@
  * Shards are read first, then all accounts, then the shards once more, while traffic runs. One
  * session never sees time run backwards, so
  *   - what the first reading shows as issued was in an account before the accounts were read: it
- * must be found;
+ *     must be found;
  *   - what is found in an account was issued before the second reading: that must not show it as
- * available, nor as never stocked;
+ *     available, nor as never stocked;
  *   - no coupon is found twice: they never change accounts.
  * Coupons issued since the first reading are looked at, but not counted, so that the sum is of one
- * moment: stocked = available + claimed + frozen + redeemed + void. */
+ * moment:
+ *   stocked = available + claimed + frozen + redeemed + void. */
 #ifndef LEDGER_AUDIT_H
 #define LEDGER_AUDIT_H
 

@@ -1,11 +1,12 @@
 /* machine.h - the ledger's inside: what one handle remembers, and what is under way.
  *
  *   job (one operation) -> waits at the seat of its user -> judged in a commit -> written ->
- * answered
+ *   answered
  *
  *   campaign  UNKNOWN -> ASKED -> KNOWN -> (a write found another seal) -> UNKNOWN
  *   seat      UNKNOWN -> READING -> KNOWN -> WRITING -> KNOWN, or UNKNOWN after a conflict or a
- * lost reply stock     IDLE -> READING, PROVING or WRITING -> IDLE
+ *             lost reply
+ *   stock     IDLE -> READING, PROVING or WRITING -> IDLE
  *
  * What is remembered may be old; the versions in each commit say so, and then only what conflicted
  * is read again. A refusal writes nothing that a version could prove, so it is given only on what

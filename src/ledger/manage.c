@@ -1,9 +1,11 @@
 /* manage.c - the operations on a campaign: create, add stock, close.
  *
  *   create     multi: the record, its seal, its clock, the folders, all shards. Whole or not at
- * all. add stock  read the record -> judge -> read shards -> multi: record (version), seal checked,
- * shards (versions) close      read the record -> judge -> multi: record (version), the old seal
- * deleted, a new one made
+ *              all.
+ *   add stock  read the record -> judge -> read shards -> multi: record (version), seal checked,
+ *              shards (versions)
+ *   close      read the record -> judge -> multi: record (version), the old seal deleted, a new one
+ *              made
  *
  * Exactly once as for coupons: the id stands in the record, and the record's version lets one of
  * two resends through at most. */

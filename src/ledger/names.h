@@ -5,7 +5,7 @@
  *   CAMPAIGN/clock                written to learn the server's time; empty
  *   CAMPAIGN/stock/NNNN           the shards
  *   CAMPAIGN/accounts/BBB/USER    the accounts, in BUCKETS hashed buckets so that each listing
- * stays small
+ *                                 stays small
  *
  * All malloc'ed; NULL without memory. */
 #ifndef LEDGER_NAMES_H

@@ -1,13 +1,17 @@
 /* seek.c - first in line, or behind whom? The reads that decide, and what follows from them.
  *
  * Certificates that nobody stands before number m, each valid for good once true, since numbers
- * only grow: A1  the parent has one child, and that is ours A2  the mark is m - 1 A3  the
- * predecessor p that was watched is gone, nobody stood between p and m, and p - 1 <= mark < m A4  a
- * listing with our own znode in it shows no smaller number A1 to A3 come from a read of the parent
- * and need our own znode to stand at that moment or later, in the same incarnation of the parent:
- * its last child change (pzxid) is our own create, or our own znode is watched and no event has
- * come (events precede later replies), or it is read after the parent. A predecessor that is not
- * there proves nothing: the number may be another program's under another name. */
+ * only grow:
+ *   A1  the parent has one child, and that is ours
+ *   A2  the mark is m - 1
+ *   A3  the predecessor p that was watched is gone, nobody stood between p and m, and p - 1 <= mark
+ *       < m
+ *   A4  a listing with our own znode in it shows no smaller number
+ * A1 to A3 come from a read of the parent and need our own znode to stand at that moment or later,
+ * in the same incarnation of the parent: its last child change (pzxid) is our own create, or our
+ * own znode is watched and no event has come (events precede later replies), or it is read after
+ * the parent. A predecessor that is not there proves nothing: the number may be another program's
+ * under another name. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

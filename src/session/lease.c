@@ -10,16 +10,17 @@
  * sign of life: it learns of those by its own pings, every half tick, whose answers bring them
  * along. So after a silence of nearly T (a stopped process that wakes), or when the link between
  * those two stalls and heals, a write can be committed and the session expire right behind it. What
- * does prove something is a chain, all on one connection: h   a request of ours is answered: the
- * follower has a sign of life P   a proof sent T/4 (at least half a tick) later is answered: the
- * leader has pinged in between, and since pings and commits share one stream the follower has
- * answered that ping, with the sign of life, before it answered us Q   a proof sent after that is
- * answered: it came to the leader behind the answer to the ping Then the session lives at least
- * until h + T. `known_ns` is the newest such h as of P; Q counts from min(its sending, known +
- * 11T/24). With a proof every T/12 while something is held that is the sending itself. Who comes
- * from idling proves twice, once, a commit more. A new session and a reconnect go through the
- * leader, so known_ns begins with the opening, or with the last request that was answered before.
- * The whole proof: docs/protocol.md.
+ * does prove something is a chain, all on one connection:
+ *   h   a request of ours is answered: the follower has a sign of life
+ *   P   a proof sent T/4 (at least half a tick) later is answered: the leader has pinged in
+ *       between, and since pings and commits share one stream the follower has answered that ping,
+ *       with the sign of life, before it answered us
+ *   Q   a proof sent after that is answered: it came to the leader behind the answer to the ping
+ * Then the session lives at least until h + T. `known_ns` is the newest such h as of P; Q counts
+ * from min(its sending, known + 11T/24). With a proof every T/12 while something is held that is
+ * the sending itself. Who comes from idling proves twice, once, a commit more. A new session and a
+ * reconnect go through the leader, so known_ns begins with the opening, or with the last request
+ * that was answered before. The whole proof: docs/protocol.md.
  *
  *   proof answered at   0 ....... T/12 ...... T/3 ........ T/2
  *                       HELD      next proof  SUSPENDED    LOST

@@ -1,11 +1,13 @@
 /* player.c - see player.h.
  *
  *   turns FILE    until told "stop", or as many times as "NUMBER FILE" says: acquire, read the
- * number in FILE, write it one larger, tell "NUMBER FENCE ZNODE", release. Nothing but the lock
- * guards FILE hold          acquire, tell "held FENCE"; told "touch": touch a control session whose
- * timeout is two ticks longer, tell "touched" watch         acquire, tell "held FENCE"; then look
- * at the remaining time without a pause, and after a gap of more than the lease tell "woke
- * REMAINING_NS STATE"; at the loss tell "lost" */
+ *                 number in FILE, write it one larger, tell "NUMBER FENCE ZNODE", release. Nothing
+ *                 but the lock guards FILE
+ *   hold          acquire, tell "held FENCE"; told "touch": touch a control session whose timeout
+ *                 is two ticks longer, tell "touched"
+ *   watch         acquire, tell "held FENCE"; then look at the remaining time without a pause, and
+ *                 after a gap of more than the lease tell "woke REMAINING_NS STATE"; at the loss
+ *                 tell "lost" */
 #include "player.h"
 
 #include <fcntl.h>

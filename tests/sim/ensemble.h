@@ -1,10 +1,10 @@
 /* ensemble.h - one or three simulated servers.
  *
- *   client --up pipe--> connection at a server --forward--> leader: judge, log --propose-->
- * follower client <-down pipe- reads answered here                 leader <------ack------
- * followers commit: apply, watches, reply <--commit-- leader, once a quorum has logged
+ *   client --up pipe--> connection at a server --forward--> leader: judge, log --propose--> followers
+ *   client <-down pipe- reads answered here                 leader <---------ack---------- followers
+ *                       commit: apply, watches, reply <---commit--- leader, once a quorum has logged
  *
- * What is modelled because latchkey's correctness hangs on it (anchors/zookeeper-client.md 2):
+ * What is modelled because latchkey's correctness hangs on it (docs/protocol.md, The lease):
  * every server applies at its own pace; a follower that is cut off, and a leader that was deposed,
  * do not know it for syncLimit ticks and go on answering reads (the leader: sync too); sessions are
  * judged by the leader alone, which hears of its followers' clients with their answers to its pings

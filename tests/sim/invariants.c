@@ -1,9 +1,11 @@
-/* invariants.c - what must hold after every step, whatever the faults: DESIGN 4 and 5.
+/* invariants.c - what must hold after every step, whatever the faults: docs/protocol.md.
  *
  *   one        at most one handle on a path believes that it holds: remaining() > 0 by its own
- * client's clock kept       who believes so still has its znode on the servers: no server can have
- * given the lock away first      at the grant nobody stands before it in the line larger     its
- * fence is larger than that of every grant before it
+ *              client's clock
+ *   kept       who believes so still has its znode on the servers: no server can have given the
+ *              lock away
+ *   first      at the grant nobody stands before it in the line
+ *   larger     its fence is larger than that of every grant before it
  *
  * A stranger who deletes a znode or ends a session exempts its owner until its engine has been
  * told: only the fence protects then. Being told must not take for ever either. */

@@ -2,7 +2,8 @@
  * keeper/zookeeper.c.
  *
  *   IO thread: connects, sends, matches replies, keeps the table of watches    completion thread:
- * one event at a time receive() and the timers here deliver()
+ *                                                                              one event at a time
+ *   receive() and the timers here                                              deliver()
  *
  * Between the two stands a queue, so that the engine may still be told of the past while the
  * connection has already been lost or made again, and may submit meanwhile. Nothing is resent; a

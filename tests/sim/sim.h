@@ -1,7 +1,7 @@
 /* sim.h - many clients, each with the whole engine, in one simulated world.
  *
  *   begin -> faults, while the workload works -> healed: everyone is granted or told -> handles
- * freed: nothing of ours is left on the servers -> clients closed: nothing is left in them
+ *   freed: nothing of ours is left on the servers -> clients closed: nothing is left in them
  *
  * A client's engine is stepped as its threads would: by what its keeper delivers (link.c), by its
  * timers, by its program's calls and dispatches (client.c). A paused client is stopped in all of
