@@ -33,24 +33,24 @@ typedef struct zkbox zkbox;
 /* Begin with ZKBOX_OPTIONS_INIT and change what matters. All that is pointed to is only read during
  * zkbox_start(), and `error` only written then. */
 typedef struct zkbox_options {
-    size_t size;            /* of this struct; set by ZKBOX_OPTIONS_INIT */
-    int nodes;              /* 1 or 3 */
-    int port;               /* client port of node 0; 0: a free one */
-    int tick_ms;            /* the server's unit of time */
-    int init_limit;         /* ticks that a follower may take to join its leader */
-    int sync_limit;         /* ticks that a follower may stay silent */
-    int min_session_ms;     /* smallest session timeout granted; 0: two ticks */
-    int max_session_ms;     /* largest session timeout granted */
-    int heap_mb;            /* of one server */
-    int prealloc_kb;        /* step in which the transaction log grows; the server's own is 65536 */
-    int start_ms;           /* longest wait until a start or restart serves */
-    bool fsync;             /* false: commits are not synced to the disk (forceSync=no) */
-    bool full_jit;          /* true: all of the compiler, for benchmarks; it starts slower */
-    bool extended_types;    /* true: TTL nodes */
-    const char *folder;     /* parent of the temporary folder; NULL: $TMPDIR, or /tmp */
-    const char *data_from;  /* a folder whose version-2/ every node begins with; NULL: empty */
+    size_t size;           /* of this struct; set by ZKBOX_OPTIONS_INIT */
+    int nodes;             /* 1 or 3 */
+    int port;              /* client port of node 0; 0: a free one */
+    int tick_ms;           /* the server's unit of time */
+    int init_limit;        /* ticks that a follower may take to join its leader */
+    int sync_limit;        /* ticks that a follower may stay silent */
+    int min_session_ms;    /* smallest session timeout granted; 0: two ticks */
+    int max_session_ms;    /* largest session timeout granted */
+    int heap_mb;           /* of one server */
+    int prealloc_kb;       /* step in which the transaction log grows; the server's own is 65536 */
+    int start_ms;          /* longest wait until a start or restart serves */
+    bool fsync;            /* false: commits are not synced to the disk (forceSync=no) */
+    bool full_jit;         /* true: all of the compiler, for benchmarks; it starts slower */
+    bool extended_types;   /* true: TTL nodes */
+    const char *folder;    /* parent of the temporary folder; NULL: $TMPDIR, or /tmp */
+    const char *data_from; /* a folder whose version-2/ every node begins with; NULL: empty */
     const char *const *java_args; /* more flags for java, NULL at the end; NULL: none */
-    char *error;            /* where a failed zkbox_start() puts one line saying why; or NULL */
+    char *error; /* where a failed zkbox_start() puts one line saying why; or NULL */
     size_t error_size;
 } zkbox_options;
 
@@ -165,14 +165,14 @@ void zkbox_proxy_reset_counts(zkbox_proxy *proxy);
 
 /* One frame as the proxy saw it arrive. A reply has the opcode of the request that it answers. */
 typedef struct zkbox_frame {
-    int64_t at_ns;      /* CLOCK_MONOTONIC */
-    int connection;     /* 1, 2, ... in order of arrival at the proxy */
+    int64_t at_ns;  /* CLOCK_MONOTONIC */
+    int connection; /* 1, 2, ... in order of arrival at the proxy */
     zkbox_direction direction;
-    int32_t xid;        /* -1 event, -2 ping, -4 auth, -8 setWatches; 0 for connect */
-    int32_t opcode;     /* of the request; 0 for connect and for events */
-    int32_t error;      /* of a reply: ZooKeeper's code; 0 in a request */
-    size_t size;        /* bytes, with the four of the length */
-    bool lost;          /* by an armed loss */
+    int32_t xid;    /* -1 event, -2 ping, -4 auth, -8 setWatches; 0 for connect */
+    int32_t opcode; /* of the request; 0 for connect and for events */
+    int32_t error;  /* of a reply: ZooKeeper's code; 0 in a request */
+    size_t size;    /* bytes, with the four of the length */
+    bool lost;      /* by an armed loss */
 } zkbox_frame;
 
 /* Begins a new record of all frames, in order. To prove that requests were sent without waiting for

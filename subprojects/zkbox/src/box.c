@@ -107,7 +107,7 @@ struct looks {
 
 static struct looks looks_until(int64_t deadline_ns)
 {
-    return (struct looks){.begun_ns = net_now_ns(), .deadline_ns = deadline_ns};
+    return (struct looks){ .begun_ns = net_now_ns(), .deadline_ns = deadline_ns };
 }
 
 static int64_t look_deadline_ns(const struct looks *looks)
@@ -175,12 +175,12 @@ static void complain(const zkbox_options *options, const char *format, ...)
 
 static int check_options(const zkbox_options *options)
 {
-    bool good = (options->nodes == 1 || options->nodes == 3) && options->port >= 0 &&
-                options->port <= 65535 && options->tick_ms > 0 && options->init_limit > 0 &&
-                options->sync_limit > 0 && options->heap_mb > 0 && options->prealloc_kb > 0 &&
-                options->min_session_ms >= 0 &&
-                options->max_session_ms >= options->min_session_ms &&
-                options->max_session_ms >= 2 * options->tick_ms && options->start_ms > 0;
+    bool good = (options->nodes == 1 || options->nodes == 3) && options->port >= 0
+                && options->port <= 65535 && options->tick_ms > 0 && options->init_limit > 0
+                && options->sync_limit > 0 && options->heap_mb > 0 && options->prealloc_kb > 0
+                && options->min_session_ms >= 0
+                && options->max_session_ms >= options->min_session_ms
+                && options->max_session_ms >= 2 * options->tick_ms && options->start_ms > 0;
     if (!good)
         complain(options, "options out of range: nodes must be 1 or 3, numbers positive, and "
                           "max_session_ms the largest of the session timeouts");
@@ -229,7 +229,7 @@ static int reserve_ports(zkbox *box)
             if (ports[i] < 0)
                 return ports[i];
         }
-        node->ports = (struct server_ports){ports[0], ports[1], ports[2]};
+        node->ports = (struct server_ports){ ports[0], ports[1], ports[2] };
         snprintf(node->address, sizeof(node->address), "127.0.0.1:%d", ports[0]);
         size_t used = strlen(box->servers);
         snprintf(box->servers + used, sizeof(box->servers) - used, "%s%s", n ? "," : "",
@@ -240,7 +240,7 @@ static int reserve_ports(zkbox *box)
 
 static int write_files(zkbox *box)
 {
-    struct server_ports ports[ZKBOX_NODES_MAX] = {{0}};
+    struct server_ports ports[ZKBOX_NODES_MAX] = { { 0 } };
     for (int node = 0; node < box->options.nodes; node++)
         ports[node] = box->node[node].ports;
     for (int node = 0; node < box->options.nodes; node++) {

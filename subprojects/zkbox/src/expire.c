@@ -39,7 +39,7 @@ int zkbox_expire(const char *host_port, int64_t session_id, const char passwd[16
     if (fd < 0)
         return fd;
 
-    unsigned char both[CONNECT_REQUEST + WIRE_REQUEST_HEADER] = {0};
+    unsigned char both[CONNECT_REQUEST + WIRE_REQUEST_HEADER] = { 0 };
     unsigned char *next = wire_put_int32(both, CONNECT_REQUEST - 4);
     next = wire_put_int32(next, 0);     /* protocol version */
     next = wire_put_int64(next, 0);     /* last zxid seen: none, so no server is too far behind */

@@ -76,8 +76,8 @@ int folder_remove(const char *path)
 
 int folder_write(const char *path, const char *text)
 {
-    __attribute__((cleanup(net_close))) int fd =
-        open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    __attribute__((cleanup(net_close))) int fd = open(
+        path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
     for (size_t left = strlen(text); left > 0;) {
@@ -102,8 +102,8 @@ static int copy_file(int from, int to, const char *name)
         return -errno;
     if (!S_ISREG(stat.st_mode))
         return 0;
-    __attribute__((cleanup(net_close))) int target =
-        openat(to, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    __attribute__((cleanup(net_close))) int target = openat(
+        to, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (target < 0)
         return -errno;
     for (;;) {

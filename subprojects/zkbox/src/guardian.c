@@ -45,7 +45,7 @@ static void close_from(int first)
 {
     if (close_range((unsigned)first, ~0U, 0) == 0)
         return;
-    struct rlimit limit = {.rlim_cur = 1024};
+    struct rlimit limit = { .rlim_cur = 1024 };
     getrlimit(RLIMIT_NOFILE, &limit);
     rlim_t end = limit.rlim_cur < 65536 ? limit.rlim_cur : 65536;
     for (int fd = first; (rlim_t)fd < end; fd++)
@@ -60,7 +60,7 @@ static void settle(int socket, int caller)
     prctl(PR_SET_NAME, "zkbox-guardian");
     umask(077);
     /* An ignored SIGCHLD would reap the servers behind the guardian's back. */
-    sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+    sigaction(SIGCHLD, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
 
     /* First out of the way of the numbers that are about to be overwritten. */
     socket = fcntl(socket, F_DUPFD_CLOEXEC, ABOVE_ALL);
@@ -84,7 +84,7 @@ static _Noreturn void become_server(const struct guardian_plan *plan, int node, 
         _exit(1);
 
     for (int signal = 1; signal < NSIG; signal++)
-        sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+        sigaction(signal, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -106,7 +106,7 @@ static int start(const struct guardian_plan *plan, struct process *process, int 
         return -errno;
     if (pid == 0)
         become_server(plan, node, guardian);
-    *process = (struct process){.pid = pid};
+    *process = (struct process){ .pid = pid };
     return 0;
 }
 
@@ -122,7 +122,7 @@ static int await(struct process *process, int flags)
         return -errno;
     if (pid == 0 || WIFSTOPPED(status) || WIFCONTINUED(status))
         return 1;
-    *process = (struct process){0};
+    *process = (struct process){ 0 };
     return 0;
 }
 
@@ -177,8 +177,8 @@ static int carry_out(const struct guardian_plan *plan, struct process *processes
 static bool next_order(struct order *out)
 {
     for (;;) {
-        struct pollfd slots[] = {{.fd = SOCKET, .events = POLLIN},
-                                 {.fd = CALLER, .events = POLLIN}};
+        struct pollfd slots[] = { { .fd = SOCKET, .events = POLLIN },
+                                  { .fd = CALLER, .events = POLLIN } };
         if (poll(slots, 2, -1) < 0)
             continue;
         if (slots[1].revents & POLLIN)
@@ -192,7 +192,7 @@ static bool next_order(struct order *out)
 
 static _Noreturn void guard(const struct guardian_plan *plan, int socket, int caller)
 {
-    struct process processes[ZKBOX_NODES_MAX] = {{0}};
+    struct process processes[ZKBOX_NODES_MAX] = { { 0 } };
     settle(socket, caller);
 
     int rc = mkdir(plan->folder, 0700) ? -errno : 0;
@@ -244,7 +244,7 @@ int guardian_start(struct guardian *guardian, const struct guardian_plan *plan)
     if (rc < 0)
         return rc;
 
-    *guardian = (struct guardian){.pid = pid, .socket = ours};
+    *guardian = (struct guardian){ .pid = pid, .socket = ours };
     pthread_mutex_init(&guardian->lock, NULL);
     ours = -1;
     net_close(&theirs);
@@ -256,7 +256,7 @@ int guardian_start(struct guardian *guardian, const struct guardian_plan *plan)
 
 int guardian_order(struct guardian *guardian, enum guardian_verb verb, int node)
 {
-    struct order order = {.verb = (int)verb, .node = node};
+    struct order order = { .verb = (int)verb, .node = node };
     pthread_mutex_lock(&guardian->lock);
     int rc = send(guardian->socket, &order, sizeof(order), MSG_NOSIGNAL) < 0
                  ? -EPIPE

@@ -33,11 +33,11 @@ struct guardian_plan {
 };
 
 enum guardian_verb {
-    GUARDIAN_START,  /* -EEXIST: it runs */
-    GUARDIAN_KILL,   /* all others -ESRCH: it does not run */
+    GUARDIAN_START, /* -EEXIST: it runs */
+    GUARDIAN_KILL,  /* all others -ESRCH: it does not run */
     GUARDIAN_PAUSE,
     GUARDIAN_RESUME,
-    GUARDIAN_LOOK,   /* 0: it runs */
+    GUARDIAN_LOOK, /* 0: it runs */
 };
 
 struct guardian {

@@ -75,7 +75,7 @@ static int stream_socket(void)
 
 static int allow_reuse(int fd)
 {
-    return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) ? -errno : 0;
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) ? -errno : 0;
 }
 
 static int bind_loopback(int fd, int port)
@@ -142,7 +142,7 @@ int net_connect_begin(const struct sockaddr_in *to)
     __attribute__((cleanup(net_close))) int fd = stream_socket();
     if (fd < 0)
         return fd;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
     if (connect(fd, (const struct sockaddr *)to, sizeof(*to)) && errno != EINPROGRESS)
         return -errno;
 
@@ -157,8 +157,8 @@ static int wait_for(int fd, short events, int64_t deadline_ns)
         int64_t left_ns = deadline_ns - net_now_ns();
         if (left_ns <= 0)
             return -ETIMEDOUT;
-        struct pollfd slot = {.fd = fd, .events = events};
-        struct timespec left = {left_ns / 1000000000, left_ns % 1000000000};
+        struct pollfd slot = { .fd = fd, .events = events };
+        struct timespec left = { left_ns / 1000000000, left_ns % 1000000000 };
         int ready = ppoll(&slot, 1, &left, NULL);
         if (ready > 0)
             return 0;

@@ -26,7 +26,7 @@ int net_connect_begin(const struct sockaddr_in *to); /* the socket is writable o
 int net_connect(const struct sockaddr_in *to, int64_t deadline_ns);
 int net_send(int fd, const void *bytes, size_t size, int64_t deadline_ns);  /* all, or an error */
 ssize_t net_receive(int fd, void *bytes, size_t size, int64_t deadline_ns); /* some; 0: the end */
-int net_receive_all(int fd, void *bytes, size_t size, int64_t deadline_ns);    /* the end: -EPIPE */
+int net_receive_all(int fd, void *bytes, size_t size, int64_t deadline_ns); /* the end: -EPIPE */
 
 /* For __attribute__((cleanup)). */
 void net_close(int *fd);

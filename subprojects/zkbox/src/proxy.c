@@ -90,8 +90,8 @@ static void accept_all(zkbox_proxy *proxy)
         int client = accept4(proxy->listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (client < 0)
             return;
-        struct relay *relay =
-            relay_new(++proxy->relays_ever, client, &proxy->server, proxy->relays);
+        struct relay *relay = relay_new(++proxy->relays_ever, client, &proxy->server,
+                                        proxy->relays);
         if (!relay)
             continue;
         proxy->relays = relay;
@@ -110,8 +110,8 @@ static size_t fill_slots(zkbox_proxy *proxy, int64_t *wake_ns)
         proxy->slots = larger;
         proxy->slot_room = needed * 2;
     }
-    proxy->slots[WAKE_SLOT] = (struct pollfd){.fd = proxy->wake, .events = POLLIN};
-    proxy->slots[LISTEN_SLOT] = (struct pollfd){.fd = proxy->listening, .events = POLLIN};
+    proxy->slots[WAKE_SLOT] = (struct pollfd){ .fd = proxy->wake, .events = POLLIN };
+    proxy->slots[LISTEN_SLOT] = (struct pollfd){ .fd = proxy->listening, .events = POLLIN };
     struct pollfd *slots = proxy->slots + FIRST_RELAY_SLOT;
     for (struct relay *relay = proxy->relays; relay; relay = relay_next(relay), slots += 2)
         relay_interest(relay, &proxy->weather, slots, wake_ns);
@@ -120,10 +120,10 @@ static size_t fill_slots(zkbox_proxy *proxy, int64_t *wake_ns)
 
 static void wait_for_slots(zkbox_proxy *proxy, size_t count, int64_t wake_ns)
 {
-    struct timespec left = {0};
+    struct timespec left = { 0 };
     int64_t left_ns = wake_ns == INT64_MAX ? 0 : wake_ns - net_now_ns();
     if (left_ns > 0)
-        left = (struct timespec){left_ns / 1000000000, left_ns % 1000000000};
+        left = (struct timespec){ left_ns / 1000000000, left_ns % 1000000000 };
     if (ppoll(proxy->slots, count, wake_ns == INT64_MAX ? NULL : &left, NULL) < 0)
         for (size_t at = 0; at < count; at++)
             proxy->slots[at].revents = 0;
@@ -251,7 +251,7 @@ int zkbox_proxy_start(zkbox_proxy **out, const char *target_host_port)
 static void settle(zkbox_proxy *proxy)
 {
     uint64_t ticket = ++proxy->ordered;
-    (void)!write(proxy->wake, &(uint64_t){1}, sizeof(uint64_t));
+    (void)!write(proxy->wake, &(uint64_t){ 1 }, sizeof(uint64_t));
     while (proxy->obeyed < ticket)
         pthread_cond_wait(&proxy->changed, &proxy->lock);
 }
@@ -316,7 +316,7 @@ void zkbox_proxy_delay(zkbox_proxy *proxy, int delay_ms)
 void zkbox_proxy_heal(zkbox_proxy *proxy)
 {
     pthread_mutex_lock(&proxy->lock);
-    proxy->weather = (struct weather){0};
+    proxy->weather = (struct weather){ 0 };
     proxy->healing = true;
     script_disarm(&proxy->script);
     settle(proxy);
@@ -346,7 +346,7 @@ int zkbox_proxy_lose_request(zkbox_proxy *proxy, int opcode, int nth)
 int zkbox_proxy_wait_lost(zkbox_proxy *proxy, int timeout_ms)
 {
     int64_t deadline_ns = net_deadline_ns(timeout_ms);
-    struct timespec deadline = {deadline_ns / 1000000000, deadline_ns % 1000000000};
+    struct timespec deadline = { deadline_ns / 1000000000, deadline_ns % 1000000000 };
     int rc = 0;
     pthread_mutex_lock(&proxy->lock);
     const struct script_loss *loss = &proxy->script.loss;
@@ -406,8 +406,7 @@ int zkbox_proxy_trace(zkbox_proxy *proxy, zkbox_frame **out_frames, size_t *out_
 {
     pthread_mutex_lock(&proxy->lock);
     size_t count = proxy->script.frame_count;
-    zkbox_frame *frames =
-        proxy->script.recording ? calloc(count + 1, sizeof(*frames)) : NULL;
+    zkbox_frame *frames = proxy->script.recording ? calloc(count + 1, sizeof(*frames)) : NULL;
     if (frames && count)
         memcpy(frames, proxy->script.frames, count * sizeof(*frames));
     pthread_mutex_unlock(&proxy->lock);

@@ -87,7 +87,7 @@ struct relay *relay_new(int number, int client, const struct sockaddr_in *server
         net_close(&upstream);
         return NULL;
     }
-    setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
     relay->next = next;
     relay->number = number;
     relay->fd[0] = client;
@@ -125,7 +125,7 @@ void relay_free(struct relay *relay, struct script *script)
 {
     bool in_order = relay->fate == ENDED;
     for (int side = 0; side < 2; side++) {
-        struct linger reset = {.l_onoff = 1, .l_linger = 0};
+        struct linger reset = { .l_onoff = 1, .l_linger = 0 };
         if (!in_order)
             setsockopt(relay->fd[side], SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
         close(relay->fd[side]);
@@ -146,7 +146,7 @@ static bool queue_parcel(struct flow *flow, const unsigned char *bytes, size_t s
     struct parcel *parcel = malloc(sizeof(*parcel) + size);
     if (!parcel)
         return false;
-    *parcel = (struct parcel){.due_ns = due_ns, .size = size};
+    *parcel = (struct parcel){ .due_ns = due_ns, .size = size };
     memcpy(parcel->bytes, bytes, size);
     if (flow->last)
         flow->last->next = parcel;
@@ -190,7 +190,7 @@ static struct asked take_asked(struct relay *relay, int32_t xid)
         relay->asked_first++;
         return found;
     }
-    return (struct asked){.xid = xid};
+    return (struct asked){ .xid = xid };
 }
 
 /* Both return whether the frame passes. */
@@ -206,7 +206,7 @@ static bool sort_request(struct relay *relay, struct script *script, const unsig
         relay->fate = LOSING_REQUEST;
         return false;
     }
-    struct asked asked = {frame->xid, frame->opcode, verdict == LOSE_ITS_REPLY};
+    struct asked asked = { frame->xid, frame->opcode, verdict == LOSE_ITS_REPLY };
     if (!remember_asked(relay, asked))
         relay->fate = BROKEN;
     return true;
@@ -233,10 +233,9 @@ static bool sort_frame(struct relay *relay, struct script *script, zkbox_directi
                        const unsigned char *bytes, size_t size)
 {
     struct flow *flow = &relay->flow[direction];
-    zkbox_frame frame = {.at_ns = net_now_ns(),
-                         .connection = relay->number,
-                         .direction = direction,
-                         .size = size};
+    zkbox_frame frame = {
+        .at_ns = net_now_ns(), .connection = relay->number, .direction = direction, .size = size
+    };
     bool passes = true;
     if (flow->greeted)
         passes = direction == ZKBOX_TO_SERVER ? sort_request(relay, script, bytes, &frame)
@@ -248,8 +247,8 @@ static bool sort_frame(struct relay *relay, struct script *script, zkbox_directi
 }
 
 /* Makes one parcel of all whole frames that have come. */
-static void sort_incoming(struct relay *relay, const struct weather *weather,
-                          struct script *script, zkbox_direction direction)
+static void sort_incoming(struct relay *relay, const struct weather *weather, struct script *script,
+                          zkbox_direction direction)
 {
     struct flow *flow = &relay->flow[direction];
     size_t passed = 0;
@@ -345,8 +344,8 @@ static void write_flow(struct relay *relay, const struct weather *weather,
             flow->last = NULL;
         free(parcel);
     }
-    if (flow->ended && !flow->first && !flow->passed_end && !flow->has_holes &&
-        relay->fate == GOING_ON) {
+    if (flow->ended && !flow->first && !flow->passed_end && !flow->has_holes
+        && relay->fate == GOING_ON) {
         shutdown(relay->fd[receiver(direction)], SHUT_WR);
         flow->passed_end = true;
     }
@@ -361,7 +360,7 @@ static bool is_due(const struct flow *flow, int64_t now_ns)
 void relay_interest(const struct relay *relay, const struct weather *weather,
                     struct pollfd slots[2], int64_t *wake_ns)
 {
-    short events[2] = {0, 0};
+    short events[2] = { 0, 0 };
     int64_t now_ns = net_now_ns();
     if (!relay->connected)
         events[1] = POLLOUT;
@@ -377,8 +376,8 @@ void relay_interest(const struct relay *relay, const struct weather *weather,
         }
     }
     for (int side = 0; side < 2; side++)
-        slots[side] =
-            (struct pollfd){.fd = events[side] ? relay->fd[side] : -1, .events = events[side]};
+        slots[side] = (struct pollfd){ .fd = events[side] ? relay->fd[side] : -1,
+                                       .events = events[side] };
 }
 
 static void finish_connecting(struct relay *relay)
@@ -400,8 +399,8 @@ static bool is_over(const struct relay *relay)
     case GOING_ON:
         return to_server->passed_end && to_client->passed_end;
     case LOSING_REQUEST:
-        return (relay->asked_first == relay->asked_end || to_client->ended) &&
-               !to_server->first && !to_client->first;
+        return (relay->asked_first == relay->asked_end || to_client->ended) && !to_server->first
+               && !to_client->first;
     case LOSING_REPLY:
         return !to_client->first;
     default:
@@ -421,8 +420,8 @@ bool relay_step(struct relay *relay, const struct weather *weather, struct scrip
         return true;
 
     for (int direction = 0; direction < 2; direction++)
-        if (slots[sender(direction)].revents & ~POLLOUT && !relay->flow[direction].ended &&
-            relay->flow[direction].queued < QUEUE_MAX)
+        if (slots[sender(direction)].revents & ~POLLOUT && !relay->flow[direction].ended
+            && relay->flow[direction].queued < QUEUE_MAX)
             read_flow(relay, weather, script, direction);
     int64_t now_ns = net_now_ns();
     for (int direction = 0; direction < 2; direction++)

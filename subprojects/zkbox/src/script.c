@@ -8,8 +8,8 @@
 
 static bool is_housekeeping(int32_t opcode)
 {
-    return opcode == WIRE_CONNECT || opcode == WIRE_PING || opcode == WIRE_AUTH ||
-           opcode == WIRE_SET_WATCHES || opcode == WIRE_SET_WATCHES2;
+    return opcode == WIRE_CONNECT || opcode == WIRE_PING || opcode == WIRE_AUTH
+           || opcode == WIRE_SET_WATCHES || opcode == WIRE_SET_WATCHES2;
 }
 
 static bool matches(int wanted, int32_t opcode)
@@ -72,7 +72,8 @@ int script_arm(struct script *script, zkbox_direction lost, int opcode, int nth)
     if (script->loss.state == LOSS_ARMED || script->loss.state == LOSS_FLYING)
         return -EBUSY;
     script->loss = (struct script_loss){
-        .state = LOSS_ARMED, .direction = lost, .opcode = opcode, .nth = nth};
+        .state = LOSS_ARMED, .direction = lost, .opcode = opcode, .nth = nth
+    };
     return 0;
 }
 

@@ -136,8 +136,9 @@ int server_plan(struct guardian_plan *plan, const zkbox_options *options, const 
 {
     owned_text java = find_java();
     if (!java) {
-        snprintf(error, error_size, "no java in $JAVA_HOME/bin or on $PATH: install the package "
-                                    "default-jre-headless");
+        snprintf(error, error_size,
+                 "no java in $JAVA_HOME/bin or on $PATH: install the package "
+                 "default-jre-headless");
         return -ENOENT;
     }
     if (access(ZOOKEEPER_JAR, R_OK)) {
@@ -146,8 +147,9 @@ int server_plan(struct guardian_plan *plan, const zkbox_options *options, const 
         return -ENOENT;
     }
 
-    *plan = (struct guardian_plan){
-        .folder = strdup(folder), .envp = server_environment(), .nodes = options->nodes};
+    *plan = (struct guardian_plan){ .folder = strdup(folder),
+                                    .envp = server_environment(),
+                                    .nodes = options->nodes };
     bool complete = plan->folder && plan->envp;
     for (int node = 0; complete && node < plan->nodes; node++) {
         struct guardian_server *server = &plan->server[node];
@@ -171,7 +173,7 @@ void server_plan_free(struct guardian_plan *plan)
     }
     free(plan->folder);
     free_list(plan->envp);
-    *plan = (struct guardian_plan){0};
+    *plan = (struct guardian_plan){ 0 };
 }
 
 /* ------------------------------------------------------------------------------------ the files */

@@ -7,7 +7,7 @@
 
 struct server_ports {
     int client;
-    int peer;     /* followers connect to the leader here; the last two for ensembles only */
+    int peer; /* followers connect to the leader here; the last two for ensembles only */
     int election;
 };
 

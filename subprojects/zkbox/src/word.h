@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 enum word_mode {
-    WORD_MUTE,      /* it does not answer at all */
+    WORD_MUTE,        /* it does not answer at all */
     WORD_NOT_SERVING, /* it answers, but serves nobody (it looks for a leader) */
     WORD_STANDALONE,
     WORD_LEADER,

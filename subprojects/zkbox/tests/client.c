@@ -62,7 +62,7 @@ static int receive(struct client *client, struct frame *frame, int timeout_ms)
 
 int client_connect(struct client *client, const char *host_port)
 {
-    *client = (struct client){.fd = -1};
+    *client = (struct client){ .fd = -1 };
     struct sockaddr_in server;
     int fd = net_parse(host_port, &server);
     if (fd == 0)
@@ -125,7 +125,7 @@ int client_receive(struct client *client, struct reply *out, int timeout_ms)
     struct frame frame;
     int rc = receive(client, &frame, timeout_ms);
     if (rc == 0)
-        *out = (struct reply){wire_int32(frame.bytes + 4), wire_int32(frame.bytes + 16)};
+        *out = (struct reply){ wire_int32(frame.bytes + 4), wire_int32(frame.bytes + 16) };
     return rc;
 }
 

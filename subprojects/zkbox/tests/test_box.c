@@ -264,7 +264,7 @@ static void a_start_that_cannot_succeed_says_why(void **state)
     assert_non_null(strstr(error, "/nowhere"));
 
     options.folder = NULL;
-    const char *const nonsense[] = {"-XX:NoSuchFlag", NULL};
+    const char *const nonsense[] = { "-XX:NoSuchFlag", NULL };
     options.java_args = nonsense;
     assert_int_equal(zkbox_start(&box, &options), -ECHILD);
     assert_non_null(strstr(error, "died"));
@@ -304,7 +304,7 @@ static struct holder start_holder(const char *parent)
     assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
     assert_int_equal(pipe2(input, O_CLOEXEC), 0);
     assert_int_equal(pipe2(output, O_CLOEXEC), 0);
-    struct holder holder = {.pid = fork(), .keep_child = input[1]};
+    struct holder holder = { .pid = fork(), .keep_child = input[1] };
     assert_true(holder.pid >= 0);
     if (holder.pid == 0) {
         dup2(input[0], STDIN_FILENO);
@@ -325,7 +325,7 @@ static void assert_folder_goes(int notifier, const char *folder)
 {
     char event[4096];
     while (exists(folder)) {
-        struct pollfd slot = {.fd = notifier, .events = POLLIN};
+        struct pollfd slot = { .fd = notifier, .events = POLLIN };
         assert_int_equal(poll(&slot, 1, PATIENCE_MS), 1);
         assert_true(read(notifier, event, sizeof(event)) > 0);
     }

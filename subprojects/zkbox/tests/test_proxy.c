@@ -244,9 +244,10 @@ static void a_trace_under_delay_tells_pipelined_from_one_at_a_time(void **state)
         zkbox_direction direction;
         int32_t opcode;
     } story[] = {
-        {ZKBOX_TO_SERVER, OP_CREATE}, {ZKBOX_TO_SERVER, OP_EXISTS}, {ZKBOX_TO_CLIENT, OP_CREATE},
-        {ZKBOX_TO_CLIENT, OP_EXISTS}, {ZKBOX_TO_SERVER, OP_CREATE}, {ZKBOX_TO_CLIENT, OP_CREATE},
-        {ZKBOX_TO_SERVER, OP_EXISTS}, {ZKBOX_TO_CLIENT, OP_EXISTS},
+        { ZKBOX_TO_SERVER, OP_CREATE }, { ZKBOX_TO_SERVER, OP_EXISTS },
+        { ZKBOX_TO_CLIENT, OP_CREATE }, { ZKBOX_TO_CLIENT, OP_EXISTS },
+        { ZKBOX_TO_SERVER, OP_CREATE }, { ZKBOX_TO_CLIENT, OP_CREATE },
+        { ZKBOX_TO_SERVER, OP_EXISTS }, { ZKBOX_TO_CLIENT, OP_EXISTS },
     };
     assert_int_equal(count, sizeof(story) / sizeof(*story));
     for (size_t i = 0; i < count; i++) {
@@ -262,8 +263,8 @@ static void four_letter_words_pass_a_proxy(void **state)
 {
     struct world *world = *state;
     char *answer;
-    assert_int_equal(word_ask(zkbox_proxy_port(world->proxy), "ruok", net_deadline_ns(PATIENCE_MS),
-                              &answer), 0);
+    assert_int_equal(
+        word_ask(zkbox_proxy_port(world->proxy), "ruok", net_deadline_ns(PATIENCE_MS), &answer), 0);
     assert_string_equal(answer, "imok");
     free(answer);
 }

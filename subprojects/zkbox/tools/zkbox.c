@@ -39,10 +39,13 @@ static bool parse_number(const char *word, int *out)
 static bool parse(int argc, char **argv, zkbox_options *options)
 {
     static const struct option known[] = {
-        {"nodes", required_argument, NULL, 'n'},     {"port", required_argument, NULL, 'p'},
-        {"folder", required_argument, NULL, 'f'},    {"data-from", required_argument, NULL, 'd'},
-        {"no-fsync", no_argument, NULL, 's'},        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        { "nodes", required_argument, NULL, 'n' },
+        { "port", required_argument, NULL, 'p' },
+        { "folder", required_argument, NULL, 'f' },
+        { "data-from", required_argument, NULL, 'd' },
+        { "no-fsync", no_argument, NULL, 's' },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
     };
     for (int option; (option = getopt_long(argc, argv, "+h", known, NULL)) != -1;) {
         bool good = true;
@@ -138,7 +141,7 @@ int main(int argc, char **argv)
 
     sigset_t taken, before;
     sigemptyset(&taken);
-    const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD};
+    const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGCHLD };
     for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
         sigaddset(&taken, numbers[i]);
     sigprocmask(SIG_BLOCK, &taken, &before);
