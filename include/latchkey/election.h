@@ -58,7 +58,8 @@ typedef struct lk_observer lk_observer;
 
 /* Who is first in line. The pointers live until the callback returns. */
 typedef struct lk_leader {
-    bool present; /* false: nobody stands; the rest is zero */
+    bool present; /* false: nobody stands, or can be seen; the rest is zero but for status */
+    int status;   /* LK_OK; else why nobody can be seen: LK_E_NO_RIGHTS. It is tried again */
     const char *node;
     const void *card;
     size_t card_size;

@@ -52,6 +52,11 @@ static void on_leader(const lk_leader *leader, void *arg)
     struct cli *cli = observation->cli;
     if (observation->failed)
         return;
+    if (leader->status != LK_OK) {
+        observation->failed = true;
+        cli->code = cli_fail(cli, leader->status, "%s", observation->path);
+        return;
+    }
     if (cli->json) {
         observation->failed = !cli_json_print(cli, json_leader(observation->path, leader));
         return;

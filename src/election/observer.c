@@ -26,8 +26,9 @@ struct lk_observer {
     struct request_group requests;
     struct session_listener listener;
     struct timer retry;
-    bool told; /* anything yet; the next three are what */
+    bool told; /* anything yet; the next four are what */
     bool present;
+    int status;
     int64_t czxid, mzxid;
 };
 
@@ -97,6 +98,7 @@ static void observer_tell(lk_observer *observer, const lk_leader *leader,
                           const struct keeper_stat *stat)
 {
     bool same = observer->told && observer->present == leader->present
+                && observer->status == leader->status
                 && (!leader->present
                     || (observer->czxid == stat->czxid && observer->mzxid == stat->mzxid));
 
@@ -108,6 +110,7 @@ static void observer_tell(lk_observer *observer, const lk_leader *leader,
     }
     observer->told = true;
     observer->present = leader->present;
+    observer->status = leader->status;
     observer->czxid = leader->present ? stat->czxid : 0;
     observer->mzxid = leader->present ? stat->mzxid : 0;
 }
@@ -206,6 +209,13 @@ static void observer_nobody(lk_observer *observer)
     observer_tell(observer, &nobody, NULL);
 }
 
+static void observer_blind(lk_observer *observer, int rc)
+{
+    const lk_leader unseen = { .status = place_status(rc) };
+    observer_tell(observer, &unseen, NULL);
+    observer_retry_later(observer);
+}
+
 static void observer_path_checked(void *context, const struct keeper_reply *reply)
 {
     lk_observer *observer = context;
@@ -215,7 +225,7 @@ static void observer_path_checked(void *context, const struct keeper_reply *repl
     else if (reply->rc == KEEPER_OK)
         observer_look(observer); /* made in between */
     else
-        observer_retry_later(observer);
+        observer_blind(observer, reply->rc);
 }
 
 static void observer_await_path(lk_observer *observer)
@@ -258,7 +268,7 @@ static void observer_listed(lk_observer *observer, const struct keeper_reply *re
     } else if (reply->rc == KEEPER_NO_NODE) {
         observer_await_path(observer);
     } else if (reply->rc != KEEPER_OK) {
-        observer_retry_later(observer);
+        observer_blind(observer, reply->rc);
     } else if (watched) {
         observer_nobody(observer);
     } else if (observer_watch(observer, observer->path)) {

@@ -18,6 +18,13 @@ struct sightings {
     bool free_inside;
 };
 
+static const char *seen_text(const lk_leader *leader)
+{
+    if (leader->present)
+        return leader->card;
+    return leader->status == LK_OK ? "nobody" : lk_status_name(leader->status);
+}
+
 static void saw(const lk_leader *leader, void *arg)
 {
     struct sightings *sightings = arg;
@@ -26,8 +33,7 @@ static void saw(const lk_leader *leader, void *arg)
     if (sightings->count < SIGHTINGS_MAX) {
         sightings->fences[sightings->count] = leader->fence.zxid;
         snprintf(sightings->cards[sightings->count++], CARD_SHOWN, "%.*s",
-                 leader->present ? (int)leader->card_size : 6,
-                 leader->present ? (const char *)leader->card : "nobody");
+                 leader->present ? (int)leader->card_size : CARD_SHOWN, seen_text(leader));
     }
     bool free_inside = sightings->free_inside;
     pthread_mutex_unlock(&sightings->lock);
@@ -37,8 +43,8 @@ static void saw(const lk_leader *leader, void *arg)
         sightings->observer = NULL;
         pthread_mutex_unlock(&sightings->lock);
     }
-    live_tell("the observer sees %.*s", leader->present ? (int)leader->card_size : 6,
-              leader->present ? (const char *)leader->card : "nobody");
+    live_tell("the observer sees %.*s", leader->present ? (int)leader->card_size : CARD_SHOWN,
+              seen_text(leader));
 }
 
 static struct sightings *observe(lk_client *client, const char *path)
@@ -288,6 +294,19 @@ static void an_observer_sees_strangers_lead_too(void)
     lk_observer_free(sightings->observer);
 }
 
+static void an_observer_without_rights_is_told_so(void)
+{
+    raw_make(live_path("/e"));
+    raw_limit(live_path("/e"), 0);
+    struct sightings *sightings = observe(LIVE_CLIENT("O", 0), "/e");
+
+    await_sight(sightings, "LK_E_NO_RIGHTS");
+    raw_delete(live_path("/e"));
+    await_sight(sightings, "nobody");
+    assert_sights(sightings, "LK_E_NO_RIGHTS nobody");
+    lk_observer_free(sightings->observer);
+}
+
 static void a_leader_that_nobody_may_read_is_seen_to_come_and_to_go(void)
 {
     struct sightings *sightings = observe(LIVE_CLIENT("O", 0), "/e");
@@ -403,6 +422,7 @@ int main(void)
         LIVE_TEST(a_leader_killed_by_an_operator_is_followed_by_the_next),
         LIVE_TEST(a_candidate_stands_again_with_its_new_card_after_its_session),
         LIVE_TEST(an_observer_sees_strangers_lead_too),
+        LIVE_TEST(an_observer_without_rights_is_told_so),
         LIVE_TEST(a_leader_that_nobody_may_read_is_seen_to_come_and_to_go),
         LIVE_TEST(an_observer_goes_on_after_any_loss),
         LIVE_TEST(an_observer_outlives_its_session),
