@@ -378,8 +378,11 @@ static void place_grant(struct place *place)
     place->state = PLACE_HELD;
     place->hold.node_path = place->node;
     lease_hold_begin(place->client, &place->hold);
-    if (!place->own_is_watched)
+    if (!place->own_is_watched) {
+        /* What another handle's watch brings is heard at once. */
+        (void)!watch_set(place->client, &place->own_watch, place->node, place_own_fire);
         place_retry_in(place, OWN_WATCH_DELAY_NS);
+    }
     place->events->granted(place);
 }
 

@@ -169,19 +169,21 @@ static void send_event(struct connection *connection, const char *path,
     send_down(connection, packet);
 }
 
-void connection_trigger(struct server *server, const char *path, unsigned kinds,
+void connection_trigger(struct server *server, const struct znode *znode, unsigned kinds,
                         enum keeper_watch_event event)
 {
     list_for_each (node, &server->connections) {
         struct connection *connection = container_of(node, struct connection, node);
+        const struct requester who = { connection->session, connection->auth };
         list_for_each_safe (entry, &connection->watches) {
             struct watched *watched = container_of(entry, struct watched, node);
-            if (!(watched->kinds & kinds) || strcmp(watched->path, path) != 0)
+            if (!(watched->kinds & kinds) || strcmp(watched->path, znode->path) != 0)
                 continue;
             watched->kinds &= ~kinds;
             if (!watched->kinds)
                 list_remove(entry);
-            send_event(connection, watched->path, event);
+            if (znode_permits(znode, &who))
+                send_event(connection, watched->path, event);
         }
     }
 }

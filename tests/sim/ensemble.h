@@ -198,7 +198,8 @@ void connection_answer(struct server *server, struct origin origin,
                        const struct keeper_reply *reply, int64_t zxid);
 void connection_welcome(struct server *server, uint64_t id, bool valid);
 struct connection *connection_find(struct server *server, uint64_t id);
-void connection_trigger(struct server *server, const char *path, unsigned kinds,
+/* Who may not read the znode is told nothing, and loses the watch all the same (CVE-2024-23944). */
+void connection_trigger(struct server *server, const struct znode *znode, unsigned kinds,
                         enum keeper_watch_event event);
 struct packet *packet_new(struct world *world, enum packet_kind kind);
 const struct keeper_request *request_copy(struct arena *arena,

@@ -276,6 +276,15 @@ static void befall_client(struct sim *sim, client_fault *const *faults, int64_t 
         faults[between(sim, 0, count - 1)](sim, client);
 }
 
+/* What an old look at a line, a name or a late mark can still do in the next one. */
+static void make_anew(struct sim *sim)
+{
+    static client_fault *const faults[] = { lose_a_reply, cut, cut, stall, stop_client };
+
+    befall_client(sim, faults, sizeof(faults) / sizeof(*faults));
+    delete_the_parent(sim);
+}
+
 static void strike(struct sim *sim)
 {
     static client_fault *const links[] = { lose_a_reply, lose_a_reply, cut, stall };
@@ -299,6 +308,9 @@ static void strike(struct sim *sim)
         break;
     case PROFILE_STRANGERS:
         stranger(sim);
+        break;
+    case PROFILE_ANEW:
+        make_anew(sim);
         break;
     default:
         break;

@@ -14,7 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keeper/zk.h"
 #include "tell.h"
+
+/* As in keeper/handle.c. */
+enum { REQUEST_SIZE_MOST = 0xfffff - 1024 };
 
 enum link_state { LINK_AWAY, LINK_DIALING, LINK_UP, LINK_OVER };
 
@@ -237,7 +241,7 @@ static void idled(struct event *event)
     lose(link);
 }
 
-static void send(struct link *link, struct errand *errand)
+static void send_errand(struct link *link, struct errand *errand)
 {
     struct world *world = world_of(link);
     struct sim_client *client = link->client;
@@ -303,7 +307,7 @@ static void welcome(struct link *link, const struct packet *packet)
     for (struct list *node; (node = list_take(&link->waiting)) != NULL;)
         list_append(&unsent, node);
     for (struct list *node; (node = list_take(&unsent)) != NULL;)
-        send(link, container_of(node, struct errand, node));
+        send_errand(link, container_of(node, struct errand, node));
 }
 
 /* ---- the table of watches, and what comes in ---- */
@@ -429,6 +433,8 @@ static int link_submit(struct keeper *keeper, const struct keeper_request *reque
 {
     struct link *link = container_of(keeper, struct link, keeper);
 
+    if (zk_request_size(request) > REQUEST_SIZE_MOST)
+        return LK_E_TOO_LARGE;
     if (link->is_closing || link->is_end_told)
         return LK_E_CLOSED;
     struct errand *errand = arena_take(&world_of(link)->arena, sizeof(*errand));
@@ -441,7 +447,7 @@ static int link_submit(struct keeper *keeper, const struct keeper_request *reque
         completion->errand = errand;
         completion->reply.rc = KEEPER_EXPIRED;
     } else if (link->state == LINK_UP) {
-        send(link, errand);
+        send_errand(link, errand);
     } else {
         list_append(&link->waiting, &errand->node);
     }

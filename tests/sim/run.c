@@ -1,5 +1,5 @@
 /* run.c - sweeps seeds: sim_run [--seeds N] [--from A] [--to B] [--seed S] [--trace] [--all]
- * [--workload W].
+ * [--workload W] [--profile anew].
  *
  * Without seeds named they begin at the time of day; with CI=true at 1. A seed that fails is run
  * once more to print its story, which must end the same way, and ends the sweep; with --all one
@@ -21,6 +21,7 @@ static const struct workload *const workloads[] = { &workload_lock, &workload_el
 struct sweep {
     uint64_t from, to; /* both included */
     const struct workload *only;
+    enum profile profile;
     bool traces, goes_on;
 };
 
@@ -48,7 +49,7 @@ static bool run_one(const struct workload *workload, uint64_t seed, const struct
     struct sim sim;
     char failure[sizeof(sim.world.failure)];
 
-    bool passed = sim_run(&sim, workload, seed, sweep->traces);
+    bool passed = sim_run_under(&sim, sweep->profile, workload, seed, sweep->traces);
     counts[0] += sim.world.steps;
     counts[1] += sim.grants_made;
     if (sweep->traces)
@@ -62,12 +63,13 @@ static bool run_one(const struct workload *workload, uint64_t seed, const struct
     memcpy(failure, sim.world.failure, sizeof(failure));
     if (!sweep->traces) {
         world_end(&sim.world);
-        sim_run(&sim, workload, seed, true);
+        sim_run_under(&sim, sweep->profile, workload, seed, true);
         print_story(&sim.world, STORY_LINES);
     }
     printf("seed %" PRIu64 " fails: %s\n    again: sim_run --seed %" PRIu64
-           " --workload %s --trace\n",
-           seed, failure, seed, workload->name);
+           " --workload %s%s --trace\n",
+           seed, failure, seed, workload->name,
+           sweep->profile == PROFILE_ANEW ? " --profile anew" : "");
     if (strcmp(failure, sim.world.failure) != 0)
         printf("    it did not fail the same way again (%s): the simulation is not deterministic\n",
                sim.world.failure);
@@ -110,7 +112,7 @@ static const struct workload *workload_named(const char *name)
 static int usage(void)
 {
     fputs("usage: sim_run [--seeds N] [--from A] [--to B] [--seed S] [--trace] [--all] [--workload "
-          "lock|election|ledger]\n",
+          "lock|election|ledger] [--profile anew]\n",
           stderr);
     return 2;
 }
@@ -119,7 +121,8 @@ int main(int argc, char **argv)
 {
     const char *ci = getenv("CI");
     struct sweep sweep = { .from = ci && strcmp(ci, "true") == 0 ? 1
-                                                                 : (uint64_t)time(NULL) * 100000 };
+                                                                 : (uint64_t)time(NULL) * 100000,
+                           .profile = PROFILE_COUNT };
     uint64_t seeds = 1000;
 
     for (int i = 1; i < argc; i++) {
@@ -140,6 +143,8 @@ int main(int argc, char **argv)
             sweep.to = strtoull(value, NULL, 10);
         else if (strcmp(argv[i - 1], "--seed") == 0)
             sweep.from = sweep.to = strtoull(value, NULL, 10);
+        else if (strcmp(argv[i - 1], "--profile") == 0 && strcmp(value, "anew") == 0)
+            sweep.profile = PROFILE_ANEW;
         else if (strcmp(argv[i - 1], "--workload") != 0 || !(sweep.only = workload_named(value)))
             return usage();
     }

@@ -61,30 +61,27 @@ void server_append(struct server *server, struct txn *txn)
 
 /* ---- applying ---- */
 
-static void trigger(struct server *server, const struct change *change)
+static void trigger(struct server *server, enum change_kind kind, const struct znode *znode)
 {
-    char parent[4096];
-    size_t size = (size_t)(strrchr(change->path, '/') - change->path);
-
-    if (change->kind == CHANGE_NONE)
+    if (kind == CHANGE_NONE)
         return;
-    if (change->kind == CHANGE_SET) {
-        connection_trigger(server, change->path, WATCH_DATA, KEEPER_WATCH_CHANGED);
+    if (kind == CHANGE_SET) {
+        connection_trigger(server, znode, WATCH_DATA, KEEPER_WATCH_CHANGED);
         return;
     }
-    if (change->kind == CHANGE_CREATE)
-        connection_trigger(server, change->path, WATCH_DATA, KEEPER_WATCH_CREATED);
+    if (kind == CHANGE_CREATE)
+        connection_trigger(server, znode, WATCH_DATA, KEEPER_WATCH_CREATED);
     else
-        connection_trigger(server, change->path, WATCH_DATA | WATCH_CHILD, KEEPER_WATCH_DELETED);
-    memcpy(parent, change->path, size);
-    parent[size] = '\0';
-    connection_trigger(server, size ? parent : "/", WATCH_CHILD, KEEPER_WATCH_CHILDREN);
+        connection_trigger(server, znode, WATCH_DATA | WATCH_CHILD, KEEPER_WATCH_DELETED);
+    connection_trigger(server, znode->parent, WATCH_CHILD, KEEPER_WATCH_CHILDREN);
 }
 
 static void apply_change(struct server *server, const struct change *change, const struct txn *txn)
 {
+    const struct znode *znode = tree_find(&server->tree, change->path);
+
     tree_apply(&server->tree, change, txn->zxid, txn->time_ms, NULL);
-    trigger(server, change);
+    trigger(server, change->kind, znode ? znode : tree_find(&server->tree, change->path));
 }
 
 /* Of one operation; in a multi the reply to a create has no Stat (the C client can't ask for it).

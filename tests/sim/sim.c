@@ -68,7 +68,7 @@ static bool are_sessions_over(struct sim *sim)
     return list_is_empty(&ensemble_truth(&sim->ensemble)->sessions);
 }
 
-static void choose_world(struct sim *sim)
+static void choose_world(struct sim *sim, enum profile profile)
 {
     struct chance *chance = &sim->world.chance;
     int64_t tick_ns = chance_between(chance, 1, 5) * 100 * MS;
@@ -79,6 +79,8 @@ static void choose_world(struct sim *sim)
     sim->ensemble.reap_ns = chance_percent(chance, 50) ? chance_between(chance, 100, 5000) * MS
                                                        : 60 * SECOND;
     sim->profile = (enum profile)chance_between(chance, 0, PROFILE_COUNT - 1);
+    if (profile != PROFILE_COUNT)
+        sim->profile = profile;
     world_tell(&sim->world, "%d server(s), tick %" PRId64 " ms, syncLimit %d, faults of kind %d",
                sim->ensemble.size, tick_ns / MS, sim->ensemble.sync_limit, (int)sim->profile);
 }
@@ -142,12 +144,18 @@ static void end(struct sim *sim)
     await(sim, are_sessions_over, 20 * sim->longest_ns + 20 * SECOND, "sessions did not end");
 }
 
-bool sim_run(struct sim *sim, const struct workload *workload, uint64_t seed, bool traces)
+bool sim_run_under(struct sim *sim, enum profile profile, const struct workload *workload,
+                   uint64_t seed, bool traces)
 {
     *sim = (struct sim){ .workload = workload, .world = { .traces = traces } };
     world_begin(&sim->world, seed);
-    choose_world(sim);
+    choose_world(sim, profile);
     live(sim);
     end(sim);
     return !sim->world.failure[0];
+}
+
+bool sim_run(struct sim *sim, const struct workload *workload, uint64_t seed, bool traces)
+{
+    return sim_run_under(sim, PROFILE_COUNT, workload, seed, traces);
 }

@@ -81,7 +81,8 @@ enum profile {
     PROFILE_SESSIONS,
     PROFILE_STRANGERS,
     PROFILE_ALL,
-    PROFILE_COUNT
+    PROFILE_COUNT, /* those above are drawn; as an argument: draw one */
+    PROFILE_ANEW   /* aimed: lines are made anew behind the back of who is cut off */
 };
 
 struct sim {
@@ -103,6 +104,8 @@ struct sim {
 
 /* One seed from begin to end. False: sim->world.failure says why. */
 bool sim_run(struct sim *sim, const struct workload *workload, uint64_t seed, bool traces);
+bool sim_run_under(struct sim *sim, enum profile profile, const struct workload *workload,
+                   uint64_t seed, bool traces);
 
 /* ---- clients (client.c) ---- */
 struct sim_client *sim_client_new(struct sim *sim, const lk_client_options *options);

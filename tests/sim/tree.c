@@ -90,9 +90,11 @@ static enum keeper_rc judge_create(const struct tree *tree, const struct keeper_
                      || operation->mode == KEEPER_EPHEMERAL;
     const struct znode *parent = find_parent(tree, operation->path);
 
+    if (operation->access == LK_ACCESS_CREATOR && !who->auth)
+        return KEEPER_NO_RIGHTS;
     if (!parent)
         return KEEPER_NO_NODE;
-    if (!znode_permits(parent, who) || (operation->access == LK_ACCESS_CREATOR && !who->auth))
+    if (!znode_permits(parent, who))
         return KEEPER_NO_RIGHTS;
     size_t size = strlen(operation->path) + 12;
     char *path = arena_take(tree->arena, size);
@@ -125,13 +127,16 @@ static enum keeper_rc judge_delete(const struct tree *tree, const struct keeper_
                                    const struct requester *who, struct change *out)
 {
     const struct znode *znode = tree_find(tree, operation->path);
+    const struct znode *parent = find_parent(tree, operation->path);
 
+    if (strcmp(operation->path, "/") == 0)
+        return KEEPER_REFUSED;
+    if (!parent)
+        return KEEPER_NO_NODE;
+    if (!znode_permits(parent, who)) /* the server asks this before it looks for the znode */
+        return KEEPER_NO_RIGHTS;
     if (!znode)
         return KEEPER_NO_NODE;
-    if (!znode->parent)
-        return KEEPER_REFUSED;
-    if (!znode_permits(znode->parent, who))
-        return KEEPER_NO_RIGHTS;
     if (!version_fits(znode, operation->version))
         return KEEPER_BAD_VERSION;
     if (znode->stat.child_count)

@@ -1,0 +1,129 @@
+#!/bin/sh
+# planted.sh - the proof that the simulation bites: plants one bug at a time, and shows at which seed it is caught.
+#
+#   planted.sh [NAME...]      all of the table below, or those named
+#
+# Each bug is a patch of src/, planted/NAME.patch, whose first line says what it is; it is applied to a copy, never to
+# the tree. Exit 1: a bug was missed, or the unpatched copy was found guilty of something. Exit 2: a patch no longer
+# applies, or does not compile.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+cc=${CC:-cc}
+flags='-std=c11 -O2 -D_GNU_SOURCE -DTHREADED -Iinclude -Isrc -Itests/sim'
+wraps='-Wl,--wrap=pthread_cond_wait -Wl,--wrap=pthread_cond_timedwait'
+wraps="$wraps -Wl,--wrap=pthread_cond_signal -Wl,--wrap=pthread_cond_broadcast"
+clean_seeds=500
+
+# Name, workload, the number of seeds, from 1 on, within which it must be caught, and the profile of faults if it takes
+# an aimed one.
+table() {
+    cat <<'TABLE'
+no-owner-check lock 500
+no-token-check lock 500
+create-again-unsearched lock 500
+given-up-is-granted lock 2000
+mark-by-who-gives-up lock 100
+mark-apart-untagged lock 500 anew
+no-own-look lock 500 anew
+delete-by-name election 1000 anew
+predecessor-gone-on-no-node lock 100
+old-predecessor-counts lock 100
+release-forgets lock 500
+lost-grant-stays lock 100
+expiry-taken-for-stranger lock 500
+number-as-fence lock 100
+lease-from-receipt lock 5000
+lease-without-chain lock 5000
+reads-as-proof lock 2000
+sync-as-proof lock 5000
+stock-without-version ledger 100
+account-without-version ledger 100
+claim-without-id-check ledger 100
+lost-claim-new-id ledger 500
+refusal-from-old-state ledger 100
+limit-not-counted ledger 100
+TABLE
+}
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+mkdir -p "$work/sound/tests" "$work/objects" "$work/planted"
+cp -R "$root/src" "$root/include" "$work/sound"
+cp -R "$root/tests/sim" "$work/sound/tests"
+cp -R "$work/sound/." "$work/planted"
+
+# The object of a source, beside the others, all in one folder.
+object() {
+    echo "$1" | tr / _ | sed 's/c$/o/'
+}
+
+compile() { # tree, folder, sources...
+    tree=$1 folder=$2
+    shift 2
+    for source; do
+        (cd "$tree" && $cc $flags -c "$source" -o "$folder/$(object "$source")") || return 1
+    done
+}
+
+link_run() { # folder, program
+    $cc -o "$2" "$1"/*.o $wraps -lzookeeper_mt -lxxhash -lpthread
+}
+
+# What sim_run is made of: the library but for its files of configuration, and the simulation but for its tests.
+sources=$(cd "$work/sound" && find src tests/sim -name '*.c' ! -path 'src/cli/*' ! -path 'src/config/*' \
+    ! -name 'test_*' ! -name 'differential*')
+# shellcheck disable=SC2086
+compile "$work/sound" "$work/objects" $sources && link_run "$work/objects" "$work/sim_run" || exit 2
+
+for profile in '' anew; do
+    "$work/sim_run" --from 1 --seeds $clean_seeds ${profile:+--profile "$profile"} >"$work/out" || {
+        cat "$work/out"
+        echo 'planted.sh: with nothing planted a seed failed'
+        exit 1
+    }
+done
+echo "nothing planted: nothing found in $clean_seeds seeds of each workload, by drawn faults and by aimed ones"
+
+plant() { # name: builds $work/sim_planted
+    patch="$here/planted/$1.patch"
+    files=$(sed -n 's,^+++ b/,,p' "$patch")
+    rm -rf "$work/mixed"
+    cp -R "$work/objects" "$work/mixed"
+    patch -s -p1 -d "$work/planted" <"$patch" || return 1
+    # shellcheck disable=SC2086
+    compile "$work/planted" "$work/mixed" $files && link_run "$work/mixed" "$work/sim_planted" || return 1
+    for file in $files; do
+        cp "$work/sound/$file" "$work/planted/$file"
+    done
+}
+
+planted=0 missed=0
+printf '%-28s %-9s %-22s %s\n' planted workload caught what
+table >"$work/table"
+while read -r name workload seeds profile; do
+    [ $# -eq 0 ] || case " $* " in *" $name "*) ;; *) continue ;; esac
+    planted=$((planted + 1))
+    plant "$name" || {
+        echo "planted.sh: $name.patch does not fit src/ any more"
+        exit 2
+    }
+    world="--workload $workload${profile:+ --profile $profile}"
+    # shellcheck disable=SC2086
+    timeout 600 "$work/sim_planted" --from 1 --seeds "$seeds" $world >"$work/out" 2>&1 || :
+    seed=$(sed -n 's/^seed \([0-9]*\) fails: .*/\1/p' "$work/out")
+    # What fails without the bug too is no proof.
+    # shellcheck disable=SC2086
+    if [ -n "$seed" ] && "$work/sim_run" --seed "$seed" $world >"$work/out"; then
+        caught="at seed $seed of $seeds"
+    else
+        caught="MISSED in $seeds"
+        missed=$((missed + 1))
+    fi
+    printf '%-28s %-9s %-22s %s\n' "$name" "$workload" "$caught" "$(head -n 1 "$here/planted/$name.patch")"
+done <"$work/table"
+echo "$planted planted, $missed missed"
+[ "$missed" -eq 0 ] && [ "$planted" -gt 0 ]
