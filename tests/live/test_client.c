@@ -366,6 +366,50 @@ static void a_forked_child_is_refused_and_does_no_harm(void)
     acquire(idle);
 }
 
+static void fork_at_the_first(int status, void *arg)
+{
+    int *ran = arg;
+
+    (void)status;
+    if (++*ran == 1)
+        (void)!fork();
+}
+
+static void a_child_forked_in_a_callback_runs_none_of_the_others(void)
+{
+    lk_client *client = LIVE_CLIENT("A", .own_loop = true);
+    lk_lock *locks[2];
+    lk_op ops[2];
+    pid_t parent = getpid();
+    int ran = 0, status;
+
+    acquire(live_lock(LIVE_CLIENT("B", 0), "b", "/l"));
+    for (int i = 0; i < 2; i++) {
+        assert_status(lk_lock_new(&locks[i], client, "/l", NULL), LK_OK);
+        assert_status(lk_lock_acquire_start(locks[i], LK_FOREVER, fork_at_the_first, &ran, &ops[i]),
+                      LK_OK);
+    }
+    lk_cancel(client, ops[0]);
+    lk_cancel(client, ops[1]);
+    int dispatched = lk_dispatch(client, 0);
+    if (getpid() != parent)
+        _exit(dispatched == LK_E_FORKED && ran == 1 ? 0 : 1);
+    assert_int_equal(dispatched, 2);
+    assert_int_equal(ran, 2);
+    assert_true(wait(&status) > 0);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    lk_lock_free(locks[0]);
+    lk_lock_free(locks[1]);
+}
+
+static void a_deadline_long_past_does_not_wait(void)
+{
+    lk_client *client = LIVE_CLIENT("A", .own_loop = true);
+
+    assert_int_equal(lk_dispatch(client, INT64_MIN), 0);
+}
+
 /* ---- all at once ---- */
 
 enum { HAMMERERS = 4, TURNS = 40 };
@@ -445,6 +489,8 @@ int main(void)
         LIVE_TEST(a_callback_thread_leaves_nothing_to_dispatch),
         LIVE_TEST(close_wakes_who_dispatches),
         LIVE_TEST(a_forked_child_is_refused_and_does_no_harm),
+        LIVE_TEST(a_child_forked_in_a_callback_runs_none_of_the_others),
+        LIVE_TEST(a_deadline_long_past_does_not_wait),
         LIVE_TEST(any_thread_may_call_anything),
     };
     return live_main("client", NULL, tests, sizeof tests / sizeof tests[0]);

@@ -228,6 +228,23 @@ static void every_one_of_many_resignations_is_answered(void)
     await_change(a, LK_HELD);
 }
 
+static void a_resignation_ends_though_its_create_is_on_its_way_and_one_stands_again(void)
+{
+    lk_client *client = LIVE_CLIENT("A", .proxied = true);
+    struct stand *a = live_candidate(client, "a", "/e", "a");
+    struct answer *resigned = live_answer("resigned");
+
+    zkbox_proxy_stall(live_proxy());
+    struct answer *first = start_acquire(a, LK_FOREVER);
+    assert_status(lk_candidate_resign_start(a->candidate, LK_FOREVER, answer_done, resigned, NULL),
+                  LK_OK);
+    struct answer *second = start_acquire(a, LK_FOREVER);
+    zkbox_proxy_heal(live_proxy());
+    assert_status(await_answer(first), LK_E_CANCELLED);
+    assert_status(await_answer(resigned), LK_OK);
+    assert_status(await_answer(second), LK_OK);
+}
+
 static void a_leader_killed_by_an_operator_is_followed_by_the_next(void)
 {
     lk_client *client = LIVE_CLIENT("A", 0);
@@ -419,6 +436,7 @@ int main(void)
         LIVE_TEST(a_card_has_a_largest_size_and_any_bytes),
         LIVE_TEST(who_waits_may_resign),
         LIVE_TEST(every_one_of_many_resignations_is_answered),
+        LIVE_TEST(a_resignation_ends_though_its_create_is_on_its_way_and_one_stands_again),
         LIVE_TEST(a_leader_killed_by_an_operator_is_followed_by_the_next),
         LIVE_TEST(a_candidate_stands_again_with_its_new_card_after_its_session),
         LIVE_TEST(an_observer_sees_strangers_lead_too),
