@@ -95,11 +95,6 @@ char *path_join(const char *parent, const char *name)
     return path;
 }
 
-size_t path_parent_size(const char *path)
-{
-    return (size_t)(path_name(path) - 1 - path);
-}
-
 const char *path_name(const char *path)
 {
     return strrchr(path, '/') + 1;

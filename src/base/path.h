@@ -21,9 +21,6 @@ int path_check(const char *path);
 /* "PARENT/name", malloc'ed; NULL without memory. */
 char *path_join(const char *parent, const char *name);
 
-/* Length of the parent's path: 0 for a child of the root. */
-size_t path_parent_size(const char *path);
-
 const char *path_name(const char *path); /* after the last '/' */
 
 /* The number that ZooKeeper put behind a sequential name: ten digits at the end. False: none. */

@@ -161,7 +161,6 @@ void place_read_parent(struct place *place);
 void place_parent_read(void *context, const struct keeper_reply *reply);
 bool place_watch_own(struct place *place, request_fn *fn);
 void place_own_read_aside(void *context, const struct keeper_reply *reply);
-void place_own_fire(struct watch *watch, enum keeper_watch_event event);
 /* Begins a flight of `count` requests; `then` when place_arrived() was called for each. */
 void place_await(struct place *place, size_t count, void (*then)(struct place *place));
 void place_arrived(struct place *place); /* one of its replies has come */

@@ -21,6 +21,7 @@
 #include "line/numbers.h"
 #include "line/place.h"
 
+static void place_own_fire(struct watch *watch, enum keeper_watch_event event);
 static void place_list(struct place *place);
 static void place_prove(struct place *place);
 static void place_send_proof(struct place *place, request_fn *fn);
@@ -84,7 +85,7 @@ bool place_watch_own(struct place *place, request_fn *fn)
     return false;
 }
 
-void place_own_fire(struct watch *watch, enum keeper_watch_event event)
+static void place_own_fire(struct watch *watch, enum keeper_watch_event event)
 {
     struct place *place = container_of(watch, struct place, own_watch);
 

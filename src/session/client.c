@@ -133,11 +133,6 @@ bool client_is_connected(const lk_client *client)
     return client->connected && list_is_empty(&client->outbox);
 }
 
-bool client_closing(const lk_client *client)
-{
-    return client->closing;
-}
-
 int client_path(const lk_client *client, const char *path, char **out)
 {
     int status = path_check(path);

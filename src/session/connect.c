@@ -51,7 +51,6 @@ static void session_end(lk_client *client)
     client->session = NULL;
     client->connected = false;
     client->session_id = 0;
-    session->ended = true;
     lease_session_ended(client);
     watches_forget_all(client);
     keeper_close(session->keeper);

@@ -17,7 +17,6 @@ struct session {
     lk_client *client; /* a reference */
     struct keeper *keeper;
     size_t in_flight;
-    bool ended; /* expired, refused or given up: only `closed` is awaited */
 };
 
 /* A request that a server of this connection has answered. */
