@@ -1,7 +1,7 @@
 /* keeper.h - the seam: what latchkey needs of ZooKeeper, and nothing else.
  *
- * A keeper is one session handle. zookeeper.c stands behind it with libzookeeper_mt; tests/sim with
- * a simulated ensemble on a virtual clock. Everything above speaks only this file, so it runs
+ * A keeper is one session handle. zookeeper.c stands behind it with libzookeeper_mt; src/testing
+ * with a simulated ensemble on a virtual clock. Everything above speaks only this file, so it runs
  * unchanged over both.
  *
  * Contract

@@ -19,7 +19,7 @@
 
 #include <zkbox.h>
 
-#include "tell.h"
+#include "testing/tell.h"
 
 enum {
     SCRIPT_STEPS = 400,

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "tell.h"
+#include "testing/tell.h"
 
 enum { PATIENCE_S = 60, SESSION_TIMEOUT_MS = 30000 };
 

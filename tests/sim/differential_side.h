@@ -11,7 +11,7 @@
 
 #include <pthread.h>
 
-#include "sim.h"
+#include "testing/sim.h"
 
 enum { SESSIONS = 4, LINES_MAX = 256, OPENED_MAX = 256, TXNS_MAX = 4096 };
 

@@ -11,9 +11,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 cc=${CC:-cc}
-flags='-std=c11 -O2 -D_GNU_SOURCE -DTHREADED -Iinclude -Isrc -Itests/sim'
-wraps='-Wl,--wrap=pthread_cond_wait -Wl,--wrap=pthread_cond_timedwait'
-wraps="$wraps -Wl,--wrap=pthread_cond_signal -Wl,--wrap=pthread_cond_broadcast"
+flags='-std=c11 -O2 -D_GNU_SOURCE -DTHREADED -Iinclude -Isrc'
 clean_seeds=500
 
 # Name, workload, the number of seeds, from 1 on, within which it must be caught, and the profile of faults if it takes
@@ -70,7 +68,7 @@ compile() { # tree, folder, sources...
 }
 
 link_run() { # folder, program
-    $cc -o "$2" "$1"/*.o $wraps -lzookeeper_mt -lxxhash -lpthread
+    $cc -o "$2" "$1"/*.o "@$root/src/testing/wraps.ld" -lzookeeper_mt -lxxhash -lpthread
 }
 
 # What sim_run is made of: the library but for its files of configuration, and the simulation but for its tests.

@@ -4,7 +4,7 @@
  * Without seeds named they begin at the time of day; with CI=true at 1. A seed that fails is run
  * once more to print its story, which must end the same way, and ends the sweep; with --all one
  * line is printed instead, and it goes on. */
-#include "sim.h"
+#include "workloads.h"
 
 #include <inttypes.h>
 #include <stdio.h>

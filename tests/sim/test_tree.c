@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sim.h"
+#include "workloads.h"
 
 /* ---- a world with bare keepers, whose events are written down ---- */
 

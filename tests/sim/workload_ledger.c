@@ -11,7 +11,8 @@
 
 #include "ledger/account.h"
 #include "ledger/names.h"
-#include "program.h"
+#include "testing/program.h"
+#include "workloads.h"
 
 #define PATH "/shop/sale"
 #define SERIALS_MAX 512

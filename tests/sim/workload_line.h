@@ -4,7 +4,7 @@
 #ifndef SIM_WORKLOAD_LINE_H
 #define SIM_WORKLOAD_LINE_H
 
-#include "sim.h"
+#include "workloads.h"
 
 /* The public functions of a lock, or of a candidate, under one name. */
 struct vocabulary {

@@ -10,6 +10,11 @@
 static struct list waiting;
 static _Thread_local struct program *current;
 
+int __real_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex);
+int __real_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
+                                  const struct timespec *until);
+int __real_pthread_cond_signal(pthread_cond_t *condition);
+int __real_pthread_cond_broadcast(pthread_cond_t *condition);
 int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex);
 int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
                                   const struct timespec *until);
@@ -37,6 +42,7 @@ static void *thread_main(void *arg)
     struct program *program = arg;
 
     current = program;
+    memory_use(program->memory);
     while (sem_wait(&program->go) != 0)
         ;
     program->run(program);
@@ -64,7 +70,7 @@ static void wake_in(struct program *program, int64_t length_ns)
 void program_start(struct program *program, struct sim_client *client,
                    void (*run)(struct program *program))
 {
-    *program = (struct program){ .client = client, .run = run };
+    *program = (struct program){ .client = client, .run = run, .memory = memory_used() };
     sem_init(&program->go, 0, 0);
     sem_init(&program->back, 0, 0);
     if (pthread_create(&program->thread, NULL, thread_main, program) != 0)
@@ -94,12 +100,6 @@ void program_join(struct program *program)
 
 /* ---- conditions ---- */
 
-static void forbid(void)
-{
-    fputs("a call blocks in the simulation outside of a program\n", stderr);
-    abort();
-}
-
 static void block(struct program *program, pthread_cond_t *condition, pthread_mutex_t *mutex)
 {
     program->condition = condition;
@@ -114,7 +114,7 @@ static void block(struct program *program, pthread_cond_t *condition, pthread_mu
 int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
 {
     if (!current)
-        forbid();
+        return __real_pthread_cond_wait(condition, mutex);
     block(current, condition, mutex);
     return 0;
 }
@@ -127,7 +127,7 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mu
     struct timespec now;
 
     if (!current)
-        forbid();
+        return __real_pthread_cond_timedwait(condition, mutex, until);
     clock_gettime(CLOCK_MONOTONIC, &now);
     int64_t left_ns = (until->tv_sec - now.tv_sec) * SECOND + until->tv_nsec - now.tv_nsec;
     wake_in(current, (left_ns + MS / 2) / MS * MS);
@@ -135,19 +135,29 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mu
     return current->signalled ? 0 : ETIMEDOUT;
 }
 
-int __wrap_pthread_cond_broadcast(pthread_cond_t *condition)
+static bool wake_all(const pthread_cond_t *condition)
 {
+    bool found = false;
+
     list_for_each (node, &waiting) {
         struct program *program = container_of(node, struct program, waiting);
-        if (program->condition != condition || program->signalled)
+        if (program->condition != condition)
+            continue;
+        found = true;
+        if (program->signalled)
             continue;
         program->signalled = true;
         wake_in(program, chance_between(&program->client->sim->world.chance, 1 * US, 100 * US));
     }
-    return 0;
+    return found;
+}
+
+int __wrap_pthread_cond_broadcast(pthread_cond_t *condition)
+{
+    return wake_all(condition) ? 0 : __real_pthread_cond_broadcast(condition);
 }
 
 int __wrap_pthread_cond_signal(pthread_cond_t *condition)
 {
-    return __wrap_pthread_cond_broadcast(condition);
+    return wake_all(condition) ? 0 : __real_pthread_cond_signal(condition);
 }

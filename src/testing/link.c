@@ -9,6 +9,7 @@
  * connection has already been lost or made again, and may submit meanwhile. Nothing is resent; a
  * request that finds no connection waits for the next one, and fails with the next attempt that
  * fails. */
+#include "memory.h"
 #include "sim.h"
 
 #include <stdlib.h>
@@ -125,7 +126,7 @@ static void deliver_reply(struct link *link, struct completion *completion)
         invariants_told(client, request->path);
     char *box = reply_box(&completion->reply);
     link->events->reply(link->owner, completion->errand->context, &completion->reply);
-    free(box);
+    real_free(box);
 }
 
 static const char *const session_events[] = { "CONNECTED", "LOST", "EXPIRED", "AUTH FAILED" };

@@ -142,6 +142,8 @@ static void end(struct sim *sim)
         return;
     await(sim, are_closed, 10 * SECOND, "clients were not closed");
     await(sim, are_sessions_over, 20 * sim->longest_ns + 20 * SECOND, "sessions did not end");
+    if (sim->memory.live)
+        world_fail(&sim->world, "%" PRId64 " allocations were not given back", sim->memory.live);
 }
 
 bool sim_run_under(struct sim *sim, enum profile profile, const struct workload *workload,
@@ -149,9 +151,11 @@ bool sim_run_under(struct sim *sim, enum profile profile, const struct workload 
 {
     *sim = (struct sim){ .workload = workload, .world = { .traces = traces } };
     world_begin(&sim->world, seed);
+    struct memory *before = memory_use(&sim->memory);
     choose_world(sim, profile);
     live(sim);
     end(sim);
+    memory_use(before);
     return !sim->world.failure[0];
 }
 

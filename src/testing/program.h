@@ -18,6 +18,7 @@ struct program {
     struct sim_client *client;
     void (*run)(struct program *program);
     pthread_t thread;
+    struct memory *memory;
     sem_t go, back;
     bool done;
     struct list waiting; /* for a condition */

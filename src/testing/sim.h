@@ -12,6 +12,7 @@
 #include <latchkey/latchkey.h>
 
 #include "ensemble.h"
+#include "memory.h"
 #include "session/session.h"
 
 struct sim;
@@ -100,6 +101,7 @@ struct sim {
     int64_t faults_until_ns;
     int64_t longest_ns; /* the longest session timeout */
     uint64_t grants_made;
+    struct memory memory;
 };
 
 /* One seed from begin to end. False: sim->world.failure says why. */
@@ -149,7 +151,5 @@ void invariants_session_told(struct sim_client *client, int64_t session);
 size_t invariants_left_over(const struct sim *sim);
 /* What still waits in a client's engine; NULL: nothing. */
 const char *invariants_engine_left(const struct sim_client *client);
-
-extern const struct workload workload_lock, workload_election, workload_ledger;
 
 #endif

@@ -1,6 +1,7 @@
 /* supplies.c - a world's memory and chance. Memory is taken from blocks and given back with the
  * world, so that nothing in it has a lifetime to get wrong; what crosses to the code under test is
  * spoilt by hand (keeper.c). */
+#include "memory.h"
 #include "world.h"
 
 #include <stdlib.h>
@@ -17,8 +18,8 @@ void *arena_take(struct arena *arena, size_t size)
 {
     size = (size + 15) & ~(size_t)15;
     if (!arena->blocks || arena->used + size > BLOCK_SIZE) {
-        struct arena_block *block = malloc(sizeof(*block)
-                                           + (size > BLOCK_SIZE ? size : BLOCK_SIZE));
+        struct arena_block *block = real_malloc(sizeof(*block)
+                                                + (size > BLOCK_SIZE ? size : BLOCK_SIZE));
         if (!block)
             abort();
         block->next = arena->blocks;
@@ -45,7 +46,7 @@ void arena_free(struct arena *arena)
     while (arena->blocks) {
         struct arena_block *block = arena->blocks;
         arena->blocks = block->next;
-        free(block);
+        real_free(block);
     }
     arena->used = 0;
 }

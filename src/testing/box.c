@@ -1,6 +1,7 @@
 /* box.c - a reply as the code under test is given it: what it points to is heap memory of its own,
  * which the caller frees when the callback has returned. So a pointer that was kept is met by the
  * sanitizers, and by whatever is written there next. */
+#include "memory.h"
 #include "sim.h"
 
 #include <stdlib.h>
@@ -35,7 +36,7 @@ static const char *put_text(char **at, const char *text)
 char *reply_box(struct keeper_reply *reply)
 {
     size_t size = reply_size(reply);
-    char *box = malloc(size + 1), *at = box;
+    char *box = real_malloc(size + 1), *at = box;
     if (!box)
         abort();
     const char **children = (const char **)(void *)at;

@@ -1,4 +1,5 @@
 /* world.c - see world.h: a heap of events, and the story they tell. */
+#include "memory.h"
 #include "world.h"
 
 #include <stdarg.h>
@@ -23,8 +24,8 @@ void world_begin(struct world *world, uint64_t seed)
 void world_end(struct world *world)
 {
     arena_free(&world->arena);
-    free(world->heap);
-    free(world->trace);
+    real_free(world->heap);
+    real_free(world->trace);
     world->heap = NULL;
     world->trace = NULL;
     world->heap_count = world->heap_capacity = 0;
@@ -68,7 +69,7 @@ void event_at(struct world *world, struct event *event, int64_t at_ns,
     if (!event->slot) {
         if (world->heap_count == world->heap_capacity) {
             world->heap_capacity = world->heap_capacity ? 2 * world->heap_capacity : 64;
-            world->heap = realloc(world->heap, world->heap_capacity * sizeof(*world->heap));
+            world->heap = real_realloc(world->heap, world->heap_capacity * sizeof(*world->heap));
             if (!world->heap)
                 abort();
         }
@@ -110,7 +111,7 @@ static void append(struct world *world, const char *text, size_t size)
 {
     if (world->trace_size + size + 1 > world->trace_capacity) {
         world->trace_capacity = 2 * (world->trace_size + size + 1);
-        world->trace = realloc(world->trace, world->trace_capacity);
+        world->trace = real_realloc(world->trace, world->trace_capacity);
         if (!world->trace)
             abort();
     }
