@@ -52,6 +52,10 @@ typedef struct lk_grant_change {
     int reason;
 } lk_grant_change;
 
+/* The grant of any handle (a lock's, a candidate's, ...), for what takes grants of every kind:
+ * guard.h. It is a view of its handle, and lives as long. */
+typedef struct lk_grant lk_grant;
+
 /* Every change, in order. A callback as in client.h. */
 typedef void lk_grant_fn(const lk_grant_change *change, void *arg);
 

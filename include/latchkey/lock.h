@@ -70,6 +70,8 @@ LK_API int lk_lock_fence(lk_lock *lock, lk_fence *out); /* LK_E_STATE unless HEL
 /* Its znode's name; LK_E_STATE as above. */
 LK_API int lk_lock_node(lk_lock *lock, char *name, size_t size);
 
+LK_EXPORT lk_grant *lk_lock_grant(lk_lock *lock); /* NULL for NULL */
+
 /* Blocks until the grant is lost (LK_OK). LK_E_DEADLINE: still held. LK_E_STATE: not held, or
  * released meanwhile. */
 LK_API int lk_lock_wait_lost(lk_lock *lock, int64_t deadline_ns);

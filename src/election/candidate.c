@@ -101,3 +101,8 @@ int lk_candidate_wait_lost(lk_candidate *candidate, int64_t deadline_ns)
 {
     return holder_wait_lost(candidate_holder(candidate), deadline_ns);
 }
+
+lk_grant *lk_candidate_grant(lk_candidate *candidate)
+{
+    return (lk_grant *)candidate_holder(candidate);
+}

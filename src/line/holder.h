@@ -72,12 +72,18 @@ int holder_fence(struct holder *holder, lk_fence *out);
 int holder_node(struct holder *holder, char *name, size_t size);
 int holder_wait_lost(struct holder *holder, int64_t deadline_ns);
 
-/* ---- between the files of this room ---- */
+/* lk_grant is never defined: what stands behind the name is a holder. */
+static inline struct holder *grant_holder(lk_grant *grant)
+{
+    return (struct holder *)grant;
+}
 
 static inline bool holder_holds(const struct holder *holder)
 {
     return holder->state == LK_HELD || holder->state == LK_SUSPENDED;
 }
+
+/* ---- between the files of this room ---- */
 
 void holder_change(struct holder *holder, lk_grant_state state, int reason); /* change.c */
 void holder_end_all(struct list *errands, int status);                       /* operations.c */

@@ -106,3 +106,8 @@ int lk_lock_wait_lost(lk_lock *lock, int64_t deadline_ns)
 {
     return holder_wait_lost(lock_holder(lock), deadline_ns);
 }
+
+lk_grant *lk_lock_grant(lk_lock *lock)
+{
+    return (lk_grant *)lock_holder(lock);
+}

@@ -1,0 +1,295 @@
+/* test_mutex.c - threads before one lock, and several locks at once. */
+#include "live.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+static int64_t soon(void)
+{
+    return lk_in_ms(PATIENCE_MS);
+}
+
+static lk_mutex *mutex_of(lk_client *client, const char *path, unsigned local_turns)
+{
+    lk_mutex_options options = LK_MUTEX_OPTIONS_INIT;
+    lk_mutex *mutex = NULL;
+
+    options.local_turns = local_turns;
+    assert_status(lk_mutex_new(&mutex, client, path, &options), LK_OK);
+    return mutex;
+}
+
+/* ---- a thread of the program ---- */
+
+struct thread {
+    pthread_t thread;
+    lk_mutex *mutex;
+    int64_t deadline_ns;
+    int locked, unlocked;
+    lk_fence fence;
+    atomic_uint *order; /* counts owners */
+    unsigned rank;
+    atomic_bool asks, owns, may_go;
+};
+
+static void *thread_main(void *arg)
+{
+    struct thread *thread = arg;
+
+    atomic_store(&thread->asks, true);
+    thread->locked = lk_mutex_lock(thread->mutex, thread->deadline_ns, &thread->fence);
+    if (thread->locked == LK_OK) {
+        thread->rank = atomic_fetch_add(thread->order, 1) + 1;
+        atomic_store(&thread->owns, true);
+        live_changed();
+        while (!atomic_load(&thread->may_go))
+            sched_yield();
+        thread->unlocked = lk_mutex_unlock(thread->mutex, soon());
+    }
+    return NULL;
+}
+
+static void begin(struct thread *thread, lk_mutex *mutex, atomic_uint *order)
+{
+    *thread = (struct thread){ .mutex = mutex, .deadline_ns = LK_FOREVER, .order = order };
+    assert_int_equal(pthread_create(&thread->thread, NULL, thread_main, thread), 0);
+}
+
+static bool owns(void *arg)
+{
+    return atomic_load(&((struct thread *)arg)->owns);
+}
+
+static void end(struct thread *thread)
+{
+    atomic_store(&thread->may_go, true);
+    pthread_join(thread->thread, NULL);
+    assert_int_equal(thread->locked, LK_OK);
+    assert_int_equal(thread->unlocked, LK_OK);
+}
+
+/* ---- one thread ---- */
+
+static void its_owner_may_lock_again(void)
+{
+    lk_mutex *mutex = mutex_of(LIVE_CLIENT("A", 0), "/m", 0);
+    lk_fence first, again;
+
+    assert_status(lk_mutex_unlock(mutex, soon()), LK_E_STATE);
+    assert_status(lk_mutex_lock(mutex, soon(), &first), LK_OK);
+    assert_status(lk_mutex_lock(mutex, soon(), &again), LK_OK);
+    assert_status(lk_mutex_try(mutex, soon(), NULL), LK_OK);
+    assert_int_equal(lk_fence_compare(first, again), 0);
+    assert_int_equal(lk_mutex_depth(mutex), 3);
+    assert_int_equal(lk_mutex_state(mutex), LK_HELD);
+    assert_true(lk_mutex_remaining_ns(mutex) > 0);
+    assert_status(lk_mutex_unlock(mutex, soon()), LK_OK);
+    assert_status(lk_mutex_unlock(mutex, soon()), LK_OK);
+    assert_true(raw_exists(live_path("/m/lk-lock-0000000000"), NULL));
+    assert_status(lk_mutex_unlock(mutex, soon()), LK_OK);
+    assert_false(raw_exists(live_path("/m/lk-lock-0000000000"), NULL));
+    assert_int_equal(lk_mutex_depth(mutex), 0);
+    assert_status(lk_mutex_fence(mutex, &again), LK_E_STATE);
+    assert_null(lk_mutex_grant(mutex));
+    lk_mutex_free(mutex);
+}
+
+static void a_lost_mutex_is_unlocked_and_locked_anew(void)
+{
+    lk_mutex *mutex = mutex_of(LIVE_CLIENT("A", 0), "/m", 3);
+    lk_fence first, second;
+
+    assert_status(lk_mutex_lock(mutex, soon(), &first), LK_OK);
+    assert_status(lk_mutex_lock(mutex, soon(), NULL), LK_OK);
+    raw_delete(live_path("/m/lk-lock-0000000000"));
+    while (lk_mutex_state(mutex) != LK_LOST)
+        sched_yield();
+    assert_status(lk_mutex_lock(mutex, soon(), NULL), LK_E_LOST);
+    assert_status(lk_mutex_unlock(mutex, soon()), LK_E_LOST);
+    assert_status(lk_mutex_unlock(mutex, soon()), LK_E_LOST);
+    assert_status(lk_mutex_unlock(mutex, soon()), LK_E_STATE);
+    assert_status(lk_mutex_lock(mutex, soon(), &second), LK_OK);
+    assert_true(lk_fence_compare(first, second) < 0);
+    lk_mutex_free(mutex); /* gives it back */
+    await_children(live_path("/m"), 0);
+}
+
+/* ---- many ---- */
+
+enum { THREADS = 5 };
+
+static void each_thread_gets_its_turn(unsigned local_turns, uint64_t znodes)
+{
+    lk_mutex *mutex = mutex_of(LIVE_CLIENT("A", 0), "/m", local_turns);
+    struct thread threads[THREADS];
+    atomic_uint order = 0;
+    struct Stat stat;
+
+    begin(&threads[0], mutex, &order);
+    live_await("the first owns it", owns, &threads[0]);
+    for (size_t i = 1; i < THREADS; i++)
+        begin(&threads[i], mutex, &order);
+    assert_status(lk_mutex_try(mutex, soon(), NULL), LK_E_BUSY);
+    assert_status(lk_mutex_unlock(mutex, soon()), LK_E_STATE);
+    assert_int_equal(lk_mutex_depth(mutex), 0);
+    for (size_t i = 0; i < THREADS; i++)
+        atomic_store(&threads[i].may_go, true);
+    for (size_t i = 0; i < THREADS; i++)
+        end(&threads[i]);
+    for (size_t i = 0; i < THREADS; i++)
+        for (size_t j = 0; j < THREADS; j++)
+            assert_true((threads[i].rank < threads[j].rank)
+                        == (lk_fence_compare(threads[i].fence, threads[j].fence) < 0));
+    assert_true(raw_exists(live_path("/m"), &stat));
+    assert_int_equal(stat.numChildren, 0);
+    assert_int_equal((uint64_t)stat.cversion / 2, znodes);
+    lk_mutex_free(mutex);
+}
+
+static void without_local_turns_each_thread_joins_the_line(void)
+{
+    each_thread_gets_its_turn(0, THREADS);
+}
+
+/* 1 by the line, 2 after it by turns; again 1 and 1. */
+static void with_two_local_turns_three_threads_share_a_znode(void)
+{
+    struct Stat stat;
+
+    each_thread_gets_its_turn(2, 2);
+    assert_true(raw_exists(live_path("/m"), &stat));
+}
+
+static void who_waits_here_gives_up_in_time(void)
+{
+    lk_mutex *mutex = mutex_of(LIVE_CLIENT("A", 0), "/m", 0);
+    atomic_uint order = 0;
+    struct thread thread;
+
+    begin(&thread, mutex, &order);
+    live_await("it owns", owns, &thread);
+    assert_status(lk_mutex_lock(mutex, lk_in_ms(5), NULL), LK_E_DEADLINE);
+    assert_status(lk_mutex_lock(mutex, 1, NULL), LK_E_DEADLINE);
+    end(&thread);
+    assert_status(lk_mutex_lock(mutex, soon(), NULL), LK_OK);
+    assert_status(lk_mutex_unlock(mutex, soon()), LK_OK);
+    lk_mutex_free(mutex);
+}
+
+static void who_leads_and_gives_up_lets_the_next_lead(void)
+{
+    lk_client *client = LIVE_CLIENT("A", 0);
+    struct stand *other = live_lock(LIVE_CLIENT("B", 0), "b", "/m");
+    lk_mutex *mutex = mutex_of(client, "/m", 0);
+    atomic_uint order = 0;
+    struct thread thread;
+
+    acquire(other);
+    begin(&thread, mutex, &order);
+    assert_status(lk_mutex_lock(mutex, lk_in_ms(20), NULL), LK_E_DEADLINE);
+    release(other);
+    live_await("it owns", owns, &thread);
+    end(&thread);
+    lk_mutex_free(mutex);
+}
+
+/* ---- several locks at once ---- */
+
+static const char *const three[] = { "/c", "/a", "/b" };
+
+static lk_multilock *multilock_of(lk_client *client)
+{
+    lk_multilock *multilock = NULL;
+
+    assert_status(lk_multilock_new(&multilock, client, three, 3, NULL), LK_OK);
+    return multilock;
+}
+
+static void all_are_taken_and_given_back(void)
+{
+    lk_client *client = LIVE_CLIENT("A", 0);
+    lk_multilock *all = multilock_of(client);
+    lk_fence a, b, c;
+
+    assert_int_equal(lk_multilock_state(all), LK_IDLE);
+    assert_status(lk_multilock_acquire(all, soon()), LK_OK);
+    assert_int_equal(lk_multilock_state(all), LK_HELD);
+    assert_true(lk_multilock_remaining_ns(all) > 0);
+    assert_status(lk_multilock_fence(all, 1, &a), LK_OK);
+    assert_status(lk_multilock_fence(all, 2, &b), LK_OK);
+    assert_status(lk_multilock_fence(all, 0, &c), LK_OK);
+    assert_true(lk_fence_compare(a, b) < 0 && lk_fence_compare(b, c) < 0);
+    assert_status(lk_multilock_fence(all, 3, &c), LK_E_INVALID);
+    assert_null(lk_multilock_culprit(all));
+    assert_status(lk_multilock_acquire(all, soon()), LK_E_STATE);
+    assert_status(lk_multilock_release(all, soon()), LK_OK);
+    assert_status(lk_multilock_release(all, soon()), LK_E_STATE);
+    for (size_t i = 0; i < 3; i++)
+        await_children(live_path(three[i]), 0);
+    lk_multilock_free(all);
+}
+
+static void none_is_kept_when_one_is_not_had(void)
+{
+    lk_multilock *all = multilock_of(LIVE_CLIENT("A", 0));
+    struct stand *other = live_lock(LIVE_CLIENT("B", 0), "b", "/b");
+
+    acquire(other);
+    assert_status(lk_multilock_try(all, soon()), LK_E_BUSY);
+    assert_string_equal(lk_multilock_culprit(all), "/b");
+    assert_int_equal(lk_multilock_state(all), LK_IDLE);
+    await_children(live_path("/a"), 0);
+    assert_status(lk_multilock_acquire(all, lk_in_ms(50)), LK_E_DEADLINE);
+    assert_string_equal(lk_multilock_culprit(all), "/b");
+    await_children(live_path("/a"), 0);
+    release(other);
+    assert_status(lk_multilock_acquire(all, soon()), LK_OK);
+    lk_multilock_free(all);
+}
+
+static void one_lost_is_all_lost(void)
+{
+    lk_multilock *all = multilock_of(LIVE_CLIENT("A", 0));
+
+    assert_status(lk_multilock_acquire(all, soon()), LK_OK);
+    raw_delete(live_path("/b/lk-lock-0000000000"));
+    while (lk_multilock_state(all) != LK_LOST)
+        sched_yield();
+    assert_int_equal(lk_multilock_remaining_ns(all), 0);
+    assert_status(lk_multilock_release(all, soon()), LK_E_LOST);
+    for (size_t i = 0; i < 3; i++)
+        await_children(live_path(three[i]), 0);
+    assert_status(lk_multilock_acquire(all, soon()), LK_OK);
+    lk_multilock_free(all);
+}
+
+static void what_is_no_set_of_paths_is_refused(void)
+{
+    lk_client *client = LIVE_CLIENT("A", 0);
+    const char *const twice[] = { "/a", "/b", "/a" }, *const bad[] = { "/a", "b" };
+    lk_multilock *all = NULL;
+
+    assert_status(lk_multilock_new(&all, client, twice, 3, NULL), LK_E_INVALID);
+    assert_status(lk_multilock_new(&all, client, twice, 0, NULL), LK_E_INVALID);
+    assert_status(lk_multilock_new(&all, client, bad, 2, NULL), LK_E_PATH);
+    assert_null(all);
+    assert_null(lk_multilock_free(NULL));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LIVE_TEST(its_owner_may_lock_again),
+        LIVE_TEST(a_lost_mutex_is_unlocked_and_locked_anew),
+        LIVE_TEST(without_local_turns_each_thread_joins_the_line),
+        LIVE_TEST(with_two_local_turns_three_threads_share_a_znode),
+        LIVE_TEST(who_waits_here_gives_up_in_time),
+        LIVE_TEST(who_leads_and_gives_up_lets_the_next_lead),
+        LIVE_TEST(all_are_taken_and_given_back),
+        LIVE_TEST(none_is_kept_when_one_is_not_had),
+        LIVE_TEST(one_lost_is_all_lost),
+        LIVE_TEST(what_is_no_set_of_paths_is_refused),
+    };
+    return live_main("live mutex", NULL, tests, sizeof tests / sizeof *tests);
+}
