@@ -12,6 +12,7 @@
 #include <latchkey/lock.h>
 #include <latchkey/multilock.h>
 #include <latchkey/mutex.h>
+#include <latchkey/rwlock.h>
 #include <latchkey/status.h>
 #include <latchkey/version.h>
 

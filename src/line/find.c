@@ -162,14 +162,15 @@ static int newest_first(const void *a, const void *b)
     return strcmp(*(char *const *)b, *(char *const *)a);
 }
 
-static bool finding_take_names(struct finding *finding, const struct keeper_reply *list)
+static bool finding_take_names(struct finding *finding, const char *prefix,
+                               const struct keeper_reply *list)
 {
     finding->names = calloc(list->child_count + 1, sizeof finding->names[0]);
     if (!finding->names)
         return false;
     for (size_t i = 0; i < list->child_count; i++) {
         uint32_t number;
-        if (strncmp(list->children[i], PLACE_PREFIX, strlen(PLACE_PREFIX)) != 0
+        if (strncmp(list->children[i], prefix, strlen(prefix)) != 0
             || !path_number(list->children[i], &number))
             continue;
         finding->names[finding->count] = strdup(list->children[i]);
@@ -190,7 +191,8 @@ static void finding_listed(void *context, const struct keeper_reply *reply)
         return;
     }
     place->finding = calloc(1, sizeof *place->finding);
-    if (reply->rc != KEEPER_OK || !place->finding || !finding_take_names(place->finding, reply)) {
+    if (reply->rc != KEEPER_OK || !place->finding
+        || !finding_take_names(place->finding, place_prefix(place), reply)) {
         /* No right to list, or no memory: it stays unknown until the session ends. */
         place_quiet(place);
         place_retry_later(place);

@@ -34,6 +34,14 @@ static void holder_named(struct place *place)
     holder_send_proclaims(container_of(place, struct holder, place));
 }
 
+static void holder_turned(struct place *place, int status)
+{
+    struct holder *holder = container_of(place, struct holder, place);
+
+    holder->fence = (lk_fence){ .zxid = (uint64_t)place->czxid };
+    holder_end_all(&holder->turns, status);
+}
+
 static void holder_lease(struct place *place, enum lease_change change)
 {
     holder_change(container_of(place, struct holder, place),
@@ -45,6 +53,7 @@ static void holder_lost(struct place *place, int reason)
     struct holder *holder = container_of(place, struct holder, place);
 
     holder_change(holder, LK_LOST, reason);
+    holder_end_all(&holder->turns, LK_E_LOST);
     holder_end_all(&holder->watchers, LK_OK);
 }
 
@@ -92,7 +101,7 @@ static void holder_left(struct place *place)
 
     holder_end_all(&holder->releases, LK_OK);
     if (holder->acquire)
-        place_join(place, holder->only_if_free);
+        holder_join(holder);
     else
         holder_destroy_if_over(holder);
 }
@@ -100,6 +109,7 @@ static void holder_left(struct place *place)
 static const struct place_events holder_events = {
     .named = holder_named,
     .granted = holder_granted,
+    .turned = holder_turned,
     .lease = holder_lease,
     .lost = holder_lost,
     .refused = holder_refused,
@@ -177,6 +187,7 @@ void holder_free(struct holder *holder)
     if (holder->acquire)
         op_end(holder->acquire, LK_E_CANCELLED);
     holder_end_all(&holder->releases, LK_E_CANCELLED);
+    holder_end_all(&holder->turns, LK_E_CANCELLED);
     holder_end_all(&holder->watchers, LK_E_STATE);
     holder_end_all(&holder->proclaims, LK_E_CANCELLED);
     place_leave(&holder->place);

@@ -27,9 +27,10 @@ struct holder {
     lk_grant_state state;
     lk_fence fence;
     struct op *acquire; /* under way, or NULL */
-    bool only_if_free;
+    unsigned how;       /* of the present acquire; enum holder_how */
     /* Under way: who stands may resign again before the last removal is confirmed. */
     struct list releases;
+    struct list turns;     /* from writer to reader */
     struct list watchers;  /* operations of wait_lost */
     struct list proclaims; /* new words that wait for the znode to be known */
     lk_grant_fn *on_change;
@@ -55,15 +56,20 @@ struct holder_options {
 int holder_new(struct holder **out, const struct holder_options *options);
 void holder_free(struct holder *holder); /* NULL accepted */
 
+enum holder_how { HOLDER_WAITS = 0, HOLDER_ONLY_IF_FREE = 1, HOLDER_SHARES = 2 };
+
 /* With `done` asynchronous (out_op may be NULL), without blocking (out_fence may be NULL). */
-int holder_acquire(struct holder *holder, bool only_if_free, int64_t deadline_ns,
-                   lk_fence *out_fence);
-int holder_acquire_start(struct holder *holder, bool only_if_free, int64_t deadline_ns,
-                         lk_done_fn *done, void *arg, lk_op *out_op);
+int holder_acquire(struct holder *holder, unsigned how, int64_t deadline_ns, lk_fence *out_fence);
+int holder_acquire_start(struct holder *holder, unsigned how, int64_t deadline_ns, lk_done_fn *done,
+                         void *arg, lk_op *out_op);
 /* `also_waiting`: gives up a wait too, whose operation ends with LK_E_CANCELLED. */
 int holder_release(struct holder *holder, bool also_waiting, int64_t deadline_ns);
 int holder_release_start(struct holder *holder, bool also_waiting, int64_t deadline_ns,
                          lk_done_fn *done, void *arg, lk_op *out_op);
+/* From writer to reader. LK_E_STATE: not held, a reader already, or under way. */
+int holder_downgrade(struct holder *holder, int64_t deadline_ns, lk_fence *out_fence);
+int holder_downgrade_start(struct holder *holder, int64_t deadline_ns, lk_done_fn *done, void *arg,
+                           lk_op *out_op);
 int holder_proclaim(struct holder *holder, const void *words, size_t size, int64_t deadline_ns);
 
 lk_grant_state holder_state(struct holder *holder);
@@ -76,6 +82,11 @@ int holder_wait_lost(struct holder *holder, int64_t deadline_ns);
 static inline struct holder *grant_holder(lk_grant *grant)
 {
     return (struct holder *)grant;
+}
+
+static inline void holder_join(struct holder *holder)
+{
+    place_join(&holder->place, holder->how & HOLDER_ONLY_IF_FREE, holder->how & HOLDER_SHARES);
 }
 
 static inline bool holder_holds(const struct holder *holder)

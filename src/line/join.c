@@ -33,7 +33,7 @@ static void place_listed(void *context, const struct keeper_reply *reply)
         place_refuse(place, place_status(reply->rc));
         return;
     }
-    place->is_busy = reply->rc == KEEPER_OK && numbers_count(reply) > 0;
+    place->is_busy = reply->rc == KEEPER_OK && numbers_count(reply, place->shares) > 0;
     place_arrived(place);
 }
 
@@ -100,7 +100,7 @@ static void place_created(void *context, const struct keeper_reply *reply)
 void place_create(struct place *place)
 {
     __attribute__((cleanup(record_free))) struct record_out record = { 0 };
-    char *prefix = path_join(place->path, PLACE_PREFIX);
+    char *prefix = path_join(place->path, place_prefix(place));
     const struct keeper_request get = { .verb = KEEPER_GET, .path = place->path };
 
     place->state = PLACE_JOINING;

@@ -127,10 +127,11 @@ void place_release(struct place *place)
 {
     __attribute__((cleanup(record_free))) struct record_out record = { 0 };
     const struct line_look *parent = &place->parent;
-    bool parent_is_ours = parent->status == LK_OK || parent->status == LK_E_NOT_FOUND;
+    /* Other readers may hold with a smaller number: the mark would say that nobody does. */
+    bool may_mark = !place->shares && (parent->status == LK_OK || parent->status == LK_E_NOT_FOUND);
 
     lease_hold_end(place->client, &place->hold);
-    if (!parent_is_ours || !client_is_connected(place->client)
+    if (!may_mark || !client_is_connected(place->client)
         || place_parent_record(place, place->number, parent->stat.czxid, &record) != LK_OK) {
         place_remove(place);
         return;

@@ -7,8 +7,19 @@
 
 #include "base/path.h"
 
+bool numbers_is_reader(const char *name)
+{
+    return strncmp(name, NUMBERS_READER_PREFIX, strlen(NUMBERS_READER_PREFIX)) == 0
+           || strstr(name, "__READ__") || strstr(name, "__rlock__");
+}
+
+static bool is_in_the_way(const char *name, bool for_reader, uint32_t *out_number)
+{
+    return path_number(name, out_number) && !(for_reader && numbers_is_reader(name));
+}
+
 const char *numbers_predecessor(const struct keeper_reply *list, uint32_t number, const char *own,
-                                bool *out_own)
+                                bool for_reader, bool *out_own)
 {
     const char *best = NULL;
     uint32_t best_number = 0;
@@ -19,7 +30,7 @@ const char *numbers_predecessor(const struct keeper_reply *list, uint32_t number
         uint32_t its;
         if (strcmp(name, own) == 0)
             *out_own = true;
-        else if (path_number(name, &its) && number_is_before(its, number)
+        else if (is_in_the_way(name, for_reader, &its) && number_is_before(its, number)
                  && (!best || number_is_before(best_number, its))) {
             best = name;
             best_number = its;
@@ -28,11 +39,11 @@ const char *numbers_predecessor(const struct keeper_reply *list, uint32_t number
     return best;
 }
 
-uint32_t numbers_count(const struct keeper_reply *list)
+uint32_t numbers_count(const struct keeper_reply *list, bool for_reader)
 {
     uint32_t count = 0, number;
 
     for (size_t i = 0; i < list->child_count; i++)
-        count += path_number(list->children[i], &number);
+        count += is_in_the_way(list->children[i], for_reader, &number);
     return count;
 }

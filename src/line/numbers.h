@@ -18,12 +18,21 @@ static inline bool number_is_before(uint32_t a, uint32_t b)
     return (int32_t)(a - b) < 0;
 }
 
-/* The child with the largest number before `number`; NULL: nobody is. Sets *out_own if `own` is
- * among them. */
-const char *numbers_predecessor(const struct keeper_reply *list, uint32_t number, const char *own,
-                                bool *out_own);
+/* Our names: a constant prefix, so that a predecessor's name can be computed. Both end as Curator's
+ * locks do, so a Curator mutex on the same path sees writers and readers alike in the line, and
+ * waits for them. */
+#define NUMBERS_PREFIX "lk-lock-"
+#define NUMBERS_READER_PREFIX "lk-read-lock-"
 
-/* How many children stand in the line. */
-uint32_t numbers_count(const struct keeper_reply *list);
+/* Ours, Curator's or kazoo's. Whatever else has a number stands there exclusively. */
+bool numbers_is_reader(const char *name);
+
+/* The child with the largest number before `number` that stands in the way: for a reader that is a
+ * writer, else anybody; NULL: nobody is. Sets *out_own if `own` is among the children. */
+const char *numbers_predecessor(const struct keeper_reply *list, uint32_t number, const char *own,
+                                bool for_reader, bool *out_own);
+
+/* How many children stand in the line, and in the way. */
+uint32_t numbers_count(const struct keeper_reply *list, bool for_reader);
 
 #endif

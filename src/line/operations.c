@@ -13,14 +13,14 @@ struct errand {
     struct holder *holder;
     struct list member; /* of holder->watchers or holder->releases */
     const struct errand_kind *kind;
-    bool flag; /* acquire: only if free. release: also while waiting */
+    unsigned flag; /* acquire: enum holder_how. release: 1: also while waiting */
     int64_t deadline_ns;
     lk_done_fn *done;
     void *arg;
 };
 
 struct errand_kind {
-    int (*refusal)(const struct holder *holder, bool flag); /* LK_OK: it may begin */
+    int (*refusal)(const struct holder *holder, unsigned flag); /* LK_OK: it may begin */
     void (*begin)(struct holder *holder, struct errand *errand);
     int (*withdraw)(struct op *op, int status);
 };
@@ -126,18 +126,18 @@ static int errand_start(struct holder *holder, const struct errand *wish, lk_op 
 
 /* ---- acquire ---- */
 
-static int acquire_refusal(const struct holder *holder, bool only_if_free)
+static int acquire_refusal(const struct holder *holder, unsigned how)
 {
-    (void)only_if_free;
+    (void)how;
     return holder->state == LK_IDLE || holder->state == LK_LOST ? LK_OK : LK_E_STATE;
 }
 
 static void acquire_begin(struct holder *holder, struct errand *errand)
 {
     holder->acquire = &errand->op;
-    holder->only_if_free = errand->flag;
+    holder->how = errand->flag;
     holder_change(holder, LK_WAITING, LK_OK);
-    place_join(&holder->place, errand->flag);
+    holder_join(holder);
 }
 
 static int acquire_withdraw(struct op *op, int status)
@@ -153,12 +153,9 @@ static int acquire_withdraw(struct op *op, int status)
 
 static const struct errand_kind acquire_kind = { acquire_refusal, acquire_begin, acquire_withdraw };
 
-int holder_acquire(struct holder *holder, bool only_if_free, int64_t deadline_ns,
-                   lk_fence *out_fence)
+int holder_acquire(struct holder *holder, unsigned how, int64_t deadline_ns, lk_fence *out_fence)
 {
-    struct errand errand = { .kind = &acquire_kind,
-                             .flag = only_if_free,
-                             .deadline_ns = deadline_ns };
+    struct errand errand = { .kind = &acquire_kind, .flag = how, .deadline_ns = deadline_ns };
     bool inside;
     int status = errand_run(holder, &errand, &inside);
 
@@ -170,20 +167,18 @@ int holder_acquire(struct holder *holder, bool only_if_free, int64_t deadline_ns
     return inside ? holder_leave(holder, status) : status;
 }
 
-int holder_acquire_start(struct holder *holder, bool only_if_free, int64_t deadline_ns,
-                         lk_done_fn *done, void *arg, lk_op *out_op)
+int holder_acquire_start(struct holder *holder, unsigned how, int64_t deadline_ns, lk_done_fn *done,
+                         void *arg, lk_op *out_op)
 {
-    const struct errand errand = { .kind = &acquire_kind,
-                                   .flag = only_if_free,
-                                   .deadline_ns = deadline_ns,
-                                   .done = done,
-                                   .arg = arg };
+    const struct errand errand = {
+        .kind = &acquire_kind, .flag = how, .deadline_ns = deadline_ns, .done = done, .arg = arg
+    };
     return errand_start(holder, &errand, out_op);
 }
 
 /* ---- release ---- */
 
-static int release_refusal(const struct holder *holder, bool also_waiting)
+static int release_refusal(const struct holder *holder, unsigned also_waiting)
 {
     switch (holder->state) {
     case LK_HELD:
@@ -205,6 +200,7 @@ static void release_begin(struct holder *holder, struct errand *errand)
         op_end(holder->acquire, LK_E_CANCELLED);
     holder_change(holder, LK_IDLE, LK_OK);
     holder_end_all(&holder->watchers, LK_E_STATE);
+    holder_end_all(&holder->turns, LK_E_CANCELLED);
     if (holder->place.state == PLACE_OUT) {
         op_done(&errand->op, LK_OK);
         return;
@@ -237,9 +233,54 @@ int holder_release_start(struct holder *holder, bool also_waiting, int64_t deadl
     return errand_start(holder, &errand, out_op);
 }
 
+/* ---- from writer to reader ---- */
+
+static int turn_refusal(const struct holder *holder, unsigned flag)
+{
+    (void)flag;
+    if (holder->state == LK_LOST)
+        return LK_E_LOST;
+    return holder_holds(holder) && !holder->place.shares && !holder->place.is_turning ? LK_OK
+                                                                                      : LK_E_STATE;
+}
+
+static void turn_begin(struct holder *holder, struct errand *errand)
+{
+    int status = place_downgrade(&holder->place);
+
+    if (status == LK_OK)
+        list_append(&holder->turns, &errand->member);
+    else
+        op_done(&errand->op, status);
+}
+
+static const struct errand_kind turn_kind = { turn_refusal, turn_begin, member_withdraw };
+
+int holder_downgrade(struct holder *holder, int64_t deadline_ns, lk_fence *out_fence)
+{
+    struct errand errand = { .kind = &turn_kind, .deadline_ns = deadline_ns };
+    bool inside;
+    int status = errand_run(holder, &errand, &inside);
+
+    if (status == LK_OK && !holder_holds(holder))
+        status = LK_E_LOST;
+    if (status == LK_OK && out_fence)
+        *out_fence = holder->fence;
+    return inside ? holder_leave(holder, status) : status;
+}
+
+int holder_downgrade_start(struct holder *holder, int64_t deadline_ns, lk_done_fn *done, void *arg,
+                           lk_op *out_op)
+{
+    const struct errand errand = {
+        .kind = &turn_kind, .deadline_ns = deadline_ns, .done = done, .arg = arg
+    };
+    return errand_start(holder, &errand, out_op);
+}
+
 /* ---- the loss ---- */
 
-static int watch_refusal(const struct holder *holder, bool flag)
+static int watch_refusal(const struct holder *holder, unsigned flag)
 {
     (void)flag;
     return holder_holds(holder) || holder->state == LK_LOST ? LK_OK : LK_E_STATE;
@@ -308,7 +349,7 @@ void holder_send_proclaims(struct holder *holder)
                                            struct proclaim, errand));
 }
 
-static int proclaim_refusal(const struct holder *holder, bool flag)
+static int proclaim_refusal(const struct holder *holder, unsigned flag)
 {
     (void)flag;
     return holder_holds(holder) || holder->state == LK_WAITING ? LK_OK : LK_E_STATE;
@@ -340,7 +381,7 @@ int holder_proclaim(struct holder *holder, const void *words, size_t size, int64
     int status = holder_enter(holder, true);
     if (status != LK_OK)
         return status;
-    status = proclaim_refusal(holder, false);
+    status = proclaim_refusal(holder, 0);
     if (status == LK_OK)
         status = holder_set_words(holder, words, size);
     if (status == LK_OK)

@@ -97,6 +97,7 @@ void place_forget_node(struct place *place)
 void place_quiet(struct place *place)
 {
     request_drop(&place->requests);
+    place->is_turning = false;
     place->awaited = 0;
     timer_stop(place->client, &place->retry);
     watch_unset(place->client, &place->own_watch);
@@ -113,6 +114,8 @@ static void place_retry(struct timer *timer)
         place_check_removed(place);
     else if (place->state == PLACE_FINDING)
         place_find(place);
+    else if (place->state == PLACE_HELD && place->is_turning)
+        place_downgrade_again(place);
     else if (place->state == PLACE_HELD && !place->own_is_watched)
         place_watch_own(place, place_own_read_aside);
     else if (place->state == PLACE_PROVING)
@@ -255,12 +258,14 @@ void place_leave(struct place *place)
     }
 }
 
-void place_join(struct place *place, bool only_if_free)
+void place_join(struct place *place, bool only_if_free, bool shares)
 {
     place->wanted = true;
+    if (place->state != PLACE_OUT)
+        return; /* what is still to be removed is what it was */
     place->only_if_free = only_if_free;
-    if (place->state == PLACE_OUT)
-        place_begin(place);
+    place->shares = shares;
+    place_begin(place);
 }
 
 int place_proclaim(struct place *place, struct request_group *group, request_fn *fn, void *context)
@@ -352,5 +357,6 @@ void place_fini(struct place *place)
     place_forget_node(place);
     session_unlisten(&place->listener);
     free(place->predecessor);
-    place->predecessor = NULL;
+    free(place->turning_to);
+    place->predecessor = place->turning_to = NULL;
 }

@@ -15,6 +15,7 @@
 #ifndef PLACE_H
 #define PLACE_H
 
+#include "line/numbers.h"
 #include "line/records.h"
 #include "session/session.h"
 
@@ -24,6 +25,8 @@ struct place_events {
     /* Our znode is known: place_proclaim() can be called. */
     void (*named)(struct place *place);
     void (*granted)(struct place *place);
+    /* The end of place_downgrade(), still HELD. LK_OK: as a reader, with a new czxid. */
+    void (*turned)(struct place *place, int status);
     /* SUSPENDED and RESTORED while HELD. */
     void (*lease)(struct place *place, enum lease_change change);
     /* HELD no longer; removal goes on by itself. */
@@ -71,6 +74,7 @@ struct place {
     const void *words;
     size_t words_size;
     enum line_kind kind;
+    bool shares; /* a reader: holds beside other readers */
 
     enum place_state state;
     bool wanted;        /* to be in the line */
@@ -83,6 +87,9 @@ struct place {
     char *node; /* the own znode's path; NULL: none known */
     uint32_t number;
     int64_t czxid;
+    bool is_turning; /* HELD: from writer to reader */
+    bool was_uncertain;
+    char *turning_to; /* the reader's znode, until it is `node` */
     struct watch own_watch;
     bool own_is_watched; /* its get was answered, and nothing came since */
 
@@ -104,20 +111,27 @@ struct place {
     struct timer retry;
 };
 
-#define PLACE_PREFIX "lk-lock-"
-
 void place_init(struct place *place, lk_client *client, const struct place_events *events);
 /* OUT already. */
 void place_fini(struct place *place);
 
 /* Wants to be in the line. OUT: begins at once. Else something of the last time is still to be
  * removed: `left` comes first, and the owner joins then. */
-void place_join(struct place *place, bool only_if_free);
+void place_join(struct place *place, bool only_if_free, bool shares);
 /* No longer: gives up, or releases. OUT: nothing happens. */
 void place_leave(struct place *place);
 /* Writes the words anew; the reply goes to `fn`. Needs a known znode (place_has_node()), else
  * LK_E_STATE. */
 int place_proclaim(struct place *place, struct request_group *group, request_fn *fn, void *context);
+
+/* From writer to reader, without a gap; `turned` follows, unless it is lost or left before. HELD, not
+ * turning already. LK_OK or LK_E_NOMEM. */
+int place_downgrade(struct place *place);
+
+static inline const char *place_prefix(const struct place *place)
+{
+    return place->shares ? NUMBERS_READER_PREFIX : NUMBERS_PREFIX;
+}
 
 static inline bool place_has_node(const struct place *place)
 {
@@ -165,6 +179,9 @@ void place_own_read_aside(void *context, const struct keeper_reply *reply);
 void place_await(struct place *place, size_t count, void (*then)(struct place *place));
 void place_arrived(struct place *place); /* one of its replies has come */
 void place_decide(struct place *place);
+
+/* downgrade.c */
+void place_downgrade_again(struct place *place);
 
 /* leave.c */
 void place_release(struct place *place); /* with the mark */

@@ -157,8 +157,11 @@ static bool place_is_first(const struct place *place)
 
     if (place->parent.stat.child_count == 1 || mark == mine - 1)
         return true;
+    /* Its mark, or that of the one before it. In a line with readers the latter is not enough for a
+     * writer: a holder that turned from writer to reader stands there yet, under the same number. */
+    bool needs_its_mark = place->kind == LINE_RWLOCK && !place->shares;
     return place->predecessor_is_gone && mark < mine
-           && mark >= (int64_t)place->predecessor_number - 1;
+           && mark >= (int64_t)place->predecessor_number - !needs_its_mark;
 }
 
 /* ---- the predecessor ---- */
@@ -312,13 +315,13 @@ static void place_predecessor_fire(struct watch *watch, enum keeper_watch_event 
  * watch it. */
 static void place_seek(struct place *place)
 {
-    char name[sizeof PLACE_PREFIX + 10];
+    char name[sizeof NUMBERS_PREFIX + 10];
 
     if (place->number == 0) {
         place_list(place);
         return;
     }
-    snprintf(name, sizeof name, PLACE_PREFIX "%010" PRIu32, place->number - 1);
+    snprintf(name, sizeof name, NUMBERS_PREFIX "%010" PRIu32, place->number - 1);
     place_watch_predecessor(place, name, place->number - 1);
 }
 
@@ -334,9 +337,9 @@ static void place_listed_all(void *context, const struct keeper_reply *reply)
         place_refuse(place, place_status(reply->rc));
         return;
     }
-    const char *name = reply->rc == KEEPER_OK
-                           ? numbers_predecessor(reply, place->number, path_name(place->node), &own)
-                           : NULL;
+    const char *name = reply->rc == KEEPER_OK ? numbers_predecessor(
+                           reply, place->number, path_name(place->node), place->shares, &own)
+                                              : NULL;
     if (!own)
         place_gone(place);
     else if (!name)

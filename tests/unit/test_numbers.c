@@ -20,12 +20,12 @@ static void the_predecessor_is_the_largest_number_before_ours_in_any_order(void 
     bool own;
 
     (void)state;
-    assert_string_equal(numbers_predecessor(&list, 7, "lk-lock-0000000007", &own),
+    assert_string_equal(numbers_predecessor(&list, 7, "lk-lock-0000000007", false, &own),
                         "lk-lock-0000000004");
     assert_true(own);
-    assert_string_equal(numbers_predecessor(&list, 4, "lk-lock-0000000004", &own),
+    assert_string_equal(numbers_predecessor(&list, 4, "lk-lock-0000000004", false, &own),
                         "lk-lock-0000000002");
-    assert_null(numbers_predecessor(&list, 2, "lk-lock-0000000002", &own));
+    assert_null(numbers_predecessor(&list, 2, "lk-lock-0000000002", false, &own));
     assert_true(own);
 }
 
@@ -36,9 +36,9 @@ static void other_programs_znodes_stand_in_the_line_too(void **state)
     bool own;
 
     (void)state;
-    assert_string_equal(numbers_predecessor(&list, 6, "lk-lock-0000000006", &own),
+    assert_string_equal(numbers_predecessor(&list, 6, "lk-lock-0000000006", false, &own),
                         "_c_6bc1-lock-0000000005");
-    assert_int_equal(numbers_count(&list), 3);
+    assert_int_equal(numbers_count(&list, false), 3);
 }
 
 static void a_name_without_a_number_stands_nowhere(void **state)
@@ -47,8 +47,8 @@ static void a_name_without_a_number_stands_nowhere(void **state)
     bool own;
 
     (void)state;
-    assert_null(numbers_predecessor(&list, 6, "lk-lock-0000000006", &own));
-    assert_int_equal(numbers_count(&list), 1);
+    assert_null(numbers_predecessor(&list, 6, "lk-lock-0000000006", false, &own));
+    assert_int_equal(numbers_count(&list, false), 1);
 }
 
 static void a_listing_without_us_says_so(void **state)
@@ -58,13 +58,13 @@ static void a_listing_without_us_says_so(void **state)
     bool own = true;
 
     (void)state;
-    assert_string_equal(numbers_predecessor(&list, 6, "lk-lock-0000000006", &own),
+    assert_string_equal(numbers_predecessor(&list, 6, "lk-lock-0000000006", false, &own),
                         "lk-lock-0000000002");
     assert_false(own);
     own = true;
-    assert_null(numbers_predecessor(&empty, 6, "lk-lock-0000000006", &own));
+    assert_null(numbers_predecessor(&empty, 6, "lk-lock-0000000006", false, &own));
     assert_false(own);
-    assert_int_equal(numbers_count(&empty), 0);
+    assert_int_equal(numbers_count(&empty, false), 0);
 }
 
 static void order_survives_the_end_of_the_numbers(void **state)
