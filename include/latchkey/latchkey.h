@@ -13,6 +13,7 @@
 #include <latchkey/multilock.h>
 #include <latchkey/mutex.h>
 #include <latchkey/rwlock.h>
+#include <latchkey/semaphore.h>
 #include <latchkey/status.h>
 #include <latchkey/version.h>
 

@@ -49,14 +49,15 @@ lk_candidate *lk_candidate_free(lk_candidate *candidate)
 
 int lk_candidate_stand(lk_candidate *candidate, int64_t deadline_ns, lk_fence *out_fence)
 {
-    return holder_acquire(candidate_holder(candidate), HOLDER_WAITS, deadline_ns, out_fence);
+    return holder_acquire(candidate_holder(candidate), (struct place_wish){ 0 }, deadline_ns,
+                          out_fence);
 }
 
 int lk_candidate_stand_start(lk_candidate *candidate, int64_t deadline_ns, lk_done_fn *done,
                              void *arg, lk_op *out_op)
 {
-    return holder_acquire_start(candidate_holder(candidate), HOLDER_WAITS, deadline_ns, done, arg,
-                                out_op);
+    return holder_acquire_start(candidate_holder(candidate), (struct place_wish){ 0 }, deadline_ns,
+                                done, arg, out_op);
 }
 
 int lk_candidate_resign(lk_candidate *candidate, int64_t deadline_ns)

@@ -24,7 +24,8 @@ static void downgrade_end(struct place *place, int status)
 
 static void downgrade_refused(struct place *place, int status)
 {
-    place->shares = false;
+    place->wish.shares = false;
+    numbers_prefix(place->prefix, false, 0);
     place->uncertain = place->was_uncertain;
     downgrade_end(place, status);
 }
@@ -112,7 +113,8 @@ static void downgrade_send(struct place *place)
                                           .operation_count = 2 };
 
     /* From here on the new name may be ours. */
-    place->shares = place->uncertain = true;
+    place->wish.shares = place->uncertain = true;
+    numbers_prefix(place->prefix, true, 0);
     watch_unset(place->client, &place->own_watch);
     place->own_is_watched = false;
     /* A proof that checks a name which is about to go would say that we have lost. */

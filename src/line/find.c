@@ -192,7 +192,7 @@ static void finding_listed(void *context, const struct keeper_reply *reply)
     }
     place->finding = calloc(1, sizeof *place->finding);
     if (reply->rc != KEEPER_OK || !place->finding
-        || !finding_take_names(place->finding, place_prefix(place), reply)) {
+        || !finding_take_names(place->finding, place->prefix, reply)) {
         /* No right to list, or no memory: it stays unknown until the session ends. */
         place_quiet(place);
         place_retry_later(place);

@@ -101,7 +101,7 @@ static void holder_left(struct place *place)
 
     holder_end_all(&holder->releases, LK_OK);
     if (holder->acquire)
-        holder_join(holder);
+        place_join(place, holder->wish);
     else
         holder_destroy_if_over(holder);
 }
@@ -171,6 +171,7 @@ int holder_new(struct holder **out, const struct holder_options *options)
     holder->place.path = holder->path;
     holder->place.host = holder->host;
     holder->place.kind = options->kind;
+    holder->place.permits = options->permits;
     place_init(&holder->place, client, &holder_events);
     client_leave(client);
     *out = holder;

@@ -26,8 +26,8 @@ struct holder {
     char *path, *words, *host;
     lk_grant_state state;
     lk_fence fence;
-    struct op *acquire; /* under way, or NULL */
-    unsigned how;       /* of the present acquire; enum holder_how */
+    struct op *acquire;     /* under way, or NULL */
+    struct place_wish wish; /* of the present acquire */
     /* Under way: who stands may resign again before the last removal is confirmed. */
     struct list releases;
     struct list turns;     /* from writer to reader */
@@ -46,6 +46,7 @@ struct holder_options {
     lk_client *client;
     const char *path;
     enum line_kind kind;
+    uint32_t permits; /* as in struct place */
     const void *words;
     size_t words_size;
     lk_grant_fn *on_change;
@@ -56,12 +57,11 @@ struct holder_options {
 int holder_new(struct holder **out, const struct holder_options *options);
 void holder_free(struct holder *holder); /* NULL accepted */
 
-enum holder_how { HOLDER_WAITS = 0, HOLDER_ONLY_IF_FREE = 1, HOLDER_SHARES = 2 };
-
 /* With `done` asynchronous (out_op may be NULL), without blocking (out_fence may be NULL). */
-int holder_acquire(struct holder *holder, unsigned how, int64_t deadline_ns, lk_fence *out_fence);
-int holder_acquire_start(struct holder *holder, unsigned how, int64_t deadline_ns, lk_done_fn *done,
-                         void *arg, lk_op *out_op);
+int holder_acquire(struct holder *holder, struct place_wish wish, int64_t deadline_ns,
+                   lk_fence *out_fence);
+int holder_acquire_start(struct holder *holder, struct place_wish wish, int64_t deadline_ns,
+                         lk_done_fn *done, void *arg, lk_op *out_op);
 /* `also_waiting`: gives up a wait too, whose operation ends with LK_E_CANCELLED. */
 int holder_release(struct holder *holder, bool also_waiting, int64_t deadline_ns);
 int holder_release_start(struct holder *holder, bool also_waiting, int64_t deadline_ns,
@@ -82,11 +82,6 @@ int holder_wait_lost(struct holder *holder, int64_t deadline_ns);
 static inline struct holder *grant_holder(lk_grant *grant)
 {
     return (struct holder *)grant;
-}
-
-static inline void holder_join(struct holder *holder)
-{
-    place_join(&holder->place, holder->how & HOLDER_ONLY_IF_FREE, holder->how & HOLDER_SHARES);
 }
 
 static inline bool holder_holds(const struct holder *holder)

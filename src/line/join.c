@@ -33,7 +33,12 @@ static void place_listed(void *context, const struct keeper_reply *reply)
         place_refuse(place, place_status(reply->rc));
         return;
     }
-    place->is_busy = reply->rc == KEEPER_OK && numbers_count(reply, place->shares) > 0;
+    if (reply->rc != KEEPER_OK)
+        place->is_busy = false;
+    else if (place->wish.weight)
+        place->is_busy = permits_are_taken(place, reply);
+    else
+        place->is_busy = numbers_count(reply, place->wish.shares) > 0;
     place_arrived(place);
 }
 
@@ -50,9 +55,11 @@ static void place_look(struct place *place)
 
 void place_begin(struct place *place)
 {
+    place->weighing.agreed = false;
+    numbers_prefix(place->prefix, place->wish.shares, place->wish.weight);
     place->token = client_random(place->client);
     place->uncertain = place->is_sweeping = place->looked_before = false;
-    if (place->only_if_free)
+    if (place->wish.only_if_free)
         place_look(place);
     else
         place_create(place);
@@ -83,6 +90,10 @@ static void place_created(void *context, const struct keeper_reply *reply)
             place_left(place);
             return;
         }
+        if (place->kind == LINE_SEMAPHORE && !place->permits) {
+            place_refuse(place, LK_E_NOT_FOUND);
+            return;
+        }
         place->making_size = strlen(place->path);
         place_make_parent(place);
         return;
@@ -100,7 +111,7 @@ static void place_created(void *context, const struct keeper_reply *reply)
 void place_create(struct place *place)
 {
     __attribute__((cleanup(record_free))) struct record_out record = { 0 };
-    char *prefix = path_join(place->path, place_prefix(place));
+    char *prefix = path_join(place->path, place->prefix);
     const struct keeper_request get = { .verb = KEEPER_GET, .path = place->path };
 
     place->state = PLACE_JOINING;

@@ -128,7 +128,8 @@ void place_release(struct place *place)
     __attribute__((cleanup(record_free))) struct record_out record = { 0 };
     const struct line_look *parent = &place->parent;
     /* Other readers may hold with a smaller number: the mark would say that nobody does. */
-    bool may_mark = !place->shares && (parent->status == LK_OK || parent->status == LK_E_NOT_FOUND);
+    bool may_mark = !place->wish.shares && !place->wish.weight
+                    && (parent->status == LK_OK || parent->status == LK_E_NOT_FOUND);
 
     lease_hold_end(place->client, &place->hold);
     if (!may_mark || !client_is_connected(place->client)

@@ -3,9 +3,28 @@
  * two holders. */
 #include "line/numbers.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/path.h"
+
+void numbers_prefix(char prefix[32], bool shares, uint32_t weight)
+{
+    if (weight)
+        snprintf(prefix, 32, NUMBERS_PERMITS_PREFIX "%" PRIu32 "-lock-", weight);
+    else
+        strcpy(prefix, shares ? NUMBERS_READER_PREFIX : NUMBERS_PREFIX);
+}
+
+uint32_t numbers_weight(const char *name)
+{
+    uint32_t weight;
+
+    return sscanf(name, NUMBERS_PERMITS_PREFIX "%9" SCNu32 "-lock-", &weight) == 1 && weight > 0
+               ? weight
+               : 1;
+}
 
 bool numbers_is_reader(const char *name)
 {

@@ -23,6 +23,11 @@ static inline bool number_is_before(uint32_t a, uint32_t b)
  * waits for them. */
 #define NUMBERS_PREFIX "lk-lock-"
 #define NUMBERS_READER_PREFIX "lk-read-lock-"
+/* Of a semaphore's permits the name says how many, so that one listing decides. */
+#define NUMBERS_PERMITS_PREFIX "lk-sem" /* 3-lock- */
+void numbers_prefix(char prefix[32], bool shares, uint32_t weight);
+/* 1 for whoever's name does not say it. */
+uint32_t numbers_weight(const char *name);
 
 /* Ours, Curator's or kazoo's. Whatever else has a number stands there exclusively. */
 bool numbers_is_reader(const char *name);

@@ -13,14 +13,16 @@ struct errand {
     struct holder *holder;
     struct list member; /* of holder->watchers or holder->releases */
     const struct errand_kind *kind;
-    unsigned flag; /* acquire: enum holder_how. release: 1: also while waiting */
+    struct place_wish wish; /* acquire */
+    bool also_waiting;      /* release */
     int64_t deadline_ns;
     lk_done_fn *done;
     void *arg;
 };
 
 struct errand_kind {
-    int (*refusal)(const struct holder *holder, unsigned flag); /* LK_OK: it may begin */
+    int (*refusal)(const struct holder *holder,
+                   const struct errand *errand); /* LK_OK: it may begin */
     void (*begin)(struct holder *holder, struct errand *errand);
     int (*withdraw)(struct op *op, int status);
 };
@@ -82,7 +84,7 @@ static void errand_deliver(struct callback *callback)
 /* Inside the monitor. */
 static int errand_begin(struct holder *holder, struct errand *errand)
 {
-    int status = errand->kind->refusal(holder, errand->flag);
+    int status = errand->kind->refusal(holder, errand);
 
     if (status != LK_OK)
         return status;
@@ -126,18 +128,18 @@ static int errand_start(struct holder *holder, const struct errand *wish, lk_op 
 
 /* ---- acquire ---- */
 
-static int acquire_refusal(const struct holder *holder, unsigned how)
+static int acquire_refusal(const struct holder *holder, const struct errand *errand)
 {
-    (void)how;
+    (void)errand;
     return holder->state == LK_IDLE || holder->state == LK_LOST ? LK_OK : LK_E_STATE;
 }
 
 static void acquire_begin(struct holder *holder, struct errand *errand)
 {
     holder->acquire = &errand->op;
-    holder->how = errand->flag;
+    holder->wish = errand->wish;
     holder_change(holder, LK_WAITING, LK_OK);
-    holder_join(holder);
+    place_join(&holder->place, errand->wish);
 }
 
 static int acquire_withdraw(struct op *op, int status)
@@ -153,9 +155,10 @@ static int acquire_withdraw(struct op *op, int status)
 
 static const struct errand_kind acquire_kind = { acquire_refusal, acquire_begin, acquire_withdraw };
 
-int holder_acquire(struct holder *holder, unsigned how, int64_t deadline_ns, lk_fence *out_fence)
+int holder_acquire(struct holder *holder, struct place_wish wish, int64_t deadline_ns,
+                   lk_fence *out_fence)
 {
-    struct errand errand = { .kind = &acquire_kind, .flag = how, .deadline_ns = deadline_ns };
+    struct errand errand = { .kind = &acquire_kind, .wish = wish, .deadline_ns = deadline_ns };
     bool inside;
     int status = errand_run(holder, &errand, &inside);
 
@@ -167,18 +170,18 @@ int holder_acquire(struct holder *holder, unsigned how, int64_t deadline_ns, lk_
     return inside ? holder_leave(holder, status) : status;
 }
 
-int holder_acquire_start(struct holder *holder, unsigned how, int64_t deadline_ns, lk_done_fn *done,
-                         void *arg, lk_op *out_op)
+int holder_acquire_start(struct holder *holder, struct place_wish wish, int64_t deadline_ns,
+                         lk_done_fn *done, void *arg, lk_op *out_op)
 {
     const struct errand errand = {
-        .kind = &acquire_kind, .flag = how, .deadline_ns = deadline_ns, .done = done, .arg = arg
+        .kind = &acquire_kind, .wish = wish, .deadline_ns = deadline_ns, .done = done, .arg = arg
     };
     return errand_start(holder, &errand, out_op);
 }
 
 /* ---- release ---- */
 
-static int release_refusal(const struct holder *holder, unsigned also_waiting)
+static int release_refusal(const struct holder *holder, const struct errand *errand)
 {
     switch (holder->state) {
     case LK_HELD:
@@ -187,7 +190,7 @@ static int release_refusal(const struct holder *holder, unsigned also_waiting)
     case LK_LOST:
         return LK_E_LOST;
     case LK_WAITING:
-        return also_waiting ? LK_OK : LK_E_STATE;
+        return errand->also_waiting ? LK_OK : LK_E_STATE;
     case LK_IDLE:
         break;
     }
@@ -214,7 +217,7 @@ static const struct errand_kind release_kind = { release_refusal, release_begin,
 int holder_release(struct holder *holder, bool also_waiting, int64_t deadline_ns)
 {
     struct errand errand = { .kind = &release_kind,
-                             .flag = also_waiting,
+                             .also_waiting = also_waiting,
                              .deadline_ns = deadline_ns };
     bool inside;
     int status = errand_run(holder, &errand, &inside);
@@ -226,7 +229,7 @@ int holder_release_start(struct holder *holder, bool also_waiting, int64_t deadl
                          lk_done_fn *done, void *arg, lk_op *out_op)
 {
     const struct errand errand = { .kind = &release_kind,
-                                   .flag = also_waiting,
+                                   .also_waiting = also_waiting,
                                    .deadline_ns = deadline_ns,
                                    .done = done,
                                    .arg = arg };
@@ -235,13 +238,14 @@ int holder_release_start(struct holder *holder, bool also_waiting, int64_t deadl
 
 /* ---- from writer to reader ---- */
 
-static int turn_refusal(const struct holder *holder, unsigned flag)
+static int turn_refusal(const struct holder *holder, const struct errand *errand)
 {
-    (void)flag;
+    (void)errand;
     if (holder->state == LK_LOST)
         return LK_E_LOST;
-    return holder_holds(holder) && !holder->place.shares && !holder->place.is_turning ? LK_OK
-                                                                                      : LK_E_STATE;
+    return holder_holds(holder) && !holder->place.wish.shares && !holder->place.is_turning
+               ? LK_OK
+               : LK_E_STATE;
 }
 
 static void turn_begin(struct holder *holder, struct errand *errand)
@@ -280,9 +284,9 @@ int holder_downgrade_start(struct holder *holder, int64_t deadline_ns, lk_done_f
 
 /* ---- the loss ---- */
 
-static int watch_refusal(const struct holder *holder, unsigned flag)
+static int watch_refusal(const struct holder *holder, const struct errand *errand)
 {
-    (void)flag;
+    (void)errand;
     return holder_holds(holder) || holder->state == LK_LOST ? LK_OK : LK_E_STATE;
 }
 
@@ -349,9 +353,9 @@ void holder_send_proclaims(struct holder *holder)
                                            struct proclaim, errand));
 }
 
-static int proclaim_refusal(const struct holder *holder, unsigned flag)
+static int proclaim_refusal(const struct holder *holder, const struct errand *errand)
 {
-    (void)flag;
+    (void)errand;
     return holder_holds(holder) || holder->state == LK_WAITING ? LK_OK : LK_E_STATE;
 }
 
@@ -381,7 +385,7 @@ int holder_proclaim(struct holder *holder, const void *words, size_t size, int64
     int status = holder_enter(holder, true);
     if (status != LK_OK)
         return status;
-    status = proclaim_refusal(holder, 0);
+    status = proclaim_refusal(holder, &proclaim.errand);
     if (status == LK_OK)
         status = holder_set_words(holder, words, size);
     if (status == LK_OK)

@@ -56,7 +56,11 @@ int place_record(const struct place *place, struct record_out *out)
 int place_parent_record(const struct place *place, uint32_t mark, int64_t tag,
                         struct record_out *out)
 {
-    const struct line_record record = { .kind = (uint8_t)place->kind, .mark = mark, .tag = tag };
+    const struct line_record record = { .kind = (uint8_t)place->kind,
+                                        .permits = place->permits,
+                                        .permits_most = place->permits,
+                                        .mark = mark,
+                                        .tag = tag };
     return line_record_write(out, &record);
 }
 
@@ -103,6 +107,7 @@ void place_quiet(struct place *place)
     watch_unset(place->client, &place->own_watch);
     place->own_is_watched = false;
     watch_unset(place->client, &place->predecessor_watch);
+    weighing_clear(&place->weighing);
     finding_free(place);
 }
 
@@ -116,6 +121,8 @@ static void place_retry(struct timer *timer)
         place_find(place);
     else if (place->state == PLACE_HELD && place->is_turning)
         place_downgrade_again(place);
+    else if (place->state == PLACE_HELD && place->weighing.owes_signal)
+        permits_signal(place);
     else if (place->state == PLACE_HELD && !place->own_is_watched)
         place_watch_own(place, place_own_read_aside);
     else if (place->state == PLACE_PROVING)
@@ -258,13 +265,12 @@ void place_leave(struct place *place)
     }
 }
 
-void place_join(struct place *place, bool only_if_free, bool shares)
+void place_join(struct place *place, struct place_wish wish)
 {
     place->wanted = true;
     if (place->state != PLACE_OUT)
         return; /* what is still to be removed is what it was */
-    place->only_if_free = only_if_free;
-    place->shares = shares;
+    place->wish = wish;
     place_begin(place);
 }
 
@@ -358,5 +364,6 @@ void place_fini(struct place *place)
     session_unlisten(&place->listener);
     free(place->predecessor);
     free(place->turning_to);
+    weighing_clear(&place->weighing);
     place->predecessor = place->turning_to = NULL;
 }

@@ -42,6 +42,13 @@ struct place_events {
     void (*left)(struct place *place);
 };
 
+/* How to stand in the line. */
+struct place_wish {
+    bool only_if_free; /* a try */
+    bool shares;       /* a reader: holds beside other readers */
+    uint32_t weight;   /* permits of a semaphore; else 0 */
+};
+
 enum place_state {
     PLACE_OUT,
     PLACE_LOOKING,
@@ -66,6 +73,17 @@ struct line_look {
     struct keeper_stat stat;
 };
 
+/* What a semaphore's last listing said. */
+struct weighing {
+    uint64_t before; /* permits of all who stand before us */
+    char *last;      /* the path of the last of them; NULL: nobody does */
+    bool somebody_behind;
+    bool agreed;       /* on the number of permits */
+    bool owes_signal;  /* HELD: whoever stands behind us has not been told */
+    bool watches_line; /* predecessor_watch is on the parent; else on `watched` */
+    char *watched;     /* path; NULL: nobody */
+};
+
 struct place {
     lk_client *client;
     const struct place_events *events;
@@ -74,12 +92,13 @@ struct place {
     const void *words;
     size_t words_size;
     enum line_kind kind;
-    bool shares; /* a reader: holds beside other readers */
+    uint32_t permits; /* a semaphore of so many; 0: of as many as it has. Else 0 */
 
     enum place_state state;
+    struct place_wish wish;
+    char prefix[32];    /* of our znode's name */
     bool wanted;        /* to be in the line */
-    bool only_if_free;  /* a try */
-    bool is_busy;       /* LOOKING: somebody stands there */
+    bool is_busy;       /* LOOKING: somebody stands in the way */
     bool uncertain;     /* a create's reply was lost: another znode of ours may yet appear */
     bool is_sweeping;   /* JOINING or FINDING only to remove: what is wanted by now comes after */
     bool looked_before; /* FINDING: one look has found nothing, the last is yet to come */
@@ -101,6 +120,8 @@ struct place {
     bool predecessor_is_gone; /* and nobody stood between it and us */
     struct watch predecessor_watch;
 
+    struct weighing weighing; /* of a semaphore, see permits.c */
+
     struct finding *finding;           /* FINDING, see find.c */
     size_t awaited;                    /* replies of the present flight */
     void (*then)(struct place *place); /* what follows when all have come */
@@ -117,7 +138,7 @@ void place_fini(struct place *place);
 
 /* Wants to be in the line. OUT: begins at once. Else something of the last time is still to be
  * removed: `left` comes first, and the owner joins then. */
-void place_join(struct place *place, bool only_if_free, bool shares);
+void place_join(struct place *place, struct place_wish wish);
 /* No longer: gives up, or releases. OUT: nothing happens. */
 void place_leave(struct place *place);
 /* Writes the words anew; the reply goes to `fn`. Needs a known znode (place_has_node()), else
@@ -127,11 +148,6 @@ int place_proclaim(struct place *place, struct request_group *group, request_fn 
 /* From writer to reader, without a gap; `turned` follows, unless it is lost or left before. HELD, not
  * turning already. LK_OK or LK_E_NOMEM. */
 int place_downgrade(struct place *place);
-
-static inline const char *place_prefix(const struct place *place)
-{
-    return place->shares ? NUMBERS_READER_PREFIX : NUMBERS_PREFIX;
-}
 
 static inline bool place_has_node(const struct place *place)
 {
@@ -170,6 +186,13 @@ void place_find(struct place *place);
 void finding_free(struct place *place);
 void place_remove_other(struct place *place); /* the znode known so far is the higher of two */
 
+/* permits.c: as seek.c, for semaphores */
+void permits_decide(struct place *place);
+bool permits_are_taken(struct place *place, const struct keeper_reply *list); /* for a try */
+void permits_granted(struct place *place);
+void permits_signal(struct place *place);
+void weighing_clear(struct weighing *weighing);
+
 /* seek.c: first, or behind whom? */
 void place_read_parent(struct place *place);
 void place_parent_read(void *context, const struct keeper_reply *reply);
@@ -179,6 +202,9 @@ void place_own_read_aside(void *context, const struct keeper_reply *reply);
 void place_await(struct place *place, size_t count, void (*then)(struct place *place));
 void place_arrived(struct place *place); /* one of its replies has come */
 void place_decide(struct place *place);
+void place_queue(struct place *place);
+void place_prove(struct place *place);
+void place_own_read(void *context, const struct keeper_reply *reply);
 
 /* downgrade.c */
 void place_downgrade_again(struct place *place);

@@ -6,6 +6,7 @@ int line_record_write(struct record_out *out, const struct line_record *record)
     record_begin(out, RECORD_LINE, LINE_FORMAT);
     record_put_u8(out, record->kind);
     record_put_u32(out, record->permits);
+    record_put_u32(out, record->permits_most);
     record_put_u32(out, record->mark);
     record_put_u64(out, (uint64_t)record->tag);
     return record_end(out);
@@ -21,6 +22,7 @@ int line_record_read(struct line_record *out, const void *data, size_t size)
     struct line_record record = {
         .kind = record_get_u8(&in),
         .permits = record_get_u32(&in),
+        .permits_most = record_get_u32(&in),
         .mark = record_get_u32(&in),
         .tag = (int64_t)record_get_u64(&in),
     };

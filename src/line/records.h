@@ -17,7 +17,8 @@ enum line_kind { LINE_LOCK = 1, LINE_RWLOCK = 2, LINE_SEMAPHORE = 3, LINE_ELECTI
 
 struct line_record {
     uint8_t kind;
-    uint32_t permits; /* of a semaphore; else 0 */
+    uint32_t permits;      /* of a semaphore; else 0 */
+    uint32_t permits_most; /* that it ever had: who stands within these may hold */
     uint32_t mark;
     int64_t tag; /* 0: no mark */
 };

@@ -23,7 +23,6 @@
 
 static void place_own_fire(struct watch *watch, enum keeper_watch_event event);
 static void place_list(struct place *place);
-static void place_prove(struct place *place);
 static void place_send_proof(struct place *place, request_fn *fn);
 static void place_proved_along(void *context, const struct keeper_reply *reply);
 static void place_predecessor_fire(struct watch *watch, enum keeper_watch_event event);
@@ -66,7 +65,7 @@ void place_own_read_aside(void *context, const struct keeper_reply *reply)
     (void)place_own_stands(context, reply);
 }
 
-static void place_own_read(void *context, const struct keeper_reply *reply)
+void place_own_read(void *context, const struct keeper_reply *reply)
 {
     if (place_own_stands(context, reply))
         place_arrived(context);
@@ -159,14 +158,14 @@ static bool place_is_first(const struct place *place)
         return true;
     /* Its mark, or that of the one before it. In a line with readers the latter is not enough for a
      * writer: a holder that turned from writer to reader stands there yet, under the same number. */
-    bool needs_its_mark = place->kind == LINE_RWLOCK && !place->shares;
+    bool needs_its_mark = place->kind == LINE_RWLOCK && !place->wish.shares;
     return place->predecessor_is_gone && mark < mine
            && mark >= (int64_t)place->predecessor_number - !needs_its_mark;
 }
 
 /* ---- the predecessor ---- */
 
-static void place_queue(struct place *place)
+void place_queue(struct place *place)
 {
     if (place->predecessor_is_gone) {
         place_read_parent(place);
@@ -338,13 +337,13 @@ static void place_listed_all(void *context, const struct keeper_reply *reply)
         return;
     }
     const char *name = reply->rc == KEEPER_OK ? numbers_predecessor(
-                           reply, place->number, path_name(place->node), place->shares, &own)
+                           reply, place->number, path_name(place->node), place->wish.shares, &own)
                                               : NULL;
     if (!own)
         place_gone(place);
     else if (!name)
         place_prove(place);
-    else if (place->only_if_free)
+    else if (place->wish.only_if_free)
         place_refuse(place, LK_E_BUSY);
     else if (path_number(name, &number))
         place_watch_predecessor(place, name, number);
@@ -387,6 +386,8 @@ static void place_grant(struct place *place)
         (void)!watch_set(place->client, &place->own_watch, place->node, place_own_fire);
         place_retry_in(place, OWN_WATCH_DELAY_NS);
     }
+    if (place->wish.weight)
+        permits_granted(place);
     place->events->granted(place);
 }
 
@@ -434,7 +435,7 @@ static void place_proved(void *context, const struct keeper_reply *reply)
         place_prove(place);
 }
 
-static void place_prove(struct place *place)
+void place_prove(struct place *place)
 {
     place->state = PLACE_PROVING;
     if (lease_remaining_ns(place->client) > 0) {
@@ -462,7 +463,9 @@ void place_decide(struct place *place)
         place_refuse(place, parent->status);
     else if (place->number >= NUMBERS_END)
         place_refuse(place, LK_E_LINE_FULL);
-    else if (!place_is_first(place) && (place->only_if_free || place->predecessor_is_gone))
+    else if (place->wish.weight)
+        permits_decide(place);
+    else if (!place_is_first(place) && (place->wish.only_if_free || place->predecessor_is_gone))
         place_list(place); /* a try waits for nobody, but children that stand in no line must not
                               make it busy */
     else if (!place_is_first(place))

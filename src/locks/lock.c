@@ -51,25 +51,27 @@ lk_lock *lk_lock_free(lk_lock *lock)
 
 int lk_lock_acquire(lk_lock *lock, int64_t deadline_ns, lk_fence *out_fence)
 {
-    return holder_acquire(lock_holder(lock), HOLDER_WAITS, deadline_ns, out_fence);
+    return holder_acquire(lock_holder(lock), (struct place_wish){ 0 }, deadline_ns, out_fence);
 }
 
 int lk_lock_acquire_start(lk_lock *lock, int64_t deadline_ns, lk_done_fn *done, void *arg,
                           lk_op *out_op)
 {
-    return holder_acquire_start(lock_holder(lock), HOLDER_WAITS, deadline_ns, done, arg, out_op);
+    return holder_acquire_start(lock_holder(lock), (struct place_wish){ 0 }, deadline_ns, done, arg,
+                                out_op);
 }
 
 int lk_lock_try(lk_lock *lock, int64_t deadline_ns, lk_fence *out_fence)
 {
-    return holder_acquire(lock_holder(lock), HOLDER_ONLY_IF_FREE, deadline_ns, out_fence);
+    return holder_acquire(lock_holder(lock), (struct place_wish){ .only_if_free = true },
+                          deadline_ns, out_fence);
 }
 
 int lk_lock_try_start(lk_lock *lock, int64_t deadline_ns, lk_done_fn *done, void *arg,
                       lk_op *out_op)
 {
-    return holder_acquire_start(lock_holder(lock), HOLDER_ONLY_IF_FREE, deadline_ns, done, arg,
-                                out_op);
+    return holder_acquire_start(lock_holder(lock), (struct place_wish){ .only_if_free = true },
+                                deadline_ns, done, arg, out_op);
 }
 
 int lk_lock_release(lk_lock *lock, int64_t deadline_ns)

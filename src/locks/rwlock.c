@@ -52,49 +52,55 @@ lk_rwlock *lk_rwlock_free(lk_rwlock *lock)
 
 int lk_rwlock_read(lk_rwlock *lock, int64_t deadline_ns, lk_fence *out_fence)
 {
-    return holder_acquire(rwlock_holder(lock), HOLDER_SHARES, deadline_ns, out_fence);
+    return holder_acquire(rwlock_holder(lock), (struct place_wish){ .shares = true }, deadline_ns,
+                          out_fence);
 }
 
 int lk_rwlock_read_start(lk_rwlock *lock, int64_t deadline_ns, lk_done_fn *done, void *arg,
                          lk_op *out_op)
 {
-    return holder_acquire_start(rwlock_holder(lock), HOLDER_SHARES, deadline_ns, done, arg, out_op);
+    return holder_acquire_start(rwlock_holder(lock), (struct place_wish){ .shares = true },
+                                deadline_ns, done, arg, out_op);
 }
 
 int lk_rwlock_try_read(lk_rwlock *lock, int64_t deadline_ns, lk_fence *out_fence)
 {
-    return holder_acquire(rwlock_holder(lock), HOLDER_SHARES | HOLDER_ONLY_IF_FREE, deadline_ns,
+    return holder_acquire(rwlock_holder(lock),
+                          (struct place_wish){ .shares = true, .only_if_free = true }, deadline_ns,
                           out_fence);
 }
 
 int lk_rwlock_try_read_start(lk_rwlock *lock, int64_t deadline_ns, lk_done_fn *done, void *arg,
                              lk_op *out_op)
 {
-    return holder_acquire_start(rwlock_holder(lock), HOLDER_SHARES | HOLDER_ONLY_IF_FREE,
+    return holder_acquire_start(rwlock_holder(lock),
+                                (struct place_wish){ .shares = true, .only_if_free = true },
                                 deadline_ns, done, arg, out_op);
 }
 
 int lk_rwlock_write(lk_rwlock *lock, int64_t deadline_ns, lk_fence *out_fence)
 {
-    return holder_acquire(rwlock_holder(lock), HOLDER_WAITS, deadline_ns, out_fence);
+    return holder_acquire(rwlock_holder(lock), (struct place_wish){ 0 }, deadline_ns, out_fence);
 }
 
 int lk_rwlock_write_start(lk_rwlock *lock, int64_t deadline_ns, lk_done_fn *done, void *arg,
                           lk_op *out_op)
 {
-    return holder_acquire_start(rwlock_holder(lock), HOLDER_WAITS, deadline_ns, done, arg, out_op);
+    return holder_acquire_start(rwlock_holder(lock), (struct place_wish){ 0 }, deadline_ns, done,
+                                arg, out_op);
 }
 
 int lk_rwlock_try_write(lk_rwlock *lock, int64_t deadline_ns, lk_fence *out_fence)
 {
-    return holder_acquire(rwlock_holder(lock), HOLDER_ONLY_IF_FREE, deadline_ns, out_fence);
+    return holder_acquire(rwlock_holder(lock), (struct place_wish){ .only_if_free = true },
+                          deadline_ns, out_fence);
 }
 
 int lk_rwlock_try_write_start(lk_rwlock *lock, int64_t deadline_ns, lk_done_fn *done, void *arg,
                               lk_op *out_op)
 {
-    return holder_acquire_start(rwlock_holder(lock), HOLDER_ONLY_IF_FREE, deadline_ns, done, arg,
-                                out_op);
+    return holder_acquire_start(rwlock_holder(lock), (struct place_wish){ .only_if_free = true },
+                                deadline_ns, done, arg, out_op);
 }
 
 int lk_rwlock_downgrade(lk_rwlock *lock, int64_t deadline_ns, lk_fence *out_fence)
@@ -116,7 +122,7 @@ lk_rwlock_role lk_rwlock_mode(lk_rwlock *lock)
     if (!holder || client_enter_closed(holder->client) != LK_OK)
         return LK_NEITHER;
     if (holder_holds(holder))
-        role = holder->place.shares && !holder->place.is_turning ? LK_READER : LK_WRITER;
+        role = holder->place.wish.shares && !holder->place.is_turning ? LK_READER : LK_WRITER;
     client_leave(holder->client);
     return role;
 }

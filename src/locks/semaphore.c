@@ -1,0 +1,260 @@
+/* semaphore.c - permits: a holder in a line where several hold at once; and the change of their
+ * number. */
+#include <latchkey/semaphore.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "line/holder.h"
+#include "session/flight.h"
+
+#define LABEL_MAX 255
+
+/* lk_semaphore is never defined: what stands behind the name is a holder, and nothing more. */
+static struct holder *semaphore_holder(lk_semaphore *semaphore)
+{
+    return (struct holder *)semaphore;
+}
+
+static struct place_wish wish_of(uint32_t count, bool only_if_free)
+{
+    return (struct place_wish){ .weight = count, .only_if_free = only_if_free };
+}
+
+int lk_semaphore_new(lk_semaphore **out, lk_client *client, const char *path, uint32_t permits,
+                     const lk_semaphore_options *options)
+{
+    const lk_semaphore_options defaults = LK_SEMAPHORE_OPTIONS_INIT;
+    struct holder *holder;
+
+    if (!out || !client || !path || permits > LK_PERMITS_MAX)
+        return LK_E_INVALID;
+    if (!options)
+        options = &defaults;
+    if (options->size != sizeof *options)
+        return LK_E_INVALID;
+    const char *label = options->label ? options->label : client_label(client);
+    if (strlen(label) > LABEL_MAX)
+        return LK_E_TOO_LARGE;
+    const struct holder_options holder_options = {
+        .client = client,
+        .path = path,
+        .kind = LINE_SEMAPHORE,
+        .permits = permits,
+        .words = label,
+        .words_size = strlen(label),
+        .on_change = options->on_change,
+        .on_change_arg = options->on_change_arg,
+    };
+    int status = holder_new(&holder, &holder_options);
+    if (status == LK_OK)
+        *out = (lk_semaphore *)holder;
+    return status;
+}
+
+lk_semaphore *lk_semaphore_free(lk_semaphore *semaphore)
+{
+    holder_free(semaphore_holder(semaphore));
+    return NULL;
+}
+
+int lk_semaphore_acquire(lk_semaphore *semaphore, uint32_t count, int64_t deadline_ns,
+                         lk_fence *out_fence)
+{
+    if (count == 0 || count > LK_PERMITS_MAX)
+        return LK_E_INVALID;
+    return holder_acquire(semaphore_holder(semaphore), wish_of(count, false), deadline_ns,
+                          out_fence);
+}
+
+int lk_semaphore_acquire_start(lk_semaphore *semaphore, uint32_t count, int64_t deadline_ns,
+                               lk_done_fn *done, void *arg, lk_op *out_op)
+{
+    if (count == 0 || count > LK_PERMITS_MAX)
+        return LK_E_INVALID;
+    return holder_acquire_start(semaphore_holder(semaphore), wish_of(count, false), deadline_ns,
+                                done, arg, out_op);
+}
+
+int lk_semaphore_try(lk_semaphore *semaphore, uint32_t count, int64_t deadline_ns,
+                     lk_fence *out_fence)
+{
+    if (count == 0 || count > LK_PERMITS_MAX)
+        return LK_E_INVALID;
+    return holder_acquire(semaphore_holder(semaphore), wish_of(count, true), deadline_ns,
+                          out_fence);
+}
+
+int lk_semaphore_try_start(lk_semaphore *semaphore, uint32_t count, int64_t deadline_ns,
+                           lk_done_fn *done, void *arg, lk_op *out_op)
+{
+    if (count == 0 || count > LK_PERMITS_MAX)
+        return LK_E_INVALID;
+    return holder_acquire_start(semaphore_holder(semaphore), wish_of(count, true), deadline_ns,
+                                done, arg, out_op);
+}
+
+int lk_semaphore_release(lk_semaphore *semaphore, int64_t deadline_ns)
+{
+    return holder_release(semaphore_holder(semaphore), false, deadline_ns);
+}
+
+int lk_semaphore_release_start(lk_semaphore *semaphore, int64_t deadline_ns, lk_done_fn *done,
+                               void *arg, lk_op *out_op)
+{
+    return holder_release_start(semaphore_holder(semaphore), false, deadline_ns, done, arg, out_op);
+}
+
+lk_grant_state lk_semaphore_state(lk_semaphore *semaphore)
+{
+    return holder_state(semaphore_holder(semaphore));
+}
+
+int64_t lk_semaphore_remaining_ns(lk_semaphore *semaphore)
+{
+    return holder_remaining_ns(semaphore_holder(semaphore));
+}
+
+int lk_semaphore_fence(lk_semaphore *semaphore, lk_fence *out)
+{
+    return holder_fence(semaphore_holder(semaphore), out);
+}
+
+int lk_semaphore_node(lk_semaphore *semaphore, char *name, size_t size)
+{
+    return holder_node(semaphore_holder(semaphore), name, size);
+}
+
+int lk_semaphore_wait_lost(lk_semaphore *semaphore, int64_t deadline_ns)
+{
+    return holder_wait_lost(semaphore_holder(semaphore), deadline_ns);
+}
+
+lk_grant *lk_semaphore_grant(lk_semaphore *semaphore)
+{
+    return (lk_grant *)semaphore_holder(semaphore);
+}
+
+/* ---- resize: read, write under the version read, until it is so ---- */
+
+struct resize {
+    struct op op;
+    struct flight flight;
+    lk_client *client;
+    char *path;
+    uint32_t permits;
+};
+
+static void resize_read(struct resize *resize);
+
+static void resize_end(struct resize *resize, int status)
+{
+    flight_drop(&resize->flight);
+    op_done(&resize->op, status);
+}
+
+static int resize_withdraw(struct op *op, int status)
+{
+    struct resize *resize = container_of(op, struct resize, op);
+
+    flight_drop(&resize->flight);
+    return status == LK_E_DEADLINE && client_session_id(resize->client) == 0 ? LK_E_NO_SERVER
+                                                                             : status;
+}
+
+static void resize_send(struct resize *resize, const struct keeper_request *request,
+                        void (*landed)(struct flight *flight))
+{
+    int status = flight_send(&resize->flight, resize->client, request, 1, landed);
+
+    if (status != LK_OK)
+        resize_end(resize, status);
+}
+
+static void resize_written(struct flight *flight)
+{
+    struct resize *resize = container_of(flight, struct resize, flight);
+    const struct answer *answer = &flight->answers[0];
+
+    if (answer->rc == KEEPER_BAD_VERSION || answer_is_lost(answer))
+        resize_read(resize);
+    else
+        resize_end(resize, answer_status(answer));
+}
+
+static void resize_write(struct resize *resize, struct line_record record, int32_t version)
+{
+    __attribute__((cleanup(record_free))) struct record_out out = { 0 };
+
+    record.permits = resize->permits;
+    if (record.permits > record.permits_most)
+        record.permits_most = record.permits;
+    if (line_record_write(&out, &record) != LK_OK) {
+        resize_end(resize, LK_E_NOMEM);
+        return;
+    }
+    const struct keeper_request set = { .verb = KEEPER_SET,
+                                        .path = resize->path,
+                                        .data = out.bytes,
+                                        .data_size = out.size,
+                                        .version = version };
+    resize_send(resize, &set, resize_written);
+}
+
+static void resize_got(struct flight *flight)
+{
+    struct resize *resize = container_of(flight, struct resize, flight);
+    const struct answer *answer = &flight->answers[0];
+    struct line_record record;
+    int status = answer_status(answer);
+
+    if (status == LK_OK && answer->data_size == 0)
+        status = LK_E_NOT_FOUND;
+    if (status == LK_OK)
+        status = line_record_read(&record, answer->data, answer->data_size);
+    if (status == LK_OK && record.kind != LINE_SEMAPHORE)
+        status = LK_E_KIND;
+    if (status != LK_OK || record.permits == resize->permits)
+        resize_end(resize, status);
+    else
+        resize_write(resize, record, answer->stat.version);
+}
+
+static void resize_read(struct resize *resize)
+{
+    const struct keeper_request get = { .verb = KEEPER_GET, .path = resize->path };
+
+    resize_send(resize, &get, resize_got);
+}
+
+static int resize_wait(struct resize *resize, int64_t deadline_ns)
+{
+    int status = client_enter(resize->client);
+
+    if (status != LK_OK)
+        return status;
+    status = op_may_wait(resize->client);
+    if (status == LK_OK) {
+        op_begin(resize->client, &resize->op, deadline_ns, resize_withdraw, NULL);
+        resize_read(resize);
+        status = op_wait(&resize->op);
+    }
+    client_leave(resize->client);
+    return status;
+}
+
+int lk_semaphore_resize(lk_client *client, const char *path, uint32_t permits, int64_t deadline_ns)
+{
+    struct resize resize = { .client = client, .permits = permits };
+
+    if (!client || !path || permits == 0 || permits > LK_PERMITS_MAX)
+        return LK_E_INVALID;
+    int status = client_path(client, path, &resize.path);
+    if (status != LK_OK)
+        return status;
+    client_ref(client); /* another thread may free it, which ends the wait */
+    status = resize_wait(&resize, deadline_ns);
+    client_unref(client);
+    free(resize.path);
+    return status;
+}
