@@ -59,6 +59,19 @@ typedef struct lk_grant lk_grant;
 /* Every change, in order. A callback as in client.h. */
 typedef void lk_grant_fn(const lk_grant_change *change, void *arg);
 
+/* Whose znodes stand in the line beside ours. All programs on one path must be of one mind, so this
+ * is a property of the path. docs/interop.md says what can be shared, and how the others must be
+ * set up. */
+typedef enum lk_compat {
+    LK_COMPAT_NATIVE,  /* latchkey alone; and Curator's InterProcessMutex and LeaderSelector */
+    LK_COMPAT_CURATOR, /* Curator's InterProcessReadWriteLock too */
+    LK_COMPAT_KAZOO,   /* kazoo's Lock, ReadLock and WriteLock, as they come */
+} lk_compat;
+
+/* Somebody asks the holder to let go. It decides; a release is the answer, doing nothing is one
+ * too. A callback as in client.h. */
+typedef void lk_revoke_fn(void *arg);
+
 /* One znode in a line, as lk_line_list() saw it. */
 typedef struct lk_line_entry {
     const char *node;    /* the znode's name, without the path */
@@ -93,6 +106,11 @@ LK_EXPORT lk_line *lk_line_free(lk_line *line);
  * LK_E_NOT_FOUND: nobody has it. The owner hears of it by an event: until then only the fence
  * protects what it guards. Statuses as above. */
 LK_API int lk_line_break(lk_client *client, const char *path, lk_fence fence, int64_t deadline_ns);
+
+/* Asks the holder whose fence is `fence` to let go: its on_revoke is called (lock.h), if it has
+ * one; whether it listens is its own affair. Curator's revocable locks hear it too. LK_E_NOT_FOUND:
+ * nobody has that fence. Otherwise as lk_line_break(). */
+LK_API int lk_line_revoke(lk_client *client, const char *path, lk_fence fence, int64_t deadline_ns);
 
 #ifdef __cplusplus
 }

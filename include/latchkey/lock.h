@@ -25,10 +25,17 @@ typedef struct lk_lock_options {
     const char *label; /* the owner's words for this lock; NULL: the client's. At most 255 bytes */
     lk_grant_fn *on_change; /* may be NULL */
     void *on_change_arg;
+    lk_revoke_fn *on_revoke; /* somebody asks the holder to let go; may be NULL */
+    void *on_revoke_arg;
+    lk_compat compat;
+    /* The line's lock delay: after a holder was lost, rather than released, the next one waits so
+     * long, for what the lost one may still be doing. The first who makes the line sets it, for
+     * all; the line's znode is then permanent. 0: none */
+    int64_t delay_ms;
 } lk_lock_options;
 #define LK_LOCK_OPTIONS_INIT                                                                       \
     {                                                                                              \
-        sizeof(lk_lock_options), NULL, NULL, NULL                                                  \
+        sizeof(lk_lock_options), NULL, NULL, NULL, NULL, NULL, LK_COMPAT_NATIVE, 0                 \
     }
 
 /* Talks to no server. options may be NULL. LK_E_PATH; LK_E_TOO_LARGE: the path or label is too

@@ -26,10 +26,13 @@ typedef struct lk_rwlock_options {
     const char *label;      /* as in lock.h */
     lk_grant_fn *on_change; /* may be NULL */
     void *on_change_arg;
+    lk_revoke_fn *on_revoke; /* somebody asks the holder to let go; may be NULL */
+    void *on_revoke_arg;
+    lk_compat compat;
 } lk_rwlock_options;
 #define LK_RWLOCK_OPTIONS_INIT                                                                     \
     {                                                                                              \
-        sizeof(lk_rwlock_options), NULL, NULL, NULL                                                \
+        sizeof(lk_rwlock_options), NULL, NULL, NULL, NULL, NULL, LK_COMPAT_NATIVE                  \
     }
 
 /* Both as in lock.h. */

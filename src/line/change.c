@@ -84,3 +84,40 @@ void holder_change(struct holder *holder, lk_grant_state state, int reason)
     if (holder->on_change && !holder->freed)
         change_post(holder, &change);
 }
+
+/* ---- asked to let go ---- */
+
+struct asking {
+    struct callback callback;
+    lk_revoke_fn *fn;
+    void *arg;
+};
+
+static void asking_run(struct callback *callback)
+{
+    struct asking *asking = container_of(callback, struct asking, callback);
+
+    asking->fn(asking->arg);
+    free(asking);
+}
+
+static void asking_forget(struct callback *callback)
+{
+    free(container_of(callback, struct asking, callback));
+}
+
+/* Without memory it goes unheard: whoever asked may ask again. */
+void holder_asked(struct place *place)
+{
+    struct holder *holder = container_of(place, struct holder, place);
+    struct asking *asking = holder->on_revoke ? malloc(sizeof *asking) : NULL;
+
+    if (!asking)
+        return;
+    *asking = (struct asking){
+        .callback = { .owner = holder, .run = asking_run, .forget = asking_forget },
+        .fn = holder->on_revoke,
+        .arg = holder->on_revoke_arg,
+    };
+    callback_post(holder->client, &asking->callback);
+}

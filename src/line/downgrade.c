@@ -5,6 +5,7 @@
  * No mark is written: the number is in use again (seek.c says what that means for a writer behind
  * us). While the commit is on its way we stand under one of two names: leave.c removes the old one,
  * and the sweep of find.c, which goes by the token, the new one. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +26,7 @@ static void downgrade_end(struct place *place, int status)
 static void downgrade_refused(struct place *place, int status)
 {
     place->wish.shares = false;
-    numbers_prefix(place->prefix, false, 0);
+    place_prefix(place, false, place->prefix);
     place->uncertain = place->was_uncertain;
     downgrade_end(place, status);
 }
@@ -33,15 +34,11 @@ static void downgrade_refused(struct place *place, int status)
 static char *downgrade_name(const struct place *place)
 {
     const char *name = path_name(place->node);
-    size_t kept = (size_t)(name - place->node), prefix = strlen(NUMBERS_READER_PREFIX);
-    char *path = malloc(kept + prefix + 11);
+    char prefix[NUMBERS_PREFIX_SIZE], reader[NUMBERS_PREFIX_SIZE + 11];
 
-    if (!path)
-        return NULL;
-    memcpy(path, place->node, kept);
-    memcpy(path + kept, NUMBERS_READER_PREFIX, prefix);
-    memcpy(path + kept + prefix, name + strlen(name) - 10, 11);
-    return path;
+    place_prefix(place, true, prefix);
+    snprintf(reader, sizeof(reader), "%s%s", prefix, name + strlen(name) - 10);
+    return path_join(place->path, reader);
 }
 
 /* ---- the reader's znode stands: its czxid is the new fence ---- */
@@ -114,7 +111,7 @@ static void downgrade_send(struct place *place)
 
     /* From here on the new name may be ours. */
     place->wish.shares = place->uncertain = true;
-    numbers_prefix(place->prefix, true, 0);
+    place_prefix(place, true, place->prefix);
     watch_unset(place->client, &place->own_watch);
     place->own_is_watched = false;
     /* A proof that checks a name which is about to go would say that we have lost. */

@@ -111,6 +111,7 @@ static const struct place_events holder_events = {
     .granted = holder_granted,
     .turned = holder_turned,
     .lease = holder_lease,
+    .asked = holder_asked,
     .lost = holder_lost,
     .refused = holder_refused,
     .removed = holder_removed,
@@ -172,6 +173,10 @@ int holder_new(struct holder **out, const struct holder_options *options)
     holder->place.host = holder->host;
     holder->place.kind = options->kind;
     holder->place.permits = options->permits;
+    holder->place.compat = options->compat;
+    holder->place.delay_ms = options->delay_ms;
+    holder->on_revoke = options->on_revoke;
+    holder->on_revoke_arg = options->on_revoke_arg;
     place_init(&holder->place, client, &holder_events);
     client_leave(client);
     *out = holder;
@@ -184,6 +189,7 @@ void holder_free(struct holder *holder)
         return;
     lk_client *client = client_ref(holder->client);
     holder->on_change = NULL;
+    holder->on_revoke = NULL;
     callbacks_forget(client, holder);
     if (holder->acquire)
         op_end(holder->acquire, LK_E_CANCELLED);

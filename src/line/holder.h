@@ -35,6 +35,8 @@ struct holder {
     struct list proclaims; /* new words that wait for the znode to be known */
     lk_grant_fn *on_change;
     void *on_change_arg;
+    lk_revoke_fn *on_revoke;
+    void *on_revoke_arg;
     struct change spare; /* so that without memory the last change is still told */
     bool spare_is_queued;
     bool freed; /* by the user; the memory goes when the place is OUT */
@@ -51,6 +53,10 @@ struct holder_options {
     size_t words_size;
     lk_grant_fn *on_change;
     void *on_change_arg;
+    lk_revoke_fn *on_revoke;
+    void *on_revoke_arg;
+    lk_compat compat;
+    uint32_t delay_ms;
 };
 
 /* LK_OK, LK_E_PATH, LK_E_TOO_LARGE, LK_E_NOMEM, LK_E_CLOSED, LK_E_FORKED. */
@@ -92,6 +98,7 @@ static inline bool holder_holds(const struct holder *holder)
 /* ---- between the files of this room ---- */
 
 void holder_change(struct holder *holder, lk_grant_state state, int reason); /* change.c */
+void holder_asked(struct place *place);                                      /* change.c */
 void holder_end_all(struct list *errands, int status);                       /* operations.c */
 void holder_send_proclaims(struct holder *holder);                           /* operations.c */
 int holder_set_words(struct holder *holder, const void *words, size_t size);

@@ -56,7 +56,8 @@ static void place_look(struct place *place)
 void place_begin(struct place *place)
 {
     place->weighing.agreed = false;
-    numbers_prefix(place->prefix, place->wish.shares, place->wish.weight);
+    place->delay_served = 0;
+    place_prefix(place, place->wish.shares, place->prefix);
     place->token = client_random(place->client);
     place->uncertain = place->is_sweeping = place->looked_before = false;
     if (place->wish.only_if_free)
@@ -181,7 +182,9 @@ static void place_make_parent(struct place *place)
     char *path = strndup(place->path, place->making_size);
 
     place->state = PLACE_MAKING_PARENTS;
-    if (!path || (is_line && place_parent_record(place, 0, 0, &record) != LK_OK)) {
+    place->parent.exists = false;
+    const struct line_record line = place_line_record(place);
+    if (!path || (is_line && line_record_write(&record, &line) != LK_OK)) {
         free(path);
         place_refuse(place, LK_E_NOMEM);
         return;
@@ -191,7 +194,8 @@ static void place_make_parent(struct place *place)
         .path = path,
         .data = record.bytes,
         .data_size = record.size,
-        .mode = KEEPER_CONTAINER,
+        /* What is written of a lost holder must outlast an empty line. */
+        .mode = is_line && place->delay_ms ? KEEPER_PERSISTENT : KEEPER_CONTAINER,
         .access = client_access(place->client),
     };
     place_send(place, &create, REQUEST_ONCE | REQUEST_PROOF, place_parent_made);

@@ -131,9 +131,14 @@ void place_release(struct place *place)
     bool may_mark = !place->wish.shares && !place->wish.weight
                     && (parent->status == LK_OK || parent->status == LK_E_NOT_FOUND);
 
+    struct line_record line = place_line_record(place);
+
+    line.mark = place->number;
+    line.tag = parent->stat.czxid;
+    line.held = 0;
     lease_hold_end(place->client, &place->hold);
     if (!may_mark || !client_is_connected(place->client)
-        || place_parent_record(place, place->number, parent->stat.czxid, &record) != LK_OK) {
+        || line_record_write(&record, &line) != LK_OK) {
         place_remove(place);
         return;
     }

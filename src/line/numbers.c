@@ -9,27 +9,29 @@
 
 #include "base/path.h"
 
-void numbers_prefix(char prefix[32], bool shares, uint32_t weight)
+void numbers_prefix(char prefix[NUMBERS_PREFIX_SIZE], struct numbers_style style)
 {
-    if (weight)
-        snprintf(prefix, 32, NUMBERS_PERMITS_PREFIX "%" PRIu32 "-lock-", weight);
+    if (style.weight)
+        snprintf(prefix, NUMBERS_PREFIX_SIZE, "lk-sem%" PRIu32 "-lock-", style.weight);
+    else if (style.compat == LK_COMPAT_KAZOO)
+        strcpy(prefix, style.is_reader ? "lk__rlock__" : "lk__lock__");
+    else if (style.compat == LK_COMPAT_CURATOR && style.is_rwlock)
+        strcpy(prefix, style.is_reader ? "lk-__READ__" : "lk-__WRIT__");
     else
-        strcpy(prefix, shares ? NUMBERS_READER_PREFIX : NUMBERS_PREFIX);
+        strcpy(prefix, style.is_reader ? "lk-read-lock-" : "lk-lock-");
 }
 
 uint32_t numbers_weight(const char *name)
 {
     uint32_t weight;
 
-    return sscanf(name, NUMBERS_PERMITS_PREFIX "%9" SCNu32 "-lock-", &weight) == 1 && weight > 0
-               ? weight
-               : 1;
+    return sscanf(name, "lk-sem%9" SCNu32 "-lock-", &weight) == 1 && weight > 0 ? weight : 1;
 }
 
 bool numbers_is_reader(const char *name)
 {
-    return strncmp(name, NUMBERS_READER_PREFIX, strlen(NUMBERS_READER_PREFIX)) == 0
-           || strstr(name, "__READ__") || strstr(name, "__rlock__");
+    return strncmp(name, "lk-read-lock-", strlen("lk-read-lock-")) == 0 || strstr(name, "__READ__")
+           || strstr(name, "__rlock__");
 }
 
 static bool is_in_the_way(const char *name, bool for_reader, uint32_t *out_number)

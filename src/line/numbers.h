@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <latchkey/grant.h>
+
 #include "keeper/keeper.h"
 
 #define NUMBERS_RESTART                                                                            \
@@ -18,15 +20,24 @@ static inline bool number_is_before(uint32_t a, uint32_t b)
     return (int32_t)(a - b) < 0;
 }
 
-/* Our names: a constant prefix, so that a predecessor's name can be computed. Both end as Curator's
- * locks do, so a Curator mutex on the same path sees writers and readers alike in the line, and
- * waits for them. */
-#define NUMBERS_PREFIX "lk-lock-"
-#define NUMBERS_READER_PREFIX "lk-read-lock-"
-/* Of a semaphore's permits the name says how many, so that one listing decides. */
-#define NUMBERS_PERMITS_PREFIX "lk-sem" /* 3-lock- */
-void numbers_prefix(char prefix[32], bool shares, uint32_t weight);
-/* 1 for whoever's name does not say it. */
+/* Our names: a constant prefix and the number, so that a predecessor's name can be computed. Of a
+ * semaphore's permits the name says how many, so that one listing decides.
+ *
+ *              lock, writer   reader          permits
+ *   native     lk-lock-       lk-read-lock-   lk-sem3-lock-
+ *   Curator    lk-lock-       lk-__READ__     (of an rwlock: the writer is lk-__WRIT__)
+ *   kazoo      lk__lock__     lk__rlock__
+ *
+ * All native ones end as Curator's locks do: a Curator mutex on the same path sees whoever stands
+ * there in the line, and waits for it. */
+#define NUMBERS_PREFIX_SIZE 32
+struct numbers_style {
+    lk_compat compat;
+    bool is_rwlock, is_reader;
+    uint32_t weight; /* permits; else 0 */
+};
+void numbers_prefix(char prefix[NUMBERS_PREFIX_SIZE], struct numbers_style style);
+/* Of a semaphore's permits; 1 for whoever's name does not say it. */
 uint32_t numbers_weight(const char *name);
 
 /* Ours, Curator's or kazoo's. Whatever else has a number stands there exclusively. */

@@ -214,7 +214,8 @@ static void permits_found(struct place *place)
 {
     __attribute__((cleanup(record_free))) struct record_out record = { 0 };
 
-    if (!place->permits || place_parent_record(place, 0, 0, &record) != LK_OK) {
+    const struct line_record line = place_line_record(place);
+    if (!place->permits || line_record_write(&record, &line) != LK_OK) {
         place_refuse(place, place->permits ? LK_E_NOMEM : LK_E_NOT_FOUND);
         return;
     }

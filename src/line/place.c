@@ -53,15 +53,14 @@ int place_record(const struct place *place, struct record_out *out)
     return place_record_write(out, &record);
 }
 
-int place_parent_record(const struct place *place, uint32_t mark, int64_t tag,
-                        struct record_out *out)
+struct line_record place_line_record(const struct place *place)
 {
-    const struct line_record record = { .kind = (uint8_t)place->kind,
-                                        .permits = place->permits,
-                                        .permits_most = place->permits,
-                                        .mark = mark,
-                                        .tag = tag };
-    return line_record_write(out, &record);
+    if (place->parent.exists && place->parent.status == LK_OK)
+        return place->parent.record;
+    return (struct line_record){ .kind = (uint8_t)place->kind,
+                                 .permits = place->permits,
+                                 .permits_most = place->permits,
+                                 .delay_ms = place->delay_ms };
 }
 
 /* Both, since a session of the past may still have a znode with our token, about to vanish
@@ -127,6 +126,8 @@ static void place_retry(struct timer *timer)
         place_watch_own(place, place_own_read_aside);
     else if (place->state == PLACE_PROVING)
         place_read_parent(place);
+    else if (place->state == PLACE_DELAYED)
+        delay_over(place);
     else if (place->state == PLACE_QUEUED && place->uncertain) {
         place->looked_before = true;
         place_find(place);
@@ -257,6 +258,7 @@ void place_leave(struct place *place)
     case PLACE_SEEKING:
     case PLACE_QUEUED:
     case PLACE_PROVING:
+    case PLACE_DELAYED:
         place_remove(place);
         return;
     case PLACE_HELD:

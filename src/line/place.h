@@ -15,6 +15,8 @@
 #ifndef PLACE_H
 #define PLACE_H
 
+#include <latchkey/grant.h>
+
 #include "line/numbers.h"
 #include "line/records.h"
 #include "session/session.h"
@@ -29,6 +31,8 @@ struct place_events {
     void (*turned)(struct place *place, int status);
     /* SUSPENDED and RESTORED while HELD. */
     void (*lease)(struct place *place, enum lease_change change);
+    /* HELD: somebody asks us to let go. */
+    void (*asked)(struct place *place);
     /* HELD no longer; removal goes on by itself. */
     void (*lost)(struct place *place, int reason);
     /* The wish to join is over; removal goes on by itself. */
@@ -58,6 +62,7 @@ enum place_state {
     PLACE_SEEKING,
     PLACE_QUEUED,
     PLACE_PROVING,
+    PLACE_DELAYED, /* first, but the one before us was lost, not released */
     PLACE_HELD,
     PLACE_MISSING, /* our znode is gone while we wait: by a stranger's hand, or with a session whose
                       end we shall hear */
@@ -92,13 +97,15 @@ struct place {
     const void *words;
     size_t words_size;
     enum line_kind kind;
-    uint32_t permits; /* a semaphore of so many; 0: of as many as it has. Else 0 */
+    uint32_t permits;  /* a semaphore of so many; 0: of as many as it has. Else 0 */
+    uint32_t delay_ms; /* lock delay, for a line that has none yet; 0: none */
+    lk_compat compat;
 
     enum place_state state;
     struct place_wish wish;
-    char prefix[32];    /* of our znode's name */
-    bool wanted;        /* to be in the line */
-    bool is_busy;       /* LOOKING: somebody stands in the way */
+    char prefix[NUMBERS_PREFIX_SIZE]; /* of our znode's name */
+    bool wanted;                      /* to be in the line */
+    bool is_busy;                     /* LOOKING: somebody stands in the way */
     bool uncertain;     /* a create's reply was lost: another znode of ours may yet appear */
     bool is_sweeping;   /* JOINING or FINDING only to remove: what is wanted by now comes after */
     bool looked_before; /* FINDING: one look has found nothing, the last is yet to come */
@@ -119,6 +126,9 @@ struct place {
     uint32_t predecessor_number;
     bool predecessor_is_gone; /* and nobody stood between it and us */
     struct watch predecessor_watch;
+
+    int64_t delay_served; /* the lost holder (czxid) whose delay we have waited for */
+    int64_t asked_mzxid;  /* of our znode when we were last asked to let go */
 
     struct weighing weighing; /* of a semaphore, see permits.c */
 
@@ -149,6 +159,16 @@ int place_proclaim(struct place *place, struct request_group *group, request_fn 
  * turning already. LK_OK or LK_E_NOMEM. */
 int place_downgrade(struct place *place);
 
+/* The name of a place in this line, but for its number: ours or, of our own kind of programs, a
+ * reader's or writer's. */
+static inline void place_prefix(const struct place *place, bool is_reader, char *prefix)
+{
+    numbers_prefix(prefix, (struct numbers_style){ .compat = place->compat,
+                                                   .is_rwlock = place->kind == LINE_RWLOCK,
+                                                   .is_reader = is_reader,
+                                                   .weight = place->wish.weight });
+}
+
 static inline bool place_has_node(const struct place *place)
 {
     return place->node && place->state != PLACE_LEAVING && place->state != PLACE_OUT;
@@ -174,8 +194,8 @@ void place_removed(struct place *place); /* as above, and it was in our line unt
 bool place_is_own(const struct place *place, const struct keeper_reply *get);
 int place_status(int rc); /* the status for a server's refusal */
 int place_record(const struct place *place, struct record_out *out);
-int place_parent_record(const struct place *place, uint32_t mark, int64_t tag,
-                        struct record_out *out);
+/* The line's record as it is, or as we would make it. */
+struct line_record place_line_record(const struct place *place);
 
 /* join.c */
 void place_begin(struct place *place);
@@ -185,6 +205,10 @@ void place_create(struct place *place);
 void place_find(struct place *place);
 void finding_free(struct place *place);
 void place_remove_other(struct place *place); /* the znode known so far is the higher of two */
+
+/* delay.c: the lock delay. True: the grant has to wait for it, and goes on by itself. */
+bool delay_begins(struct place *place);
+void delay_over(struct place *place);
 
 /* permits.c: as seek.c, for semaphores */
 void permits_decide(struct place *place);

@@ -12,8 +12,9 @@
 
 enum line_kind { LINE_LOCK = 1, LINE_RWLOCK = 2, LINE_SEMAPHORE = 3, LINE_ELECTION = 4 };
 
-#define LINE_FORMAT 1
-#define PLACE_FORMAT 1
+/* The newest. What needs no field of it is written in format 1, for programs that know no other. */
+#define LINE_FORMAT 2
+#define PLACE_FORMAT 2
 
 struct line_record {
     uint8_t kind;
@@ -21,6 +22,10 @@ struct line_record {
     uint32_t permits_most; /* that it ever had: who stands within these may hold */
     uint32_t mark;
     int64_t tag; /* 0: no mark */
+    /* A line with a lock delay; else 0. `held`: the czxid of who holds, from before its grant to
+     * its clean release. */
+    uint32_t delay_ms;
+    int64_t held;
 };
 
 int line_record_write(struct record_out *out, const struct line_record *record);
@@ -32,6 +37,7 @@ struct place_record {
     /* Of one attempt to join: finds the znode again when the create's reply was lost. */
     uint64_t token;
     uint64_t pid;
+    bool asked;               /* to let go */
     const char *host, *words; /* when read: into the record, not NUL-terminated */
     size_t host_size, words_size;
 };

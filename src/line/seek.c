@@ -43,12 +43,29 @@ void place_arrived(struct place *place)
 
 /* ---- our own znode ---- */
 
+/* A waiter's record in our znode, or Curator's word for the same. */
+static void place_note_asked(struct place *place, const struct keeper_reply *reply)
+{
+    static const char revoke[] = "__REVOKE__";
+    struct place_record record;
+    bool asked = place_record_read(&record, reply->data, reply->data_size) == LK_OK
+                     ? record.asked
+                     : reply->data_size == strlen(revoke)
+                           && memcmp(reply->data, revoke, strlen(revoke)) == 0;
+
+    if (!asked || place->state != PLACE_HELD || reply->stat.mzxid == place->asked_mzxid)
+        return;
+    place->asked_mzxid = reply->stat.mzxid;
+    place->events->asked(place);
+}
+
 /* False, and all that follows done: it is gone, or it is another's that has got the same name in a
  * new parent. */
 static bool place_own_stands(struct place *place, const struct keeper_reply *reply)
 {
     if (reply->rc == KEEPER_OK && reply->stat.czxid == place->czxid) {
         place->own_is_watched = place->own_watch.at != NULL;
+        place_note_asked(place, reply);
         return true;
     }
     if (reply->rc == KEEPER_OK || reply->rc == KEEPER_NO_NODE)
@@ -91,7 +108,8 @@ static void place_own_fire(struct watch *watch, enum keeper_watch_event event)
     place->own_is_watched = false;
     if (event == KEEPER_WATCH_DELETED)
         place_gone(place);
-    else if (place->state == PLACE_QUEUED || place->state == PLACE_HELD)
+    else if (place->state == PLACE_QUEUED || place->state == PLACE_HELD
+             || place->state == PLACE_DELAYED)
         place_watch_own(place, place_own_read_aside);
     /* Elsewhere a decision is under way, which sees that it is not watched. */
 }
@@ -314,13 +332,14 @@ static void place_predecessor_fire(struct watch *watch, enum keeper_watch_event 
  * watch it. */
 static void place_seek(struct place *place)
 {
-    char name[sizeof NUMBERS_PREFIX + 10];
+    char prefix[NUMBERS_PREFIX_SIZE], name[NUMBERS_PREFIX_SIZE + 11];
 
     if (place->number == 0) {
         place_list(place);
         return;
     }
-    snprintf(name, sizeof name, NUMBERS_PREFIX "%010" PRIu32, place->number - 1);
+    place_prefix(place, false, prefix);
+    snprintf(name, sizeof name, "%s%010" PRIu32, prefix, place->number - 1);
     place_watch_predecessor(place, name, place->number - 1);
 }
 
@@ -437,6 +456,8 @@ static void place_proved(void *context, const struct keeper_reply *reply)
 
 void place_prove(struct place *place)
 {
+    if (delay_begins(place))
+        return;
     place->state = PLACE_PROVING;
     if (lease_remaining_ns(place->client) > 0) {
         place_grant(place);

@@ -7,6 +7,7 @@
 #include "line/holder.h"
 
 #define LABEL_MAX 255
+#define DELAY_MS_MAX INT64_C(86400000)
 
 /* lk_lock is never defined: what stands behind the name is a holder, and nothing more. */
 static struct holder *lock_holder(lk_lock *lock)
@@ -23,7 +24,8 @@ int lk_lock_new(lk_lock **out, lk_client *client, const char *path, const lk_loc
         return LK_E_INVALID;
     if (!options)
         options = &defaults;
-    if (options->size != sizeof *options)
+    if (options->size != sizeof *options || options->compat > LK_COMPAT_KAZOO
+        || options->delay_ms < 0 || options->delay_ms > DELAY_MS_MAX)
         return LK_E_INVALID;
     const char *label = options->label ? options->label : client_label(client);
     if (strlen(label) > LABEL_MAX)
@@ -36,6 +38,10 @@ int lk_lock_new(lk_lock **out, lk_client *client, const char *path, const lk_loc
         .words_size = strlen(label),
         .on_change = options->on_change,
         .on_change_arg = options->on_change_arg,
+        .on_revoke = options->on_revoke,
+        .on_revoke_arg = options->on_revoke_arg,
+        .compat = options->compat,
+        .delay_ms = (uint32_t)options->delay_ms,
     };
     int status = holder_new(&holder, &holder_options);
     if (status == LK_OK)

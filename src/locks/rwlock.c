@@ -24,7 +24,7 @@ int lk_rwlock_new(lk_rwlock **out, lk_client *client, const char *path,
         return LK_E_INVALID;
     if (!options)
         options = &defaults;
-    if (options->size != sizeof *options)
+    if (options->size != sizeof *options || options->compat > LK_COMPAT_KAZOO)
         return LK_E_INVALID;
     const char *label = options->label ? options->label : client_label(client);
     if (strlen(label) > LABEL_MAX)
@@ -37,6 +37,9 @@ int lk_rwlock_new(lk_rwlock **out, lk_client *client, const char *path,
         .words_size = strlen(label),
         .on_change = options->on_change,
         .on_change_arg = options->on_change_arg,
+        .on_revoke = options->on_revoke,
+        .on_revoke_arg = options->on_revoke_arg,
+        .compat = options->compat,
     };
     int status = holder_new(&holder, &holder_options);
     if (status == LK_OK)
