@@ -52,7 +52,8 @@ typedef struct lk_grant_change {
     int reason;
 } lk_grant_change;
 
-/* Every change, in order. A callback as in client.h. */
+/* Every change, in order; but what there is no memory to queue is told as one with the change that
+ * follows, so that the last is always told. A callback as in client.h. */
 typedef void lk_grant_fn(const lk_grant_change *change, void *arg);
 
 /* One znode in a line, as lk_line_list() saw it. */
@@ -87,7 +88,10 @@ LK_EXPORT lk_line *lk_line_free(lk_line *line);
 
 /* Removes the znode whose fence is `fence` (its zxid) from the line, and nobody else;
  * LK_E_NOT_FOUND: nobody has it. The owner hears of it by an event: until then only the fence
- * protects what it guards. Statuses as above. */
+ * protects what it guards. ZooKeeper deletes by name: should the whole path be deleted and made
+ * anew between the last look and the commit, another can stand under that name. It is spared unless
+ * by then both the new path and the new znode have been written as often as the old ones, as two
+ * that were never written have. Statuses as above. */
 LK_API int lk_line_break(lk_client *client, const char *path, lk_fence fence, int64_t deadline_ns);
 
 #ifdef __cplusplus
