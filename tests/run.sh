@@ -184,13 +184,16 @@ fi
 
 if [ $built = yes ]; then
     say "valgrind"
-    run gcc --setup valgrind --suite unit
+    # What runs on one thread, or one at a time. Live tests take minutes more under it, in which sessions expire that
+    # should not; ASan looks at those.
+    run gcc --setup valgrind --suite unit --suite memcheck
 fi
 
 say "tsan"
 if wrapper=$(tsan_wrapper); then
     TSAN_OPTIONS=halt_on_error=0:exitcode=66:die_after_fork=0:suppressions=$root/tests/tsan.supp
     export TSAN_OPTIONS
+    # Not the simulation: of its threads one alone runs at a time.
     if build tsan gcc g++ -Db_sanitize=thread; then
         run tsan --suite live --suite examples --no-suite long --timeout-multiplier 4 --wrapper "$wrapper"
     fi

@@ -11,9 +11,12 @@
  *            (lk_client_options.callback_thread). Its blocking twin waits; inside a callback it
  *            answers LK_E_WOULD_DEADLOCK. If a _start function itself fails, no callback comes.
  * Results    LK_OK or a negative lk_status (status.h). Out-parameters are written on LK_OK alone.
- * Every call may
- *            answer LK_E_INVALID, LK_E_NOMEM, LK_E_CLOSED, LK_E_FORKED; that is not repeated at
- *            each.
+ *            Every call may answer LK_E_INVALID, LK_E_NOMEM, LK_E_CLOSED, LK_E_FORKED; that is not
+ *            repeated at each.
+ * Memory     LK_E_NOMEM may also end a request that was begun: it is withdrawn, as at a deadline,
+ *            what it has left on the servers is removed in the background, and it can be asked
+ *            again. What goes on without the caller (leases, removals, waiting callbacks) is tried
+ *            again until there is memory; a lease that can't be renewed meanwhile ends in time.
  * Time       A deadline is a moment of lk_now_ns(), in nanoseconds; LK_FOREVER never comes.
  * Progress (leases,
  *            heartbeats, deadlines) never depends on lk_dispatch(): only callbacks do. */
@@ -61,12 +64,14 @@ typedef enum lk_access {
 } lk_access;
 
 typedef struct lk_client_options {
-    size_t size;                /* set by LK_CLIENT_OPTIONS_INIT; lets the struct grow */
-    const char *servers;        /* "host:port[,host:port...]", without a path: see root */
-    const char *root;           /* put before every path; NULL or "/": nothing */
-    int64_t session_timeout_ms; /* asked for, at least 100; the server bounds it. 6 of its ticks or
-                                   more, please */
-    const char *auth_scheme;    /* "digest", or NULL: none */
+    size_t size;         /* set by LK_CLIENT_OPTIONS_INIT; lets the struct grow */
+    const char *servers; /* "host:port[,host:port...]", without a path: see root */
+    const char *root;    /* put before every path; NULL or "/": nothing */
+    /* Asked for, at least 100; the server bounds it, and where it grants another a warning is
+     * logged. 6 of its ticks or more, please: less is warned of when it is below the server's least
+     * (usually 2 ticks); `latchkey doctor` finds out the rest, since no server tells its tick. */
+    int64_t session_timeout_ms;
+    const char *auth_scheme; /* "digest", or NULL: none */
     /* For digest "user:password"; travels in clear (Debian's client has no TLS) */
     const char *auth;
     lk_access access;     /* for every znode made through this client */
@@ -102,6 +107,15 @@ typedef struct lk_client_info {
     int64_t lease_remaining_ns; /* how long grants are certainly ours if held; 0 when not proven */
 } lk_client_info;
 LK_EXPORT void lk_client_info_get(lk_client *client, lk_client_info *out);
+
+/* The time by the servers' clock at a moment during the call, in milliseconds since 1970. ZooKeeper
+ * tells it only of what it writes: so a znode is created, written and deleted in one commit. Nobody
+ * sees it and nothing is left behind, but who watches the children of that folder is woken. The
+ * folder is the parent of `path` (where the caller means to write anyhow), or the next above it that
+ * exists; with NULL, the root, likewise. LK_E_NO_RIGHTS: this client may not create and delete
+ * there. LK_E_PATH, LK_E_TOO_LARGE, LK_E_DEADLINE, LK_E_WOULD_DEADLOCK. */
+LK_API int lk_client_server_ms(lk_client *client, const char *path, int64_t deadline_ns,
+                               int64_t *out_ms);
 
 /* Ends the session: what is pending completes with LK_E_CLOSED, all grants are given back. Never
  * takes longer than until the deadline (LK_E_DEADLINE: the rest goes on in the background, at the

@@ -43,7 +43,7 @@ LK_API int lk_candidate_resign_start(lk_candidate *candidate, int64_t deadline_n
                                      void *arg, lk_op *out_op);
 
 /* Shows a new card, keeping the place. LK_E_STATE: does not stand. LK_E_LOST: the place is gone.
- * LK_E_DEADLINE: not confirmed in time; it may appear. */
+ * LK_E_DEADLINE: not confirmed in time; it, and what ends with LK_E_NOMEM, may yet appear. */
 LK_API int lk_candidate_proclaim(lk_candidate *candidate, const void *card, size_t card_size,
                                  int64_t deadline_ns);
 
@@ -60,7 +60,9 @@ typedef struct lk_observer lk_observer;
 /* Who is first in line. The pointers live until the callback returns. */
 typedef struct lk_leader {
     bool present; /* false: nobody stands, or can be seen; the rest is zero but for status */
-    int status;   /* LK_OK; else why nobody can be seen: LK_E_NO_RIGHTS. It is tried again */
+    /* LK_OK; else why nobody can be seen: LK_E_NO_RIGHTS; LK_E_KIND (the path is no election's),
+     * LK_E_CORRUPT, LK_E_NEWER_FORMAT. It is tried again. */
+    int status;
     const char *node;
     const void *card;
     size_t card_size;

@@ -56,7 +56,8 @@ typedef struct lk_grant_change {
  * guard.h. It is a view of its handle, and lives as long. */
 typedef struct lk_grant lk_grant;
 
-/* Every change, in order. A callback as in client.h. */
+/* Every change, in order; but what there is no memory to queue is told as one with the change that
+ * follows, so that the last is always told. A callback as in client.h. */
 typedef void lk_grant_fn(const lk_grant_change *change, void *arg);
 
 /* Whose znodes stand in the line beside ours. All programs on one path must be of one mind, so this
@@ -104,7 +105,10 @@ LK_EXPORT lk_line *lk_line_free(lk_line *line);
 
 /* Removes the znode whose fence is `fence` (its zxid) from the line, and nobody else;
  * LK_E_NOT_FOUND: nobody has it. The owner hears of it by an event: until then only the fence
- * protects what it guards. Statuses as above. */
+ * protects what it guards. ZooKeeper deletes by name: should the whole path be deleted and made
+ * anew between the last look and the commit, another can stand under that name. It is spared unless
+ * by then both the new path and the new znode have been written as often as the old ones, as two
+ * that were never written have. Statuses as above. */
 LK_API int lk_line_break(lk_client *client, const char *path, lk_fence fence, int64_t deadline_ns);
 
 /* Asks the holder whose fence is `fence` to let go: its on_revoke is called (lock.h), if it has

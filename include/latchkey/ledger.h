@@ -85,7 +85,8 @@ typedef struct lk_campaign_options {
 
 /* One campaign's ledger. Talks to no server. LK_E_PATH, LK_E_TOO_LARGE. It remembers rules, stock
  * and accounts that it has seen, so keep it: what is old is found out by the write, and a refusal
- * is only given on what was read after the call began. */
+ * is only given on what was read after the call began; but LK_E_SOLD_OUT, once proven, is
+ * remembered until the servers tell of new stock, for a session timeout at most. */
 typedef struct lk_ledger lk_ledger;
 LK_API int lk_ledger_new(lk_ledger **out, lk_client *client, const char *path);
 /* Asynchronous operations under way still get their callbacks: LK_E_CANCELLED, or LK_E_UNKNOWN. No

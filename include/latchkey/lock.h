@@ -57,7 +57,11 @@ LK_API int lk_lock_acquire_start(lk_lock *lock, int64_t deadline_ns, lk_done_fn 
                                  lk_op *out_op);
 
 /* Takes the lock if nobody has it or waits for it, else LK_E_BUSY; looks first, and writes nothing
- * when it is busy. Waits for the connection and the answer, until the deadline. */
+ * when it is busy. Waits for the connection and the answer, until the deadline. LK_E_BUSY says that
+ * somebody stood in the line at a moment during the call, not that anybody still does: another try
+ * counts too, also one that is about to be refused. Of tries alone, at once on a free lock, the
+ * first in line gets it; but if a place before theirs came and was given up meanwhile, all of them
+ * may answer LK_E_BUSY. Who must not miss it then tries again, or waits. */
 LK_API int lk_lock_try(lk_lock *lock, int64_t deadline_ns, lk_fence *out_fence);
 LK_API int lk_lock_try_start(lk_lock *lock, int64_t deadline_ns, lk_done_fn *done, void *arg,
                              lk_op *out_op);

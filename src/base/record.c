@@ -31,10 +31,10 @@ static uint64_t get_big_endian(const unsigned char *at, size_t size)
     return value;
 }
 
-/* Room for `size` more bytes; NULL without memory. */
+/* Room for `size` more bytes; NULL once anything has gone wrong. */
 static unsigned char *record_room(struct record_out *out, size_t size)
 {
-    if (out->failed)
+    if (out->status != LK_OK)
         return NULL;
     if (out->capacity - out->size < size) {
         size_t capacity = out->capacity ? out->capacity : 64;
@@ -42,7 +42,7 @@ static unsigned char *record_room(struct record_out *out, size_t size)
             capacity *= 2;
         unsigned char *bytes = realloc(out->bytes, capacity);
         if (!bytes) {
-            out->failed = true;
+            out->status = LK_E_NOMEM;
             return NULL;
         }
         out->bytes = bytes;
@@ -62,7 +62,7 @@ static void record_put(struct record_out *out, uint64_t value, size_t size)
 void record_begin(struct record_out *out, enum record_kind kind, uint8_t version)
 {
     out->size = 0;
-    out->failed = false;
+    out->status = LK_OK;
     record_put_bytes(out, magic, sizeof magic);
     record_put_u8(out, (uint8_t)kind);
     record_put_u8(out, version);
@@ -98,14 +98,17 @@ void record_put_bytes(struct record_out *out, const void *bytes, size_t size)
 
 void record_put_text(struct record_out *out, const char *text, size_t size)
 {
+    /* Cut short it would be read as another text, or its rest as other fields. */
+    if (size > UINT16_MAX && out->status == LK_OK)
+        out->status = LK_E_TOO_LARGE;
     record_put_u16(out, (uint16_t)size);
     record_put_bytes(out, text, size);
 }
 
 int record_end(struct record_out *out)
 {
-    if (out->failed)
-        return LK_E_NOMEM;
+    if (out->status != LK_OK)
+        return out->status;
     put_big_endian(out->bytes + CHECK_AT, record_check(out->bytes, out->size), 4);
     return LK_OK;
 }

@@ -24,12 +24,12 @@ enum record_kind {
 
 #define RECORD_HEADER_SIZE 8
 
-/* Writes. Grows by itself; a failed allocation is remembered and told by record_end().
- * Zero-initialise; record_free() takes the memory back. */
+/* Writes. Grows by itself; what goes wrong is remembered and told by record_end(). Zero-initialise;
+ * record_free() takes the memory back. */
 struct record_out {
     unsigned char *bytes;
     size_t size, capacity;
-    bool failed;
+    int status;
 };
 void record_begin(struct record_out *out, enum record_kind kind, uint8_t version);
 void record_put_u8(struct record_out *out, uint8_t value);
@@ -39,7 +39,8 @@ void record_put_u64(struct record_out *out, uint64_t value);
 /* Without their size. */
 void record_put_bytes(struct record_out *out, const void *bytes, size_t size);
 void record_put_text(struct record_out *out, const char *text, size_t size); /* u16 size, bytes */
-int record_end(struct record_out *out); /* LK_OK or LK_E_NOMEM */
+/* LK_OK, LK_E_NOMEM, LK_E_TOO_LARGE (a text above 65,535 bytes): then it must not be written. */
+int record_end(struct record_out *out);
 void record_free(struct record_out *out);
 
 /* Reads. A read past the end gives zeros and is told by record_close(). */

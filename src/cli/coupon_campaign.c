@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "cli/clock.h"
 #include "cli/coupon.h"
 
 struct wanted {
@@ -39,7 +38,7 @@ static int settle_times(struct cli *cli, struct desk *desk, struct wanted *wante
     if (is_relative(wanted)) {
         int status = lk_campaign_show(desk->ledger, cli_deadline(cli), &there);
         if (status == LK_E_NOT_FOUND)
-            status = clock_ask(cli, desk->client, &now_ms);
+            status = lk_client_server_ms(desk->client, cli->words[0], cli_deadline(cli), &now_ms);
         if (status != LK_OK)
             return status;
     }

@@ -29,17 +29,16 @@ static int print_result(struct cli *cli, const lk_ledger_result *result, const c
     return EXIT_DONE;
 }
 
-/* "claim for ann", "redeem 0-17 of ann"; freed by the caller. */
-static char *describe(const lk_ledger_op *op)
+/* "/shop/spring: claim for ann", "/shop/spring: redeem 0-17 of ann"; freed by the caller. */
+static char *describe(const char *campaign, const lk_ledger_op *op)
 {
-    char coupon[LK_COUPON_TEXT_SIZE], what[LK_COUPON_TEXT_SIZE + LK_USER_MAX + 32];
+    char coupon[LK_COUPON_TEXT_SIZE], *what;
 
-    if (op->verb == LK_LEDGER_CLAIM)
-        snprintf(what, sizeof(what), "claim for %s", op->user);
-    else
-        snprintf(what, sizeof(what), "%s %s of %s", lk_ledger_verb_name(op->verb),
-                 lk_coupon_text(op->coupon, coupon), op->user);
-    return strdup(what);
+    int size = op->verb == LK_LEDGER_CLAIM
+                   ? asprintf(&what, "%s: claim for %s", campaign, op->user)
+                   : asprintf(&what, "%s: %s %s of %s", campaign, lk_ledger_verb_name(op->verb),
+                              lk_coupon_text(op->coupon, coupon), op->user);
+    return size < 0 ? NULL : what;
 }
 
 static void free_text(char **text)
@@ -59,7 +58,7 @@ static int do_operation(struct cli *cli, struct desk *desk, lk_ledger_op *op, co
         return print_result(cli, &result, op->user, op->verb != LK_LEDGER_CLAIM);
     /* What never reached the ledger leaves the result as it was. */
     result.status = status;
-    __attribute__((cleanup(free_text))) char *what = describe(op);
+    __attribute__((cleanup(free_text))) char *what = describe(cli->words[0], op);
     return what ? refuse_operation(cli, &result, what) : cli_fail(cli, LK_E_NOMEM, "coupon");
 }
 
@@ -116,7 +115,7 @@ const struct verb coupon_claim = {
 
 /* ---- transitions of one coupon ---- */
 
-/* Words and options of all five; `ttl_ns` NULL: the verb has no --ttl. */
+/* Words and options of all five; only freeze has --ttl. */
 static bool parse_transition(struct cli *cli, int argc, char **argv, lk_ledger_op *op,
                              const char **id)
 {
@@ -144,39 +143,29 @@ static bool parse_transition(struct cli *cli, int argc, char **argv, lk_ledger_o
     return true;
 }
 
-static int run_transition(struct cli *cli, int argc, char **argv, lk_ledger_verb verb)
+/* `coupon redeem` is the ledger's "redeem". */
+static lk_ledger_verb verb_meant(const struct cli *cli)
 {
-    lk_ledger_op op = { .verb = verb };
+    lk_ledger_verb verb = LK_LEDGER_FREEZE;
+
+    while (strcmp(lk_ledger_verb_name(verb), cli->verb->name + strlen("coupon ")) != 0)
+        verb++;
+    return verb;
+}
+
+static int run_transition(struct cli *cli, int argc, char **argv)
+{
+    lk_ledger_op op = { .verb = verb_meant(cli) };
     const char *id = NULL;
 
     DESK desk = { 0 };
     if (!parse_transition(cli, argc, argv, &op, &id))
         return cli->code;
-    if (verb == LK_LEDGER_FREEZE && !op.order)
+    if (op.verb == LK_LEDGER_FREEZE && !op.order)
         return cli_usage(cli, "--order ORDER is missing");
     if (!desk_open(cli, cli->words[0], &desk))
         return cli->code;
     return do_operation(cli, &desk, &op, id);
-}
-
-static int run_freeze(struct cli *cli, int argc, char **argv)
-{
-    return run_transition(cli, argc, argv, LK_LEDGER_FREEZE);
-}
-
-static int run_redeem(struct cli *cli, int argc, char **argv)
-{
-    return run_transition(cli, argc, argv, LK_LEDGER_REDEEM);
-}
-
-static int run_refund(struct cli *cli, int argc, char **argv)
-{
-    return run_transition(cli, argc, argv, LK_LEDGER_REFUND);
-}
-
-static int run_void(struct cli *cli, int argc, char **argv)
-{
-    return run_transition(cli, argc, argv, LK_LEDGER_VOID);
 }
 
 #define ID_HELP                                                                                    \
@@ -196,7 +185,7 @@ const struct verb coupon_freeze = {
         "\n"
         "  --order ORDER  for whom; 1 to 128 bytes\n"
         "  --ttl SEC      how long (the campaign's)\n" ID_HELP,
-    .run = run_freeze,
+    .run = run_transition,
 };
 
 const struct verb coupon_redeem = {
@@ -208,7 +197,7 @@ const struct verb coupon_redeem = {
             "\n"
             "  --order ORDER  completes that order's freeze; without it the coupon must not be "
             "frozen\n" ID_HELP,
-    .run = run_redeem,
+    .run = run_transition,
 };
 
 const struct verb coupon_refund = {
@@ -219,7 +208,7 @@ const struct verb coupon_refund = {
             "Gives a redeemed coupon back to its user, who may redeem it again.\n"
             "\n"
             "  --order ORDER  noted with it\n" ID_HELP,
-    .run = run_refund,
+    .run = run_transition,
 };
 
 const struct verb coupon_void = {
@@ -232,7 +221,7 @@ const struct verb coupon_void = {
             "limit.\n"
             "\n"
             "  --order ORDER  noted with it\n" ID_HELP,
-    .run = run_void,
+    .run = run_transition,
 };
 
 /* ---- unfreeze ---- */
@@ -292,7 +281,8 @@ static int run_unfreeze(struct cli *cli, int argc, char **argv)
     __attribute__((cleanup(free_text))) char *order = NULL;
     int status = frozen_order(cli, &desk, &op, &order);
     if (status != LK_OK)
-        return cli_fail(cli, status, "unfreeze %s of %s", cli->words[2], op.user);
+        return cli_fail(cli, status, "%s: unfreeze %s of %s", cli->words[0], cli->words[2],
+                        op.user);
     op.order = order;
     return do_operation(cli, &desk, &op, id);
 }
@@ -331,7 +321,7 @@ static int run_lookup(struct cli *cli, int argc, char **argv)
                           "%s of %s: not done, as far as the account remembers; do it with this id",
                           cli->words[2], cli->words[1]);
     if (status != LK_OK)
-        return cli_fail(cli, status, "%s of %s", cli->words[2], cli->words[1]);
+        return cli_fail(cli, status, "%s: %s of %s", cli->words[0], cli->words[2], cli->words[1]);
     result.repeated = false;
     return print_result(cli, &result, cli->words[1], true);
 }

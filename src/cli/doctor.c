@@ -10,7 +10,6 @@
 #include <time.h>
 
 #include "cli/ask.h"
-#include "cli/clock.h"
 #include "cli/coupon.h"
 
 #define ASK_MS 2000
@@ -162,14 +161,13 @@ static int by_size(const void *a, const void *b)
 }
 
 /* The median time of `step`, in ms; negative: a status. */
-static double median_ms(struct doctor *doctor, int (*step)(struct doctor *doctor, lk_lock *lock),
-                        lk_lock *lock)
+static double median_ms(struct doctor *doctor, int (*step)(struct doctor *doctor))
 {
     int64_t took_ns[ROUNDS];
 
     for (int i = 0; i < ROUNDS; i++) {
         int64_t begun_ns = lk_now_ns();
-        int status = step(doctor, lock);
+        int status = step(doctor);
         if (status != LK_OK)
             return status;
         took_ns[i] = lk_now_ns() - begun_ns;
@@ -178,23 +176,29 @@ static double median_ms(struct doctor *doctor, int (*step)(struct doctor *doctor
     return (double)took_ns[ROUNDS / 2] / 1e6;
 }
 
-static int read_once(struct doctor *doctor, lk_lock *lock)
+static int read_once(struct doctor *doctor)
 {
     lk_line *line;
     int status = lk_line_list(doctor->client, "/latchkey-doctor/nothing", cli_deadline(doctor->cli),
                               &line);
 
-    (void)lock;
     if (status == LK_OK)
         lk_line_free(line);
     return status == LK_E_NOT_FOUND ? LK_OK : status;
 }
 
-static int lock_once(struct doctor *doctor, lk_lock *lock)
+/* Beside the path that is asked about, since there its user means to write. */
+static int ask_clock(struct doctor *doctor, int64_t *out_ms)
 {
-    int status = lk_lock_acquire(lock, cli_deadline(doctor->cli), NULL);
+    return lk_client_server_ms(doctor->client, doctor->path, cli_deadline(doctor->cli), out_ms);
+}
 
-    return status == LK_OK ? lk_lock_release(lock, cli_deadline(doctor->cli)) : status;
+/* One commit, and nothing left of it. */
+static int commit_once(struct doctor *doctor)
+{
+    int64_t server_ms;
+
+    return ask_clock(doctor, &server_ms);
 }
 
 static void tell_latency(struct doctor *doctor, const char *what, double ms, double slow_ms,
@@ -209,19 +213,9 @@ static void tell_latency(struct doctor *doctor, const char *what, double ms, dou
 
 static void check_latency(struct doctor *doctor)
 {
-    char path[64], text[LK_ID_TEXT_SIZE];
-    lk_lock *lock;
-
-    tell_latency(doctor, "a read", median_ms(doctor, read_once, NULL), SLOW_READ_MS,
+    tell_latency(doctor, "a read", median_ms(doctor, read_once), SLOW_READ_MS,
                  "move nearer to the servers, or look at their load");
-    /* A line of our own: nobody must wait for us, nor we for another doctor. */
-    snprintf(path, sizeof(path), "/latchkey-doctor-%s",
-             lk_id_text(lk_id_new(doctor->client), text));
-    if (lk_lock_new(&lock, doctor->client, path, NULL) != LK_OK)
-        return;
-    double cycle_ms = median_ms(doctor, lock_once, lock);
-    lk_lock_free(lock);
-    tell_latency(doctor, "a commit", cycle_ms > 0 ? cycle_ms / 2 : cycle_ms, SLOW_COMMIT_MS,
+    tell_latency(doctor, "a commit", median_ms(doctor, commit_once), SLOW_COMMIT_MS,
                  "give the servers' transaction log a disk of its own");
 }
 
@@ -233,7 +227,7 @@ static void check_clock(struct doctor *doctor)
     int64_t server_ms;
 
     clock_gettime(CLOCK_REALTIME, &before);
-    int status = clock_ask(doctor->cli, doctor->client, &server_ms);
+    int status = ask_clock(doctor, &server_ms);
     clock_gettime(CLOCK_REALTIME, &after);
     if (status != LK_OK) {
         find(doctor, BAD, "clock", "mend that first", "server time: %s", lk_status_text(status));
@@ -295,7 +289,10 @@ static void check_line(struct doctor *doctor, const lk_line *line)
         check_entry(doctor, &line->entries[i]);
     }
     find(doctor, FINE, "path", ADVICE_NONE, "%s is %s%s line; %zu stand there", doctor->path,
-         line->kind[0] ? "a " : "an unmarked", line->kind, standing);
+         line->kind[0] == '\0'  ? "an unmarked"
+         : line->kind[0] == 'e' ? "an "
+                                : "a ",
+         line->kind, standing);
     if (line->numbers_left < NUMBERS_LOW)
         find(doctor, WARNING, "path", "let nobody stand there for a moment, and delete the path",
              "%" PRId64 " joins are left until the line's numbers are used up", line->numbers_left);
@@ -321,7 +318,10 @@ static void check_path(struct doctor *doctor)
 }
 
 static void (*const checks[])(struct doctor *doctor) = {
-    check_versions, check_session, check_latency, check_clock, check_path,
+    check_session,
+    check_latency,
+    check_clock,
+    check_path,
 };
 
 static int run(struct cli *cli, int argc, char **argv)
@@ -333,6 +333,8 @@ static int run(struct cli *cli, int argc, char **argv)
     struct doctor doctor = { .cli = cli, .path = cli->words[0] };
     if (doctor.path && !cli_path(cli, doctor.path))
         return cli->code;
+    /* First, since if no session can be had it is the servers that this is about. */
+    check_versions(&doctor);
     doctor.client = cli_connect(cli, cli_deadline(cli));
     if (!doctor.client)
         return cli->code;
@@ -354,8 +356,11 @@ const struct verb verb_doctor = {
         "do: versions,\n"
         "session timeout against the servers' tick, latency of a read and of a commit, clocks; "
         "with PATH who\n"
-        "stands there, orphans, foreign znodes, kinds. It takes locks of its own for a moment.\n"
+        "stands there, orphans, foreign znodes, kinds. It writes beside PATH, else at the root, "
+        "and "
+        "leaves\n"
+        "nothing there.\n"
         "\n"
-        "exit: 0 nothing is bad, 1 something is.\n",
+        "exit: 0 nothing is bad, 1 something is, 69 no server could be reached.\n",
     .run = run,
 };

@@ -21,7 +21,8 @@ struct lk_observer {
     lk_client *client;
     lk_leader_fn *fn;
     void *arg;
-    char *path, *first; /* the parent; the znode that is watched */
+    char *path, *first;  /* the parent; the znode that is watched */
+    int64_t listed_zxid; /* when the last of the listed came or went */
     struct watch watch;
     struct request_group requests;
     struct session_listener listener;
@@ -135,12 +136,9 @@ static void observer_fire(struct watch *watch, enum keeper_watch_event event)
         observer_look(observer);
 }
 
-static bool observer_watch(lk_observer *observer, const char *path)
+static void observer_watch(lk_observer *observer, const char *path)
 {
-    if (watch_set(observer->client, &observer->watch, path, observer_fire) == LK_OK)
-        return true;
-    observer_retry_later(observer);
-    return false;
+    watch_set(observer->client, &observer->watch, path, observer_fire);
 }
 
 static void observer_first_read(void *context, const struct keeper_reply *reply)
@@ -152,7 +150,9 @@ static void observer_first_read(void *context, const struct keeper_reply *reply)
         observer_watch_hidden(observer);
         return;
     }
-    if (reply->rc != KEEPER_OK) {
+    /* Gone; or made after the listing, so a namesake in a line made anew, where others may stand
+     * before it. */
+    if (reply->rc != KEEPER_OK || reply->stat.czxid > observer->listed_zxid) {
         observer_look(observer);
         return;
     }
@@ -174,8 +174,8 @@ static void observer_read_first(lk_observer *observer)
                                          .path = observer->first,
                                          .watch = true };
 
-    if (observer_watch(observer, observer->first))
-        observer_ask(observer, &read, observer_first_read);
+    observer_watch(observer, observer->first);
+    observer_ask(observer, &read, observer_first_read);
 }
 
 static void observer_hidden_listed(void *context, const struct keeper_reply *reply)
@@ -197,8 +197,7 @@ static void observer_watch_hidden(lk_observer *observer)
                                          .watch = true };
     const struct keeper_request exists = { .verb = KEEPER_EXISTS, .path = observer->first };
 
-    if (!observer_watch(observer, observer->path))
-        return;
+    observer_watch(observer, observer->path);
     observer_ask(observer, &list, observer_hidden_listed);
     observer_ask(observer, &exists, observer_first_read);
 }
@@ -209,9 +208,12 @@ static void observer_nobody(lk_observer *observer)
     observer_tell(observer, &nobody, NULL);
 }
 
-static void observer_blind(lk_observer *observer, int rc)
+static void observer_blind(lk_observer *observer, int status)
 {
-    const lk_leader unseen = { .status = place_status(rc) };
+    const lk_leader unseen = { .status = status };
+
+    if (status == LK_E_CLOSED || status == LK_E_UNKNOWN)
+        return; /* the client is closed, by its user, who knows; all else is asked again */
     observer_tell(observer, &unseen, NULL);
     observer_retry_later(observer);
 }
@@ -225,7 +227,7 @@ static void observer_path_checked(void *context, const struct keeper_reply *repl
     else if (reply->rc == KEEPER_OK)
         observer_look(observer); /* made in between */
     else
-        observer_blind(observer, reply->rc);
+        observer_blind(observer, place_status(reply->rc));
 }
 
 static void observer_await_path(lk_observer *observer)
@@ -234,8 +236,8 @@ static void observer_await_path(lk_observer *observer)
                                            .path = observer->path,
                                            .watch = true };
 
-    if (observer_watch(observer, observer->path))
-        observer_ask(observer, &exists, observer_path_checked);
+    observer_watch(observer, observer->path);
+    observer_ask(observer, &exists, observer_path_checked);
 }
 
 static const char *list_first(const struct keeper_reply *list)
@@ -260,6 +262,7 @@ static void observer_listed(lk_observer *observer, const struct keeper_reply *re
                                          .watch = true };
 
     if (first) {
+        observer->listed_zxid = reply->stat.pzxid;
         observer->first = path_join(observer->path, first);
         if (observer->first)
             observer_read_first(observer);
@@ -268,10 +271,11 @@ static void observer_listed(lk_observer *observer, const struct keeper_reply *re
     } else if (reply->rc == KEEPER_NO_NODE) {
         observer_await_path(observer);
     } else if (reply->rc != KEEPER_OK) {
-        observer_blind(observer, reply->rc);
+        observer_blind(observer, place_status(reply->rc));
     } else if (watched) {
         observer_nobody(observer);
-    } else if (observer_watch(observer, observer->path)) {
+    } else {
+        observer_watch(observer, observer->path);
         observer_ask(observer, &list, observer_list_watched);
     }
 }
@@ -286,8 +290,33 @@ static void observer_list_watched(void *context, const struct keeper_reply *repl
     observer_listed(context, reply, true);
 }
 
+/* LK_OK also for what nobody has marked: it may be another program's election. */
+static int election_status(const struct keeper_reply *parent)
+{
+    struct line_record record;
+    int status = line_record_read(&record, parent->data, parent->data_size);
+
+    if (status == LK_E_FOREIGN)
+        return LK_OK;
+    return status == LK_OK && record.kind != LINE_ELECTION ? LK_E_KIND : status;
+}
+
+/* Who stands in another kind's line leads nobody. What else is wrong with the path, its listing
+ * tells. */
+static void observer_parent_read(void *context, const struct keeper_reply *reply)
+{
+    lk_observer *observer = context;
+    int status = reply->rc == KEEPER_OK ? election_status(reply) : LK_OK;
+
+    if (status == LK_OK)
+        return;
+    request_drop(&observer->requests);
+    observer_blind(observer, status);
+}
+
 static void observer_look(lk_observer *observer)
 {
+    const struct keeper_request get = { .verb = KEEPER_GET, .path = observer->path };
     const struct keeper_request list = { .verb = KEEPER_LIST, .path = observer->path };
 
     request_drop(&observer->requests);
@@ -295,6 +324,7 @@ static void observer_look(lk_observer *observer)
     timer_stop(observer->client, &observer->retry);
     free(observer->first);
     observer->first = NULL;
+    observer_ask(observer, &get, observer_parent_read);
     observer_ask(observer, &list, observer_list_plain);
 }
 

@@ -1,5 +1,5 @@
 /* audit.c - lk_ledger_audit(): reads shards, accounts, shards again, and lets count.c do the sums.
- */
+ * Begins anew when the campaign was deleted and made anew meanwhile. */
 #include "ledger/audit.h"
 
 #include <stdlib.h>
@@ -59,7 +59,7 @@ static int audit_accounts(struct audit *audit, struct pages *pages, int64_t dead
         if (status != LK_OK || pages->count == 0)
             return status;
         for (size_t i = 0; i < pages->count; i++) {
-            const struct answer *answer = &pages->task.flight.answers[i];
+            const struct answer *answer = &pages->answers[i];
             /* Accounts are never deleted but with their campaign: then the second look at the
              * shards says so. */
             if (answer->rc != KEEPER_NO_NODE)
@@ -70,25 +70,40 @@ static int audit_accounts(struct audit *audit, struct pages *pages, int64_t dead
     }
 }
 
-int lk_ledger_audit(lk_ledger *ledger, int64_t deadline_ns, lk_audit **out)
+/* LK_E_EXISTS: another campaign was made at the path meanwhile. */
+static int audit_once(lk_ledger *ledger, int64_t deadline_ns, lk_audit **out)
 {
     __attribute__((cleanup(survey_free))) struct survey before = { 0 }, after = { 0 };
     __attribute__((cleanup(pages_close))) struct pages pages = { 0 };
     __attribute__((cleanup(audit_free))) struct audit audit = { 0 };
 
-    if (!ledger || !out)
-        return LK_E_INVALID;
     int status = survey_make(&before, ledger, deadline_ns);
     if (status != LK_OK)
         return status;
     audit_begin(&audit, &before.campaign, before.now_ms, before.shards, before.shard_status);
-    status = pages_open(&pages, ledger, deadline_ns);
+    status = pages_open(&pages, ledger, before.czxid, deadline_ns);
     if (status == LK_OK)
         status = audit_accounts(&audit, &pages, deadline_ns);
-    if (status == LK_OK)
-        status = survey_make(&after, ledger, deadline_ns);
-    if (status != LK_OK)
-        return status;
+    /* Not found: it is gone, and this look says whether another stands there. */
+    int looked = status;
+    if (status == LK_OK || status == LK_E_NOT_FOUND)
+        looked = survey_make(&after, ledger, deadline_ns);
+    if (looked != LK_OK)
+        return looked;
+    if (status == LK_E_NOT_FOUND || after.czxid != before.czxid)
+        return LK_E_EXISTS;
     audit_end(&audit, after.shards, after.shard_status);
     return audit.no_memory ? LK_E_NOMEM : audit_show(&audit, out);
+}
+
+int lk_ledger_audit(lk_ledger *ledger, int64_t deadline_ns, lk_audit **out)
+{
+    int status;
+
+    if (!ledger || !out)
+        return LK_E_INVALID;
+    do
+        status = audit_once(ledger, deadline_ns, out);
+    while (status == LK_E_EXISTS);
+    return status;
 }

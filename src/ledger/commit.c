@@ -80,7 +80,7 @@ static bool stock_must_wait(struct round *round, uint32_t count)
 
     if (commit_touches_stock(round->commit))
         return true;
-    if (stock_is_known(ledger) && ledger->stock_proven)
+    if (stock_is_proven(ledger))
         return false;
     round->need = stock_is_known(ledger) ? NEED_PROOF : NEED_READING;
     round->wanted = count;
@@ -115,15 +115,18 @@ static void seat_unjudge(struct seat *seat)
 }
 
 /* Whether a lost commit that would have applied the refused job could still arrive: see machine.h.
- * Not when the stock it took is gone: then a shard has another version. */
+ * Not when the stock it took is gone: then a shard has another version. An id that is too old may
+ * have been applied by it, and forgotten since. */
 static bool job_may_still_apply(const struct job *job, const struct seat *seat)
 {
-    return job->unsettled && job->bound_version == seat->version
-           && job->result.status != LK_E_SOLD_OUT;
+    if (!job->unsettled)
+        return false;
+    return job->result.status == LK_E_ID_TOO_OLD
+           || (job->bound_version == seat->version && job->result.status != LK_E_SOLD_OUT);
 }
 
-/* Nothing is to be written: repeated ids and refusals. A refusal needs a state that was true after
- * it was asked for. */
+/* Nothing is to be written: repeated ids and refusals. Both need a state that was true after they
+ * were asked for: also an id that was applied may have been so in a campaign that is gone. */
 static void seat_answer(struct seat *seat)
 {
     bool in_doubt = false;
@@ -132,10 +135,9 @@ static void seat_answer(struct seat *seat)
         struct job *job = container_of(node, struct job, node);
         if (!job->judged)
             break;
-        bool refused = job->result.status != LK_OK;
-        if (refused && seat->true_since < job->ticket) {
+        if (seat->true_since < job->ticket) {
             in_doubt = true;
-        } else if (refused && job_may_still_apply(job, seat)) {
+        } else if (job->result.status != LK_OK && job_may_still_apply(job, seat)) {
             job_fail(job, LK_E_UNKNOWN);
         } else {
             job->result.repeated = job->result.repeated && !job->unsettled;
@@ -166,18 +168,19 @@ static void commit_add(struct round *round, struct seat *seat, const struct acco
 {
     struct commit *commit = round->commit;
     struct commit_seat *place = &commit->seats[commit->seat_count];
+    int status = account_encode(account, &place->record);
 
-    if (account_encode(account, &place->record) != LK_OK) {
+    if (status != LK_OK) {
         record_free(&place->record);
         round->spoilt = true;
-        seat_fail(seat, LK_E_NOMEM);
+        seat_fail(seat, status);
         return;
     }
     place->seat = seat;
     place->before = seat->state;
     seat->state = SEAT_WRITING;
     commit->size += place->record.size;
-    commit->seat_count++;
+    commit->record_count = ++commit->seat_count;
 }
 
 static void seat_judge(struct round *round, struct seat *seat)
@@ -469,9 +472,9 @@ static void commit_landed(struct flight *flight)
 static int commit_send(struct commit *commit)
 {
     struct lk_ledger *ledger = commit->ledger;
-    struct keeper_request operations[1 + LK_SHARDS_MAX + COMMIT_SEATS_MAX] = { 0 };
-    struct record_out shards[LK_SHARDS_MAX] = { 0 };
-    size_t count = 0;
+    struct keeper_request operations[1 + LK_SHARDS_MAX + COMMIT_SEATS_MAX];
+    struct record_out shards[LK_SHARDS_MAX];
+    size_t count = 0, encoded = 0;
     int status = LK_OK;
 
     operations[count++] = (struct keeper_request){ .verb = KEEPER_CHECK,
@@ -480,14 +483,16 @@ static int commit_send(struct commit *commit)
     for (size_t i = 0; i < commit->stock.count && status == LK_OK; i++) {
         if (!commit->touched[i])
             continue;
-        status = shard_encode(&commit->shards[i], &shards[i]);
+        shards[encoded] = (struct record_out){ 0 };
+        status = shard_encode(&commit->shards[i], &shards[encoded]);
         operations[count++] = (struct keeper_request){
             .verb = KEEPER_SET,
             .path = ledger->shelves[i].path,
-            .data = shards[i].bytes,
-            .data_size = shards[i].size,
+            .data = shards[encoded].bytes,
+            .data_size = shards[encoded].size,
             .version = ledger->shelves[i].version,
         };
+        encoded++;
     }
     for (size_t i = 0; i < commit->seat_count; i++) {
         const struct seat *seat = commit->seats[i].seat;
@@ -506,7 +511,7 @@ static int commit_send(struct commit *commit)
                                           .operation_count = count };
     if (status == LK_OK)
         status = flight_send(&commit->flight, ledger->client, &multi, 1, commit_landed);
-    for (size_t i = 0; i < LK_SHARDS_MAX; i++)
+    for (size_t i = 0; i < encoded; i++)
         record_free(&shards[i]);
     return status;
 }
@@ -538,9 +543,9 @@ void commit_free(struct commit *commit)
     list_remove(&commit->node);
     commit->ledger->commit_count--;
     flight_drop(&commit->flight);
-    for (size_t i = 0; i < COMMIT_SEATS_MAX; i++)
+    for (size_t i = 0; i < commit->record_count; i++)
         record_free(&commit->seats[i].record);
-    for (size_t i = 0; i < LK_SHARDS_MAX; i++)
+    for (size_t i = 0; i < commit->stock.count; i++)
         shard_free(&commit->shards[i]);
     free(commit);
 }
@@ -576,7 +581,7 @@ void commit_round(struct lk_ledger *ledger)
         return;
     struct round round = { .ledger = ledger, .commit = commit_new(ledger) };
     if (!round.commit) {
-        ledger_fail_waiting(ledger, LK_E_NOMEM, false);
+        ledger_fail_waiting(ledger, LK_E_NOMEM, UINT64_MAX);
         return;
     }
     list_for_each_safe (node, &ledger->waiting) {

@@ -272,6 +272,10 @@ void audit_account(struct audit *audit, const char *bucket, const char *name, in
         status = LK_E_FOREIGN;
     if (status == LK_OK)
         status = account_decode(&account, data, size, user, strlen(user));
+    if (status == LK_E_NOMEM) {
+        audit->no_memory = true;
+        return;
+    }
     if (status != LK_OK) {
         audit->unread++;
         audit_fault(audit, "record: the account of %s can't be read: %s", name,

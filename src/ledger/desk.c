@@ -132,31 +132,38 @@ void seat_fail(struct seat *seat, int status)
     seat_settle(seat);
 }
 
-static void seat_fail_claims(struct seat *seat, int status)
+static void ledger_fail_some(struct lk_ledger *ledger, int status, uint64_t ticket,
+                             bool claims_only)
 {
-    list_for_each_safe (node, &seat->jobs) {
-        struct job *job = container_of(node, struct job, node);
-        if (job->body.verb == LK_LEDGER_CLAIM)
-            job_fail(job, status);
-    }
-    seat_settle(seat);
-}
-
-void ledger_fail_waiting(struct lk_ledger *ledger, int status, bool claims_only)
-{
-    list_for_each_safe (node, &ledger->waiting) {
-        struct seat *seat = container_of(node, struct seat, node);
+    list_for_each_safe (seats, &ledger->waiting) {
+        struct seat *seat = container_of(seats, struct seat, node);
         /* What is being written has an answer of its own on the way. */
         if (seat->state == SEAT_WRITING)
             continue;
-        if (claims_only)
-            seat_fail_claims(seat, status);
-        else
-            seat_fail(seat, status);
+        list_for_each_safe (node, &seat->jobs) {
+            struct job *job = container_of(node, struct job, node);
+            if (job->ticket <= ticket && (!claims_only || job->body.verb == LK_LEDGER_CLAIM))
+                job_fail(job, status);
+        }
+        seat_settle(seat);
     }
 }
 
+void ledger_fail_waiting(struct lk_ledger *ledger, int status, uint64_t ticket)
+{
+    ledger_fail_some(ledger, status, ticket, false);
+}
+
+void ledger_fail_claims(struct lk_ledger *ledger, int status)
+{
+    ledger_fail_some(ledger, status, UINT64_MAX, true);
+}
+
 /* ---- reading an account ---- */
+
+#define BARRIERS_MAX 2 /* under way at once */
+
+enum seat_reading { READ_ALONE, READ_WITH_OTHERS, READ_BEHIND_BARRIER };
 
 static int seat_install(struct seat *seat, const struct answer *answer)
 {
@@ -200,8 +207,10 @@ static void seat_landed(struct flight *flight)
     struct lk_ledger *ledger = seat->ledger;
 
     ledger->reading_count--;
+    ledger->barrier_count -= seat->has_barrier;
+    seat->has_barrier = false;
     if (flight->count > 1)
-        seat_compare_campaign(ledger, &flight->answers[1]);
+        seat_compare_campaign(ledger, &flight->answers[flight->count - 2]);
     int status = seat_install(seat, &flight->answers[flight->count - 1]);
     flight_drop(flight);
     seat->state = status == LK_OK ? SEAT_KNOWN : SEAT_UNKNOWN;
@@ -213,27 +222,53 @@ static void seat_landed(struct flight *flight)
     ledger_pump(ledger);
 }
 
-void seat_read(struct seat *seat, bool with_sync)
+/* Sent behind the campaign's own flight it shares that one's barrier. */
+static void seat_read(struct seat *seat, enum seat_reading how)
 {
     struct lk_ledger *ledger = seat->ledger;
     const struct keeper_request requests[] = {
-        { .verb = KEEPER_SYNC, .path = ledger->path },
+        barrier,
         { .verb = KEEPER_GET, .path = ledger->path },
         { .verb = KEEPER_GET, .path = seat->path },
     };
-    size_t skipped = with_sync ? 0 : 2;
+    const size_t skipped[] = {
+        [READ_ALONE] = 2, [READ_WITH_OTHERS] = 1, [READ_BEHIND_BARRIER] = 0
+    };
 
-    int status = flight_send(&seat->reading, ledger->client, requests + skipped, 3 - skipped,
-                             seat_landed);
+    int status = flight_send(&seat->reading, ledger->client, requests + skipped[how],
+                             3 - skipped[how], seat_landed);
     if (status != LK_OK) {
         seat_fail(seat, status);
         return;
     }
     ledger->reading_count++;
     seat->state = SEAT_READING;
-    /* Sent behind the campaign's own flight it shares that one's sync. */
+    seat->has_barrier = how == READ_BEHIND_BARRIER;
+    ledger->barrier_count += seat->has_barrier;
     bool follows = ledger->campaign_state == CAMPAIGN_ASKED;
-    seat->true_from_now = with_sync ? ledger->ticket : follows ? ledger->entered_at : 0;
+    seat->true_from_now = how != READ_ALONE ? ledger->ticket : follows ? ledger->entered_at : 0;
+}
+
+/* A barrier is a commit. Who needs one while some are under way waits for the next, and all who wait
+ * share it: what is sent behind it in the same breath is read behind it. */
+static void ledger_read_seats(struct lk_ledger *ledger)
+{
+    bool has_barrier = false;
+
+    list_for_each_safe (node, &ledger->waiting) {
+        struct seat *seat = container_of(node, struct seat, node);
+        if (ledger->reading_count >= SEATS_READING_MAX)
+            break;
+        if (!seat_needs_reading(seat))
+            continue;
+        if (!seat->must_read)
+            seat_read(seat, READ_ALONE);
+        else if (has_barrier)
+            seat_read(seat, READ_WITH_OTHERS);
+        else if (ledger->barrier_count < BARRIERS_MAX)
+            seat_read(seat, READ_BEHIND_BARRIER);
+        has_barrier = has_barrier || (seat->state == SEAT_READING && seat->has_barrier);
+    }
 }
 
 /* ---- what happens next ---- */
@@ -283,13 +318,7 @@ static void ledger_step(struct lk_ledger *ledger)
         return;
     if (ledger->campaign_state == CAMPAIGN_UNKNOWN)
         campaign_ask(ledger);
-    list_for_each_safe (node, &ledger->waiting) {
-        struct seat *seat = container_of(node, struct seat, node);
-        if (ledger->reading_count >= SEATS_READING_MAX)
-            break;
-        if (seat_needs_reading(seat))
-            seat_read(seat, seat->must_read);
-    }
+    ledger_read_seats(ledger);
     if (ledger->campaign_state == CAMPAIGN_KNOWN && !ledger->pausing)
         commit_round(ledger);
 }
@@ -345,7 +374,7 @@ static bool seat_waits_for_others(const struct seat *seat)
     const struct lk_ledger *ledger = seat->ledger;
 
     if (seat_needs_reading(seat))
-        return false;
+        return seat->must_read && ledger->barrier_count >= BARRIERS_MAX;
     return ledger->campaign_state == CAMPAIGN_ASKED
            || (seat_begins_with_claim(seat) && ledger->stock_state != STOCK_IDLE);
 }

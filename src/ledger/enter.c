@@ -1,6 +1,6 @@
 /* enter.c - getting to know the campaign: its rules, its seal, the server's time.
  *
- * One flight: a sync, so that a server that lags does not hide a campaign just made; the record;
+ * One flight: a barrier, so that a server that lags does not hide a campaign just made; the record;
  * and a write to the clock znode, whose Stat tells the server's time. A Stat that is only read
  * tells a time that may be days old. */
 #include <stdlib.h>
@@ -38,7 +38,8 @@ static int campaign_install(struct lk_ledger *ledger, struct campaign *campaign)
         return LK_E_NOMEM;
 
     bool other = campaign->seal != ledger->campaign.seal
-                 || campaign->rules.shards != ledger->campaign.rules.shards;
+                 || campaign->rules.shards != ledger->campaign.rules.shards
+                 || !ledger->shelves[0].path; /* there was no memory for them */
     free(ledger->seal_path);
     ledger->seal_path = seal_path;
     campaign_free(&ledger->campaign);
@@ -56,7 +57,11 @@ static int campaign_install(struct lk_ledger *ledger, struct campaign *campaign)
             seat_forget(seat);
     }
     shelves_close(ledger);
-    return shelves_open(ledger);
+    int status = shelves_open(ledger);
+    /* Half known is not known: the next reading finds another campaign again. */
+    if (status != LK_OK)
+        campaign_free(&ledger->campaign);
+    return status;
 }
 
 static void campaign_landed(struct flight *flight)
@@ -82,7 +87,7 @@ static void campaign_landed(struct flight *flight)
     if (status == LK_OK)
         ledger->campaign_state = CAMPAIGN_KNOWN;
     else
-        ledger_fail_waiting(ledger, status, false);
+        ledger_fail_waiting(ledger, status, ledger->entered_at);
     ledger_pump(ledger);
 }
 
@@ -90,7 +95,7 @@ void campaign_ask(struct lk_ledger *ledger)
 {
     char *clock = name_clock(ledger->path);
     const struct keeper_request requests[] = {
-        { .verb = KEEPER_SYNC, .path = ledger->path },
+        barrier,
         { .verb = KEEPER_GET, .path = ledger->path },
         { .verb = KEEPER_SET, .path = clock, .version = KEEPER_ANY_VERSION },
     };
@@ -102,5 +107,5 @@ void campaign_ask(struct lk_ledger *ledger)
     ledger->entered_at = ledger->ticket;
     ledger->campaign_state = status == LK_OK ? CAMPAIGN_ASKED : CAMPAIGN_UNKNOWN;
     if (status != LK_OK)
-        ledger_fail_waiting(ledger, status, false);
+        ledger_fail_waiting(ledger, status, UINT64_MAX);
 }

@@ -1,4 +1,4 @@
-/* look.c - what only looks: the campaign, one account, one id. Each is one flight behind a sync
+/* look.c - what only looks: the campaign, one account, one id. Each is one flight behind a barrier
  * (the campaign's numbers are two), so it shows at least what was done before it was asked. Nothing
  * that ran out is written here: it is shown as having run out. */
 #include <stdlib.h>
@@ -30,13 +30,13 @@ static int look_enter(struct lk_ledger *ledger, const struct flight *flight,
     return LK_OK;
 }
 
-/* sync, campaign, clock and, unless NULL, one znode more in answers[3]. */
+/* Barrier, campaign, clock and, unless NULL, one znode more in answers[3]. */
 static int look_fly(struct task *task, struct lk_ledger *ledger, const char *path,
                     int64_t deadline_ns)
 {
     char *clock = name_clock(ledger->path);
     const struct keeper_request requests[] = {
-        { .verb = KEEPER_SYNC, .path = ledger->path },
+        barrier,
         { .verb = KEEPER_GET, .path = ledger->path },
         { .verb = KEEPER_SET, .path = clock, .version = KEEPER_ANY_VERSION },
         { .verb = KEEPER_GET, .path = path },
@@ -45,7 +45,7 @@ static int look_fly(struct task *task, struct lk_ledger *ledger, const char *pat
 
     do {
         if (status == LK_OK)
-            status = task_fly(task, ledger, requests, path ? 4 : 3, deadline_ns);
+            status = task_look(task, ledger, requests, path ? 4 : 3, deadline_ns);
     } while (status == LK_OK && answer_is_lost(&task->flight.answers[2]));
     free(clock);
     return status;
@@ -53,41 +53,63 @@ static int look_fly(struct task *task, struct lk_ledger *ledger, const char *pat
 
 /* ---- the campaign ---- */
 
+/* LK_E_EXISTS: the shards may be another campaign's, look again. The record is read once more behind
+ * them: while it is the same, they are of the campaign that it was read with. */
 static int survey_shards(struct survey *survey, struct lk_ledger *ledger, int64_t deadline_ns)
 {
-    struct keeper_request requests[LK_SHARDS_MAX] = { 0 };
+    struct keeper_request requests[LK_SHARDS_MAX + 2] = { 0 };
     char *names[LK_SHARDS_MAX];
     size_t count = survey->campaign.rules.shards;
     int status = LK_OK;
 
+    requests[0] = barrier;
+    requests[count + 1] = (struct keeper_request){ .verb = KEEPER_GET, .path = ledger->path };
     for (size_t i = 0; i < count; i++) {
         names[i] = name_shard(ledger->path, i);
-        requests[i] = (struct keeper_request){ .verb = KEEPER_GET, .path = names[i] };
+        requests[i + 1] = (struct keeper_request){ .verb = KEEPER_GET, .path = names[i] };
         if (!names[i])
             status = LK_E_NOMEM;
     }
     if (status == LK_OK)
-        status = task_fly(&survey->task, ledger, requests, count, deadline_ns);
+        status = task_look(&survey->task, ledger, requests, count + 2, deadline_ns);
+    for (size_t i = 0; i < count; i++)
+        free(names[i]);
+    if (status != LK_OK)
+        return status;
+    const struct answer *answers = survey->task.flight.answers;
+    if (answers[count + 1].rc == KEEPER_OK && answers[count + 1].stat.czxid != survey->czxid)
+        return LK_E_EXISTS;
+    /* Not found also when it is being deleted by now, and shards have gone. */
+    struct campaign again = { 0 };
+    status = campaign_read(&again, &answers[count + 1]);
+    campaign_free(&again);
     for (size_t i = 0; i < count && status == LK_OK; i++) {
-        const struct answer *answer = &survey->task.flight.answers[i];
+        const struct answer *answer = &answers[i + 1];
         survey->shard_status[i] = answer_status(answer);
         if (survey->shard_status[i] == LK_OK)
             survey->shard_status[i] = shard_decode(&survey->shards[i], answer->data,
                                                    answer->data_size, (uint32_t)i);
+        if (survey->shard_status[i] == LK_E_NOMEM)
+            status = LK_E_NOMEM;
     }
-    for (size_t i = 0; i < count; i++)
-        free(names[i]);
     return status;
 }
 
 int survey_make(struct survey *survey, struct lk_ledger *ledger, int64_t deadline_ns)
 {
+    int status;
+
     *survey = (struct survey){ 0 };
-    int status = look_fly(&survey->task, ledger, NULL, deadline_ns);
-    if (status == LK_OK)
-        status = look_enter(ledger, &survey->task.flight, &survey->campaign, &survey->now_ms);
-    if (status == LK_OK)
+    do {
+        campaign_free(&survey->campaign);
+        status = look_fly(&survey->task, ledger, NULL, deadline_ns);
+        if (status == LK_OK)
+            status = look_enter(ledger, &survey->task.flight, &survey->campaign, &survey->now_ms);
+        if (status != LK_OK)
+            break;
+        survey->czxid = survey->task.flight.answers[1].stat.czxid;
         status = survey_shards(survey, ledger, deadline_ns);
+    } while (status == LK_E_EXISTS);
     task_clear(&survey->task);
     return status;
 }

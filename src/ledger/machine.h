@@ -10,10 +10,10 @@
  *
  * What is remembered may be old; the versions in each commit say so, and then only what conflicted
  * is read again. A refusal writes nothing that a version could prove, so it is given only on what
- * was read, behind a sync, after the operation began; else the account is read once more first.
+ * was read, behind a barrier, after the operation began; else the account is read once more first.
  *
  * Applied exactly once, also when a reply is lost. A commit is bound to the account's version (or
- * to its not being there) and to the seal. After a loss the account is read behind a sync. The id
+ * to its not being there) and to the seal. After a loss the account is read behind a barrier. The id
  * is there: that is the answer. It is not: the lost commit may still arrive late, but a new one
  * bears the same version as long as the account has it, so of the two at most one is applied, and
  * the other one fails; and once the account's version is another, the lost one can't be applied any
@@ -81,6 +81,7 @@ struct seat {
     uint64_t true_from_now; /* what true_since will be when the reading under way has landed */
     struct list jobs;
     struct flight reading;
+    bool has_barrier; /* that flight */
     char user[];
 };
 
@@ -108,8 +109,8 @@ struct commit {
     uint64_t ticket, seal;
     size_t size;
     struct commit_seat seats[COMMIT_SEATS_MAX];
-    size_t seat_count;
-    bool has_stock; /* the view below is filled */
+    size_t seat_count, record_count; /* records: also of seats that were given back */
+    bool has_stock;                  /* the view below is filled */
     struct stock stock;
     struct shard shards[LK_SHARDS_MAX];
     bool known[LK_SHARDS_MAX], touched[LK_SHARDS_MAX];
@@ -135,13 +136,14 @@ struct lk_ledger {
     enum stock_state stock_state;
     struct shelf shelves[LK_SHARDS_MAX];
     size_t home;
-    uint32_t wanted;   /* what the reading or proof under way is for */
-    bool stock_proven; /* all shelves were true at one moment, and no watch has fired since */
+    uint32_t wanted;       /* what the reading or proof under way is for */
+    bool stock_proven;     /* all shelves were true at one moment, and no watch has fired since */
+    int64_t proof_sent_ns; /* when that was asked */
     struct flight stocktaking;
 
     struct seat *seats; /* uthash by user */
     struct list waiting, idle;
-    size_t idle_count, idle_bytes, reading_count;
+    size_t idle_count, idle_bytes, reading_count, barrier_count;
     struct list commits;
     size_t commit_count;
     unsigned conflicts; /* in a row */
@@ -153,12 +155,13 @@ struct lk_ledger {
 
 /* desk.c: jobs, seats, and what happens next */
 void ledger_pump(struct lk_ledger *ledger);
-void ledger_fail_waiting(struct lk_ledger *ledger, int status, bool claims_only);
+/* Jobs that came after `ticket` are left: they ask for a newer answer. */
+void ledger_fail_waiting(struct lk_ledger *ledger, int status, uint64_t ticket);
+void ledger_fail_claims(struct lk_ledger *ledger, int status);
 void job_finish(struct job *job, int status); /* unlinks it; it is gone then */
 void job_fail(struct job *job, int status);   /* as above, but for what may still be applied */
 void seat_fail(struct seat *seat, int status);
 void seat_forget(struct seat *seat); /* its record must be read again before it is used */
-void seat_read(struct seat *seat, bool with_sync);
 bool seat_needs_reading(const struct seat *seat);
 bool seat_begins_with_claim(const struct seat *seat); /* it has jobs */
 void seat_settle(struct seat *seat);                  /* to the idle ones if it has no jobs */
@@ -184,6 +187,9 @@ void stock_read(struct lk_ledger *ledger);
 void stock_prove(struct lk_ledger *ledger,
                  uint32_t wanted);                   /* or find that there is as much as wanted */
 bool stock_is_known(const struct lk_ledger *ledger); /* every shelf */
+/* And together they were so at a moment not longer ago than a session may last unheard: a process
+ * that stood still would else not know how old its picture is. */
+bool stock_is_proven(const struct lk_ledger *ledger);
 
 /* commit.c */
 void commit_round(struct lk_ledger *ledger); /* judges what waits, sends what came of it */

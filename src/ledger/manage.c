@@ -90,6 +90,9 @@ static void create_send(struct change *change)
     struct record_out records[CREATE_SHARDS + LK_SHARDS_MAX] = { 0 };
     struct keeper_request creates[CREATE_SHARDS + LK_SHARDS_MAX] = { 0 };
 
+    /* A new one each time: the campaign that an earlier try made may have been deleted, and who
+     * knows that one must not be able to write here. */
+    change->campaign.seal = client_random(ledger->client);
     bool whole = create_names(ledger, &change->campaign, names)
                  && create_records(&change->campaign, records);
     for (size_t i = 0; i < count; i++)
@@ -146,7 +149,7 @@ static void create_look(struct change *change)
 {
     const char *path = change->task.ledger->path;
     const struct keeper_request requests[] = {
-        { .verb = KEEPER_SYNC, .path = path },
+        barrier,
         { .verb = KEEPER_GET, .path = path },
     };
 
@@ -454,7 +457,7 @@ static void change_read(struct change *change)
     struct lk_ledger *ledger = change->task.ledger;
     char *clock = name_clock(ledger->path);
     const struct keeper_request requests[] = {
-        { .verb = KEEPER_SYNC, .path = ledger->path },
+        barrier,
         { .verb = KEEPER_GET, .path = ledger->path },
         { .verb = KEEPER_SET, .path = clock, .version = KEEPER_ANY_VERSION },
     };
@@ -514,8 +517,6 @@ int lk_campaign_create(lk_ledger *ledger, const lk_campaign_options *options, lk
     if (!ledger || !options)
         return LK_E_INVALID;
     int status = campaign_rules(options, &change.rules);
-    if (status == LK_OK)
-        status = seal_new(ledger, &change.campaign.seal);
     if (status != LK_OK)
         return status;
     change.op.rules = &change.rules;

@@ -25,6 +25,11 @@ char *name_seal(const char *campaign, uint64_t seal)
     return name_format("%s/seal-%016" PRIx64, campaign, seal);
 }
 
+char *name_grave(const char *campaign, uint64_t seal)
+{
+    return name_format("%s/grave-%016" PRIx64, campaign, seal);
+}
+
 char *name_clock(const char *campaign)
 {
     return name_format("%s/clock", campaign);

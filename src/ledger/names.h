@@ -20,6 +20,7 @@
 #define USER_NAME_SIZE (3 * 128 + 1) /* a user percent-encoded */
 
 char *name_seal(const char *campaign, uint64_t seal);
+char *name_grave(const char *campaign, uint64_t seal);
 char *name_clock(const char *campaign);
 char *name_stock(const char *campaign);
 char *name_shard(const char *campaign, size_t index);

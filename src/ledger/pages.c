@@ -1,7 +1,7 @@
 /* pages.c - all accounts of a campaign, a page at a time, so that a million of them need no more
  * memory than a thousand. Names come a bucket at a time; the records of a page are asked for
- * together. An account made while this runs may or may not be seen; one that was there when it
- * began is. */
+ * together, and the campaign's behind them: a page is of the campaign that is meant, or none. An
+ * account made while this runs may or may not be seen; one that was there when it began is. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,16 +15,16 @@ void names_free(char **names, size_t count)
     free(names);
 }
 
-/* Takes the children out of the only answer. */
+/* Takes the children out of the answer. */
 static int pages_list(struct pages *pages, const char *path, int64_t deadline_ns, char ***out,
                       size_t *out_count)
 {
-    const struct keeper_request request = { .verb = KEEPER_LIST, .path = path };
+    const struct keeper_request requests[] = { barrier, { .verb = KEEPER_LIST, .path = path } };
 
-    int status = task_fly(&pages->task, pages->ledger, &request, 1, deadline_ns);
+    int status = task_look(&pages->task, pages->ledger, requests, 2, deadline_ns);
     if (status != LK_OK)
         return status;
-    struct answer *answer = &pages->task.flight.answers[0];
+    struct answer *answer = &pages->task.flight.answers[1];
     /* A bucket or folder that went while we came is as one that is empty. */
     if (answer->rc != KEEPER_OK && answer->rc != KEEPER_NO_NODE)
         return answer_status(answer);
@@ -35,9 +35,9 @@ static int pages_list(struct pages *pages, const char *path, int64_t deadline_ns
     return LK_OK;
 }
 
-int pages_open(struct pages *pages, struct lk_ledger *ledger, int64_t deadline_ns)
+int pages_open(struct pages *pages, struct lk_ledger *ledger, int64_t czxid, int64_t deadline_ns)
 {
-    *pages = (struct pages){ .ledger = ledger };
+    *pages = (struct pages){ .ledger = ledger, .czxid = czxid };
     char *accounts = name_accounts(ledger->path);
     if (!accounts)
         return LK_E_NOMEM;
@@ -71,25 +71,41 @@ static int pages_next_bucket(struct pages *pages, int64_t deadline_ns)
     return status;
 }
 
+/* Whether what was read before the campaign's record was read is of the campaign that is meant. */
+static int pages_judge(const struct pages *pages, const struct answer *record)
+{
+    struct campaign campaign = { 0 };
+    int status = campaign_read(&campaign, record);
+
+    campaign_free(&campaign);
+    return status == LK_OK && record->stat.czxid != pages->czxid ? LK_E_NOT_FOUND : status;
+}
+
 static int pages_read(struct pages *pages, int64_t deadline_ns)
 {
-    struct keeper_request requests[PAGE_SIZE] = { 0 };
+    struct lk_ledger *ledger = pages->ledger;
+    struct keeper_request requests[PAGE_SIZE + 2] = { 0 };
     size_t left = pages->name_count - pages->name_at;
     size_t count = left < PAGE_SIZE ? left : PAGE_SIZE;
     int status = LK_OK;
 
+    requests[0] = barrier;
+    requests[count + 1] = (struct keeper_request){ .verb = KEEPER_GET, .path = ledger->path };
     for (size_t i = 0; i < count; i++) {
         char *path = pages_path(pages, pages->names[pages->name_at + i]);
-        requests[i] = (struct keeper_request){ .verb = KEEPER_GET, .path = path };
+        requests[i + 1] = (struct keeper_request){ .verb = KEEPER_GET, .path = path };
         if (!path)
             status = LK_E_NOMEM;
     }
     if (status == LK_OK)
-        status = task_fly(&pages->task, pages->ledger, requests, count, deadline_ns);
+        status = task_look(&pages->task, ledger, requests, count + 2, deadline_ns);
     for (size_t i = 0; i < count; i++)
-        free((char *)requests[i].path);
+        free((char *)requests[i + 1].path);
+    if (status == LK_OK)
+        status = pages_judge(pages, &pages->task.flight.answers[count + 1]);
     pages->first = pages->name_at;
     pages->count = status == LK_OK ? count : 0;
+    pages->answers = pages->task.flight.answers + 1;
     pages->name_at += count;
     return status;
 }
@@ -159,14 +175,13 @@ int lk_account_each(lk_ledger *ledger, lk_account_fn *each, void *arg, int64_t d
         return LK_E_INVALID;
     int status = survey_make(&survey, ledger, deadline_ns);
     if (status == LK_OK)
-        status = pages_open(&pages, ledger, deadline_ns);
+        status = pages_open(&pages, ledger, survey.czxid, deadline_ns);
     while (status == LK_OK && answered == 0) {
         status = pages_next(&pages, deadline_ns);
         if (status != LK_OK || pages.count == 0)
             break;
         for (size_t i = 0; i < pages.count && answered == 0; i++)
-            answered = each_show(&showing, pages.names[pages.first + i],
-                                 &pages.task.flight.answers[i]);
+            answered = each_show(&showing, pages.names[pages.first + i], &pages.answers[i]);
     }
     if (status != LK_OK)
         return status;

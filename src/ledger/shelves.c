@@ -3,8 +3,8 @@
  * A claim takes from the home shelf, read once and then carried forward by the claims' own commits.
  * Only when home does not have enough are the others read; and only when all together do not, "sold
  * out" is proven: all shards are read with watches, then one committed multi checks that every one
- * still is as it was read. That answer is remembered until a watch fires or the connection is lost.
- */
+ * still is as it was read. That answer is remembered until a watch fires or the connection is lost,
+ * and no longer than a session may last unheard. */
 #include <stdlib.h>
 
 #include "ledger/machine.h"
@@ -37,8 +37,10 @@ int shelves_open(struct lk_ledger *ledger)
         struct shelf *shelf = &ledger->shelves[i];
         shelf->ledger = ledger;
         shelf->path = name_shard(ledger->path, i);
-        if (!shelf->path)
+        if (!shelf->path) {
+            shelves_close(ledger); /* all or none: see campaign_install() */
             return LK_E_NOMEM;
+        }
     }
     ledger->home = client_random(ledger->client) % ledger->campaign.rules.shards;
     return LK_OK;
@@ -66,6 +68,13 @@ bool stock_is_known(const struct lk_ledger *ledger)
             return false;
     }
     return true;
+}
+
+bool stock_is_proven(const struct lk_ledger *ledger)
+{
+    int64_t age_ns = client_now(ledger->client) - ledger->proof_sent_ns;
+    return ledger->stock_proven && stock_is_known(ledger)
+           && age_ns < client_timeout_ns(ledger->client);
 }
 
 static uint64_t shelves_available(const struct lk_ledger *ledger)
@@ -111,7 +120,7 @@ static void stock_failed(struct lk_ledger *ledger, int status)
     if (status == LK_E_NOT_FOUND)
         campaign_miss_part(ledger);
     else
-        ledger_fail_waiting(ledger, status, true);
+        ledger_fail_claims(ledger, status);
     ledger_pump(ledger);
 }
 
@@ -149,7 +158,7 @@ void stock_read(struct lk_ledger *ledger)
     if (status == LK_OK)
         ledger->stock_state = STOCK_READING;
     else
-        ledger_fail_waiting(ledger, status, true);
+        ledger_fail_claims(ledger, status);
 }
 
 /* ---- the proof ---- */
@@ -194,6 +203,7 @@ static void stock_check(struct lk_ledger *ledger)
                                           .path = ledger->path,
                                           .operations = checks,
                                           .operation_count = shards + 1 };
+    ledger->proof_sent_ns = client_now(ledger->client);
     int status = flight_send(&ledger->stocktaking, ledger->client, &multi, 1, stock_checked);
     if (status == LK_OK)
         ledger->stock_state = STOCK_PROVING;
@@ -223,20 +233,18 @@ void stock_prove(struct lk_ledger *ledger, uint32_t wanted)
 {
     struct keeper_request requests[LK_SHARDS_MAX] = { 0 };
     size_t shards = ledger->campaign.rules.shards;
-    int status = LK_OK;
 
     ledger->wanted = wanted;
-    for (size_t i = 0; i < shards && status == LK_OK; i++) {
+    for (size_t i = 0; i < shards; i++) {
         struct shelf *shelf = &ledger->shelves[i];
         requests[i] = (struct keeper_request){ .verb = KEEPER_GET,
                                                .path = shelf->path,
                                                .watch = true };
-        status = watch_set(ledger->client, &shelf->watch, shelf->path, shelf_changed);
+        watch_set(ledger->client, &shelf->watch, shelf->path, shelf_changed);
     }
-    if (status == LK_OK)
-        status = flight_send(&ledger->stocktaking, ledger->client, requests, shards, stock_watched);
+    int status = flight_send(&ledger->stocktaking, ledger->client, requests, shards, stock_watched);
     if (status == LK_OK)
         ledger->stock_state = STOCK_READING;
     else
-        ledger_fail_waiting(ledger, status, true);
+        ledger_fail_claims(ledger, status);
 }

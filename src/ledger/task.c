@@ -71,6 +71,32 @@ int task_fly(struct task *task, struct lk_ledger *ledger, const struct keeper_re
     return status;
 }
 
+static int task_session(const struct lk_ledger *ledger, int64_t *out)
+{
+    int status = client_enter(ledger->client);
+    if (status != LK_OK)
+        return status;
+    *out = client_session_id(ledger->client);
+    client_leave(ledger->client);
+    return LK_OK;
+}
+
+int task_look(struct task *task, struct lk_ledger *ledger, const struct keeper_request *requests,
+              size_t count, int64_t deadline_ns)
+{
+    int64_t before = 0, after = 0;
+    int status;
+
+    do {
+        status = task_session(ledger, &before);
+        if (status == LK_OK)
+            status = task_fly(task, ledger, requests, count, deadline_ns);
+        if (status == LK_OK)
+            status = task_session(ledger, &after);
+    } while (status == LK_OK && before != after);
+    return status;
+}
+
 void task_clear(struct task *task)
 {
     flight_drop(&task->flight);

@@ -30,12 +30,19 @@ void task_send(struct task *task, const struct keeper_request *requests, size_t 
  * or task_clear(). */
 int task_fly(struct task *task, struct lk_ledger *ledger, const struct keeper_request *requests,
              size_t count, int64_t deadline_ns);
+/* As task_fly(), for reads of which the first is a barrier: asks again until all were answered within
+ * one session. So they show at least what any answer before them showed: a new session may begin at
+ * a server that lags. */
+int task_look(struct task *task, struct lk_ledger *ledger, const struct keeper_request *requests,
+              size_t count, int64_t deadline_ns);
 void task_clear(struct task *task);
 
-/* The campaign and its shards as they are now, behind a sync, and the server's time. */
+/* The campaign and its shards as they are now, and the server's time. All of one campaign, also
+ * where another was made meanwhile at the same path. */
 struct survey {
     struct task task;
     struct campaign campaign;
+    int64_t czxid; /* of its record: no other campaign has the same */
     struct shard shards[LK_SHARDS_MAX];
     int shard_status[LK_SHARDS_MAX]; /* of each: LK_OK, LK_E_NOT_FOUND, what its record is */
     int64_t now_ms;
@@ -43,17 +50,19 @@ struct survey {
 int survey_make(struct survey *survey, struct lk_ledger *ledger, int64_t deadline_ns);
 void survey_free(struct survey *survey);
 
-/* All accounts, a page at a time: buckets, then names, then records. */
+/* All accounts, a page at a time: buckets, then names, then records. LK_E_NOT_FOUND: the campaign is
+ * gone, or another one stands there. */
 #define PAGE_SIZE 128
 struct pages {
     struct task task;
     struct lk_ledger *ledger;
+    int64_t czxid;           /* of the campaign's record */
     char **buckets, **names; /* to be freed with names_free() */
     size_t bucket_count, bucket_at, name_count, name_at;
-    /* the page: names[first...] and an answer each, in task.flight */
-    size_t first, count;
+    size_t first, count; /* the page: names[first...] */
+    const struct answer *answers;
 };
-int pages_open(struct pages *pages, struct lk_ledger *ledger, int64_t deadline_ns);
+int pages_open(struct pages *pages, struct lk_ledger *ledger, int64_t czxid, int64_t deadline_ns);
 int pages_next(struct pages *pages, int64_t deadline_ns); /* LK_OK with count 0: that was all */
 void pages_close(struct pages *pages);
 void names_free(char **names, size_t count);

@@ -1,5 +1,5 @@
-/* change.c - every change of a grant is told, in order, also when there is no memory for the
- * telling: then the last one takes the place that each holder keeps for it. */
+/* change.c - every change of a grant is told, in order. Without memory for the telling the last one
+ * takes a place that each holder keeps for it, so that at least what is true now is told. */
 #include <stdlib.h>
 
 #include "line/holder.h"
@@ -27,31 +27,40 @@ static void spare_run(struct callback *callback)
     if (client_enter_closed(holder->client) != LK_OK)
         return;
     struct change copy = *spare;
-    holder->spare_is_queued = false;
+    spare->is_busy = false;
     client_leave(holder->client);
     copy.fn(&copy.change, copy.arg);
 }
 
 static void spare_forget(struct callback *callback)
 {
-    container_of(callback, struct change, callback)->holder->spare_is_queued = false;
+    container_of(callback, struct change, callback)->is_busy = false;
+}
+
+/* One that waits is told anew, behind what was queued since: the older change goes untold. One that
+ * was taken from the queue is about to run as it is; but no two are, since callbacks run one at a
+ * time. */
+static struct change *spare_take(struct holder *holder)
+{
+    for (size_t i = 0; i < 2; i++)
+        if (list_is_linked(&holder->spares[i].callback.node))
+            return &holder->spares[i];
+    return &holder->spares[holder->spares[0].is_busy];
 }
 
 static void spare_post(struct holder *holder, const lk_grant_change *change)
 {
-    struct change *spare = &holder->spare;
+    struct change *spare = spare_take(holder);
 
-    spare->holder = holder;
-    spare->fn = holder->on_change;
-    spare->arg = holder->on_change_arg;
-    spare->change = *change;
-    /* Queued already, or taken out and about to run: it runs once, with the newest. */
-    if (holder->spare_is_queued)
-        return;
-    holder->spare_is_queued = true;
-    spare->callback = (struct callback){ .owner = holder,
-                                         .run = spare_run,
-                                         .forget = spare_forget };
+    list_remove(&spare->callback.node);
+    *spare = (struct change){
+        .callback = { .owner = holder, .run = spare_run, .forget = spare_forget },
+        .holder = holder,
+        .is_busy = true,
+        .fn = holder->on_change,
+        .arg = holder->on_change_arg,
+        .change = *change,
+    };
     callback_post(holder->client, &spare->callback);
 }
 

@@ -49,7 +49,7 @@ static void downgrade_read(void *context, const struct keeper_reply *reply)
 
     if (place_is_own(place, reply)) {
         place->czxid = reply->stat.czxid;
-        place->own_is_watched = place->own_watch.at != NULL;
+        place->own_is_watched = watch_is_set(&place->own_watch);
         place->uncertain = place->was_uncertain;
         downgrade_end(place, LK_OK);
     } else if (reply->rc == KEEPER_OK || reply->rc == KEEPER_NO_NODE) {

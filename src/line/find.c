@@ -1,7 +1,7 @@
 /* find.c - which znode is ours? Asked when a create's reply was lost, and once more after such a
  * place was left.
  *
- * First a sync, so that a server that lags can't hide it; then the listing, and our kind of names
+ * First a barrier, so that a server that lags can't hide it; then the listing, and our kind of names
  * from the newest on, in flights of a few reads. Ours is what bears our session and our token. Not
  * found: the create was not applied, and is sent again with the same token. A create that is
  * applied later still (the server had read it before it lost the connection) is met in seek.c, as a
@@ -62,14 +62,15 @@ static void finding_none(struct place *place)
     place_left(place);
 }
 
-/* Two creates were applied, one of them late: the lower znode stays. Should this be lost, the sweep
- * finds it. */
+/* Two creates were applied, one of them late: the lower znode stays. Should this be lost, or can't
+ * it be sent at once, the sweep finds the other. */
 void place_remove_other(struct place *place)
 {
     const struct keeper_request remove = { .verb = KEEPER_DELETE,
                                            .path = place->node,
                                            .version = KEEPER_ANY_VERSION };
-    (void)!request_send(place->client, NULL, &remove, REQUEST_ONCE, NULL, NULL);
+    if (client_is_connected(place->client))
+        (void)!request_send(place->client, NULL, &remove, REQUEST_ONCE, NULL, NULL);
 }
 
 /* Ours is known. */
@@ -201,7 +202,7 @@ static void finding_listed(void *context, const struct keeper_reply *reply)
     finding_next(place);
 }
 
-static void finding_synced(void *context, const struct keeper_reply *reply)
+static void finding_begun(void *context, const struct keeper_reply *reply)
 {
     (void)context;
     (void)reply; /* the listing behind it is what counts */
@@ -209,12 +210,11 @@ static void finding_synced(void *context, const struct keeper_reply *reply)
 
 void place_find(struct place *place)
 {
-    const struct keeper_request sync = { .verb = KEEPER_SYNC, .path = place->path };
     const struct keeper_request list = { .verb = KEEPER_LIST, .path = place->path };
 
     place->state = PLACE_FINDING;
     request_drop(&place->requests); /* reads of a search before this one point into it */
     finding_free(place);
-    if (place_send(place, &sync, REQUEST_RETRY, finding_synced))
+    if (place_send(place, &barrier, BARRIER_FLAGS, finding_begun))
         place_send(place, &list, REQUEST_RETRY, finding_listed);
 }

@@ -116,9 +116,10 @@ void place_create(struct place *place)
     const struct keeper_request get = { .verb = KEEPER_GET, .path = place->path };
 
     place->state = PLACE_JOINING;
-    if (!prefix || place_record(place, &record) != LK_OK) {
+    int status = prefix ? place_record(place, &record) : LK_E_NOMEM;
+    if (status != LK_OK) {
         free(prefix);
-        place_refuse(place, LK_E_NOMEM);
+        place_refuse(place, status);
         return;
     }
     const struct keeper_request create = {

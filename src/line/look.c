@@ -1,5 +1,4 @@
-/* look.c - who stands in a line: for people, status commands and operators. Reads only; `break`
- * removes one. */
+/* look.c - who stands in a line: for people, status commands and operators. Reads only. */
 #include <latchkey/grant.h>
 
 #include <stdlib.h>
@@ -311,91 +310,4 @@ lk_line *lk_line_free(lk_line *line)
     if (line)
         result_free(container_of(line, struct line_result, line));
     return NULL;
-}
-
-/* ---- break ---- */
-
-struct removing {
-    struct op op;
-    struct request_group requests;
-};
-
-static int removing_withdraw(struct op *op, int status)
-{
-    request_drop(&container_of(op, struct removing, op)->requests);
-    return status;
-}
-
-static void removing_answered(void *context, const struct keeper_reply *reply)
-{
-    struct removing *removing = context;
-    op_done(&removing->op, place_status(reply->rc));
-}
-
-/* By name, so at once or not at all: after an outage the name may be another's. LK_E_NO_SERVER:
- * nothing was sent. */
-static int removing_begin(struct removing *removing, lk_client *client, const char *path,
-                          int64_t deadline_ns)
-{
-    const struct keeper_request remove = { .verb = KEEPER_DELETE,
-                                           .path = path,
-                                           .version = KEEPER_ANY_VERSION };
-
-    if (!client_is_connected(client))
-        return LK_E_NO_SERVER;
-    op_begin(client, &removing->op, deadline_ns, removing_withdraw, NULL);
-    int sent = request_send(client, &removing->requests, &remove, REQUEST_ONCE | REQUEST_PROOF,
-                            removing_answered, removing);
-    if (sent != LK_OK)
-        op_done(&removing->op, sent);
-    return op_wait(&removing->op);
-}
-
-static int line_remove(lk_client *client, const char *path, const char *node, int64_t deadline_ns)
-{
-    struct removing removing = { 0 };
-    char *parent = NULL;
-    int status = client_path(client, path, &parent);
-    char *full = status == LK_OK ? path_join(parent, node) : NULL;
-
-    client_ref(client);
-    if (status == LK_OK)
-        status = full ? client_enter(client) : LK_E_NOMEM;
-    if (status == LK_OK) {
-        status = removing_begin(&removing, client, full, deadline_ns);
-        client_leave(client);
-    }
-    client_unref(client);
-    free(full);
-    free(parent);
-    return status;
-}
-
-/* One try: LK_E_UNKNOWN when the reply was lost. */
-static int line_break_once(lk_client *client, const char *path, lk_fence fence, int64_t deadline_ns)
-{
-    lk_line *line = NULL;
-    int status = lk_line_list(client, path, deadline_ns, &line);
-
-    if (status != LK_OK)
-        return status;
-    status = LK_E_NOT_FOUND;
-    for (size_t i = 0; i < line->count; i++)
-        if (line->entries[i].fence.zxid == fence.zxid)
-            status = line_remove(client, path, line->entries[i].node, deadline_ns);
-    lk_line_free(line);
-    return status;
-}
-
-int lk_line_break(lk_client *client, const char *path, lk_fence fence, int64_t deadline_ns)
-{
-    bool was_sent = false;
-
-    for (;;) {
-        int status = line_break_once(client, path, fence, deadline_ns);
-        if (status != LK_E_UNKNOWN && status != LK_E_NO_SERVER)
-            return was_sent && status == LK_E_NOT_FOUND ? LK_OK : status;
-        was_sent |= status
-                    == LK_E_UNKNOWN; /* gone at the next look: it was ours that was applied */
-    }
 }

@@ -87,10 +87,7 @@ static void permits_watch_line(struct place *place)
     place->weighing.watched = NULL;
     place->weighing.watches_line = true;
     watch_unset(place->client, &place->predecessor_watch);
-    if (watch_set(place->client, &place->predecessor_watch, place->path, permits_fire) != LK_OK) {
-        place_refuse(place, LK_E_NOMEM);
-        return;
-    }
+    watch_set(place->client, &place->predecessor_watch, place->path, permits_fire);
     place_await(place, 2 + (size_t)!place->own_is_watched, permits_weigh);
     if (place_send(place, &get, REQUEST_RETRY, permits_parent_again))
         permits_list(place, true);
@@ -122,12 +119,11 @@ static void permits_watch_last(struct place *place)
     weighing->watched = strdup(weighing->last);
     weighing->watches_line = false;
     watch_unset(place->client, &place->predecessor_watch);
-    if (!weighing->watched
-        || watch_set(place->client, &place->predecessor_watch, weighing->watched, permits_fire)
-               != LK_OK) {
+    if (!weighing->watched) {
         place_refuse(place, LK_E_NOMEM);
         return;
     }
+    watch_set(place->client, &place->predecessor_watch, weighing->watched, permits_fire);
     const struct keeper_request get = { .verb = KEEPER_GET,
                                         .path = weighing->watched,
                                         .watch = true };

@@ -205,16 +205,13 @@ static void place_missed(void *context, const struct keeper_reply *reply)
 }
 
 /* A server that ends a session removes its znodes before it says so, and their watches fire. So a
- * waiter asks whether the session still lives: an answer of the leader's means that a stranger did
- * it. */
+ * waiter asks whether the session still lives: a commit for it means that a stranger did it. */
 static void place_miss(struct place *place)
 {
-    const struct keeper_request sync = { .verb = KEEPER_SYNC, .path = place->path };
-
     place_quiet(place);
     place_forget_node(place);
     place->state = PLACE_MISSING;
-    place_send(place, &sync, REQUEST_RETRY, place_missed);
+    place_send(place, &barrier, BARRIER_FLAGS, place_missed);
 }
 
 void place_gone(struct place *place)

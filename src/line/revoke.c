@@ -59,7 +59,7 @@ static int revoke_words(const struct answer *answer, struct record_out *out)
 
     if (place_record_read(&record, answer->data, answer->data_size) != LK_OK) {
         record_put_bytes(out, curator_word, strlen(curator_word));
-        return out->failed ? LK_E_NOMEM : LK_OK;
+        return out->status;
     }
     record.asked = true;
     return place_record_write(out, &record);

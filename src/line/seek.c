@@ -64,7 +64,7 @@ static void place_note_asked(struct place *place, const struct keeper_reply *rep
 static bool place_own_stands(struct place *place, const struct keeper_reply *reply)
 {
     if (reply->rc == KEEPER_OK && reply->stat.czxid == place->czxid) {
-        place->own_is_watched = place->own_watch.at != NULL;
+        place->own_is_watched = watch_is_set(&place->own_watch);
         place_note_asked(place, reply);
         return true;
     }
@@ -92,13 +92,8 @@ bool place_watch_own(struct place *place, request_fn *fn)
 {
     const struct keeper_request get = { .verb = KEEPER_GET, .path = place->node, .watch = true };
 
-    if (watch_set(place->client, &place->own_watch, place->node, place_own_fire) == LK_OK)
-        return place_send(place, &get, REQUEST_RETRY, fn);
-    if (place->state == PLACE_HELD)
-        place_retry_later(place);
-    else
-        place_refuse(place, LK_E_NOMEM);
-    return false;
+    watch_set(place->client, &place->own_watch, place->node, place_own_fire);
+    return place_send(place, &get, REQUEST_RETRY, fn);
 }
 
 static void place_own_fire(struct watch *watch, enum keeper_watch_event event)
@@ -246,11 +241,8 @@ static void place_watch_children(struct place *place)
 {
     const struct keeper_request list = { .verb = KEEPER_LIST, .path = place->path, .watch = true };
 
-    if (watch_set(place->client, &place->predecessor_watch, place->path, place_children_fire)
-        != LK_OK)
-        place_refuse(place, LK_E_NOMEM);
-    else
-        place_send(place, &list, REQUEST_RETRY, place_children_read);
+    watch_set(place->client, &place->predecessor_watch, place->path, place_children_fire);
+    place_send(place, &list, REQUEST_RETRY, place_children_read);
 }
 
 static void place_predecessor_read(void *context, const struct keeper_reply *reply)
@@ -276,16 +268,16 @@ static void place_watch_predecessor(struct place *place, const char *name, uint3
     const struct keeper_request get = { .verb = KEEPER_GET, .path = path, .watch = true };
 
     place->state = PLACE_SEEKING;
+    watch_unset(place->client, &place->predecessor_watch);
     free(place->predecessor);
     place->predecessor = path;
     place->predecessor_number = number;
     place->predecessor_is_gone = false;
-    if (!path
-        || watch_set(place->client, &place->predecessor_watch, path, place_predecessor_fire)
-               != LK_OK) {
+    if (!path) {
         place_refuse(place, LK_E_NOMEM);
         return;
     }
+    watch_set(place->client, &place->predecessor_watch, path, place_predecessor_fire);
     place_await(place, 1 + !place->own_is_watched, place_queue);
     if (place_send(place, &get, REQUEST_RETRY, place_predecessor_read) && !place->own_is_watched)
         place_watch_own(place, place_own_read);
@@ -320,10 +312,8 @@ static void place_predecessor_fire(struct watch *watch, enum keeper_watch_event 
         place->predecessor_is_gone = true;
         if (place->state == PLACE_QUEUED)
             place_read_parent(place);
-    } else if (watch_set(place->client, watch, place->predecessor, place_predecessor_fire)
-               != LK_OK) {
-        place_refuse(place, LK_E_NOMEM);
     } else {
+        watch_set(place->client, watch, place->predecessor, place_predecessor_fire);
         place_send(place, &get, REQUEST_RETRY, place_predecessor_again);
     }
 }
@@ -402,7 +392,7 @@ static void place_grant(struct place *place)
     lease_hold_begin(place->client, &place->hold);
     if (!place->own_is_watched) {
         /* What another handle's watch brings is heard at once. */
-        (void)!watch_set(place->client, &place->own_watch, place->node, place_own_fire);
+        watch_set(place->client, &place->own_watch, place->node, place_own_fire);
         place_retry_in(place, OWN_WATCH_DELAY_NS);
     }
     if (place->wish.weight)

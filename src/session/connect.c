@@ -22,8 +22,29 @@ static void session_tell(lk_client *client, enum session_change change)
     }
 }
 
+/* A server tells no client its tick, but one that grants more than was asked for grants its least:
+ * two ticks, if nobody has set its limits otherwise. */
+static void session_judge_timeout(lk_client *client, int64_t granted_ms)
+{
+    int64_t asked_ms = client->session_timeout_ms;
+
+    if (granted_ms > asked_ms)
+        client_log(client, LK_LOG_WARNING,
+                   "the server grants no session timeout below %" PRId64 " ms (%" PRId64
+                   " ms were asked for): about two of its ticks, and six or more are needed; ask "
+                   "for %" PRId64 " ms",
+                   granted_ms, asked_ms, 3 * granted_ms);
+    else if (granted_ms < asked_ms)
+        client_log(client, LK_LOG_WARNING,
+                   "the server grants no session timeout above %" PRId64 " ms (%" PRId64
+                   " ms were asked for)",
+                   granted_ms, asked_ms);
+}
+
 static void session_connected(lk_client *client, const struct keeper_session *session)
 {
+    if (client->session_id != session->id)
+        session_judge_timeout(client, session->timeout_ns / 1000000);
     client->connected = true;
     client->session_id = session->id;
     client->timeout_ns = session->timeout_ns;

@@ -11,6 +11,8 @@
  * connection. */
 #define REQUESTS_IN_FLIGHT_MAX 8192
 
+#define WATCH_BUCKETS 256
+
 /* One ZooKeeper session, from open to closed. Outlives its being the client's present one until its
  * keeper is gone. */
 struct session {
@@ -43,9 +45,8 @@ struct lease {
     int64_t held_ns;       /* since when anything is held: before that no proof was asked for */
     bool suspended;
     struct list holds;
-    struct lease_hold *checked; /* whose znode the last proof checked; NULL: it holds no more */
     struct timer timer;
-    struct request_group proofs;
+    struct request_group touches;
 };
 
 struct lk_client {
@@ -79,7 +80,8 @@ struct lk_client {
     unsigned losses;     /* connections lost since the last answer */
     struct timer resend; /* set: the outbox waits for it */
 
-    struct watch_path *watches; /* uthash by path */
+    struct list watches[WATCH_BUCKETS]; /* by path */
+    size_t watch_count;
 
     struct timer *timers; /* root of the heap */
     int64_t armed_ns;     /* what the ticker sleeps until */

@@ -61,13 +61,14 @@ static void flight_reply(void *context, const struct keeper_reply *reply)
         flight->landed(flight);
 }
 
-static unsigned request_flags_of(enum keeper_verb verb)
+static unsigned request_flags_of(const struct keeper_request *request)
 {
-    switch (verb) {
+    if (request->operations == barrier.operations)
+        return BARRIER_FLAGS;
+    switch (request->verb) {
     case KEEPER_GET:
     case KEEPER_EXISTS:
     case KEEPER_LIST:
-    case KEEPER_SYNC:
         return REQUEST_RETRY;
     default:
         return REQUEST_ONCE | REQUEST_PROOF;
@@ -87,7 +88,7 @@ int flight_send(struct flight *flight, lk_client *client, const struct keeper_re
     for (size_t i = 0; i < count; i++) {
         flight->answers[i].flight = flight;
         int status = request_send(client, &flight->group, &requests[i],
-                                  request_flags_of(requests[i].verb), flight_reply,
+                                  request_flags_of(&requests[i]), flight_reply,
                                   &flight->answers[i]);
         if (status != LK_OK) {
             flight_drop(flight);

@@ -1,6 +1,6 @@
 /* flight.h - some requests sent together, and what came back when all of them are answered.
  *
- * For code that asks several things at once: a page of reads, a read behind a sync, one commit.
+ * For code that asks several things at once: a page of reads, a read behind a barrier, one commit.
  * Reads are asked again by the session when a reply is lost; a write is sent once, and its owner
  * finds out. */
 #ifndef SESSION_FLIGHT_H

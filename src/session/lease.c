@@ -52,14 +52,18 @@ bool lease_is_suspended(const lk_client *client)
     return client->lease.suspended;
 }
 
+static void lease_drop(struct lease_hold *hold)
+{
+    list_remove(&hold->node);
+    request_drop(&hold->proofs);
+}
+
 static void lease_tell(lk_client *client, enum lease_change change)
 {
     list_for_each_safe (node, &client->lease.holds) {
         struct lease_hold *hold = container_of(node, struct lease_hold, node);
         if (change == LEASE_OVER)
-            list_remove(&hold->node);
-        if (change == LEASE_OVER && client->lease.checked == hold)
-            client->lease.checked = NULL;
+            lease_drop(hold);
         hold->changed(hold, change);
     }
 }
@@ -176,15 +180,13 @@ static void touch_answered(void *context, const struct keeper_reply *reply)
 
 static void proof_answered(void *context, const struct keeper_reply *reply)
 {
-    lk_client *client = context;
-    struct lease_hold *hold = client->lease.checked;
+    struct lease_hold *hold = context;
 
     /* The session lives, but that znode is gone. Its watch says so too, unless a change has just
-     * used it up. With another one under way this may be the answer about a hold that has ended:
-     * then the next one says it. */
-    if (reply->rc != KEEPER_NO_NODE || !hold || !request_group_is_empty(&client->lease.proofs))
+     * used it up. */
+    if (reply->rc != KEEPER_NO_NODE)
         return;
-    lease_hold_end(client, hold);
+    lease_hold_end(hold->client, hold);
     hold->changed(hold, LEASE_OVER);
 }
 
@@ -201,9 +203,8 @@ static void lease_prove(lk_client *client)
     /* Counted as sent even if there is no memory for it: the next comes a beat later, or the lease
      * ends. */
     client->lease.proof_sent_ns = client->now_ns;
-    client->lease.checked = hold;
-    (void)!request_send(client, &client->lease.proofs, &multi,
-                        REQUEST_ONCE | REQUEST_PROOF | REQUEST_URGENT, proof_answered, client);
+    (void)!request_send(client, &hold->proofs, &multi,
+                        REQUEST_ONCE | REQUEST_PROOF | REQUEST_URGENT, proof_answered, hold);
 }
 
 static void lease_touch(lk_client *client)
@@ -211,7 +212,7 @@ static void lease_touch(lk_client *client)
     struct keeper_request exists = { .verb = KEEPER_EXISTS, .path = "/" };
 
     client->lease.sent_ns = client->now_ns;
-    (void)!request_send(client, &client->lease.proofs, &exists, REQUEST_ONCE | REQUEST_URGENT,
+    (void)!request_send(client, &client->lease.touches, &exists, REQUEST_ONCE | REQUEST_URGENT,
                         touch_answered, NULL);
 }
 
@@ -253,6 +254,7 @@ void lease_hold_begin(lk_client *client, struct lease_hold *hold)
 {
     if (list_is_empty(&client->lease.holds))
         client->lease.held_ns = client->now_ns;
+    hold->client = client;
     if (!list_is_linked(&hold->node))
         list_append(&client->lease.holds, &hold->node);
     lease_plan(client);
@@ -260,9 +262,7 @@ void lease_hold_begin(lk_client *client, struct lease_hold *hold)
 
 void lease_hold_end(lk_client *client, struct lease_hold *hold)
 {
-    list_remove(&hold->node);
-    if (client->lease.checked == hold)
-        client->lease.checked = NULL;
+    lease_drop(hold);
     if (list_is_empty(&client->lease.holds))
         client->lease.suspended = false;
     lease_plan(client);
@@ -309,6 +309,6 @@ void lease_session_ended(lk_client *client)
     lease->proven_ns = lease->proof_sent_ns = 0;
     lease->suspended = false;
     lease_tell(client, LEASE_OVER);
-    request_drop(&lease->proofs);
+    request_drop(&lease->touches);
     lease_plan(client);
 }

@@ -15,6 +15,14 @@
 /* jute.maxbuffer of the server is 1 MiB; it drops the connection of who sends more. */
 enum { REQUEST_SIZE_MAX = 1000 * 1000, REQUEST_OVERHEAD = 128 };
 
+/* Any path would do: a check that fails is committed too. */
+static const struct keeper_request look_at_the_root = { .verb = KEEPER_CHECK,
+                                                        .path = "/",
+                                                        .version = KEEPER_ANY_VERSION };
+const struct keeper_request barrier = { .verb = KEEPER_MULTI,
+                                        .operations = &look_at_the_root,
+                                        .operation_count = 1 };
+
 struct request {
     struct list node;   /* in the outbox, or unlinked while in flight */
     struct list member; /* of its owner's group; unlinked: dropped */

@@ -93,6 +93,13 @@ int request_send(lk_client *client, struct request_group *group,
                  const struct keeper_request *request, unsigned flags, request_fn *fn,
                  void *context);
 
+/* What is read behind it is at least as new as anything that anybody had been told of when it was
+ * sent. A commit that changes nothing: sync would not do, since a leader answers its own clients'
+ * like a read, and may apply a commit later than a follower that has answered for it. Changing
+ * nothing, it is sent with BARRIER_FLAGS. */
+extern const struct keeper_request barrier;
+#define BARRIER_FLAGS (REQUEST_RETRY | REQUEST_PROOF)
+
 /* No reply of the group's requests comes any more (what was sent may still be applied). */
 void request_drop(struct request_group *group);
 
@@ -105,15 +112,20 @@ static inline bool request_group_is_empty(const struct request_group *group)
 
 struct watch {
     struct list node;
-    struct watch_path *at; /* NULL: not set */
+    const char *path; /* NULL: not set */
     void (*fire)(struct watch *watch, enum keeper_watch_event event);
 };
-/* Registers interest; the caller sends the get, exists or list with `watch`, after this. When an
- * event comes the watch is unset, then fires. 0 or LK_E_NOMEM. Watches of a session that ended are
+/* Registers interest; the caller sends the get, exists or list with `watch`, after this, and keeps
+ * the path. When an event comes the watch is unset, then fires. Watches of a session that ended are
  * unset without firing. */
-int watch_set(lk_client *client, struct watch *watch, const char *path,
-              void (*fire)(struct watch *watch, enum keeper_watch_event event));
+void watch_set(lk_client *client, struct watch *watch, const char *path,
+               void (*fire)(struct watch *watch, enum keeper_watch_event event));
 void watch_unset(lk_client *client, struct watch *watch);
+
+static inline bool watch_is_set(const struct watch *watch)
+{
+    return watch->path != NULL;
+}
 
 /* ---- the session and its lease ---- */
 
@@ -140,6 +152,8 @@ enum lease_change {
 struct lease_hold {
     struct list node;
     const char *node_path; /* own znode, as the server sees it: what proofs check */
+    lk_client *client;     /* from lease_hold_begin() on */
+    struct request_group proofs;
     void (*changed)(struct lease_hold *hold, enum lease_change change);
 };
 /* While anything is held a proof is sent every T/12. */

@@ -2,7 +2,13 @@
  * death. */
 #include "sim.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <unistd.h>
+
+#include "program.h"
+#include "session/engine.h"
 
 /* How late threads of a client get to run. */
 #define LATE_NS (300 * US)
@@ -25,12 +31,44 @@ static int64_t clock_ns(struct keeper_world *keeper_world)
 
 static int64_t wall_ms(struct keeper_world *keeper_world)
 {
-    return INT64_C(1700000000000) + client_of(keeper_world)->sim->world.now_ns / MS;
+    return WALL_BEGIN_MS + client_of(keeper_world)->sim->world.now_ns / MS;
 }
 
 static uint64_t draw(struct keeper_world *keeper_world)
 {
     return chance_next(&client_of(keeper_world)->chance);
+}
+
+/* The engine asks at each entry whether it was forked, which would be a third of a world's time. */
+static atomic_int known_pid;
+static pthread_once_t forks_are_watched = PTHREAD_ONCE_INIT;
+
+pid_t __real_getpid(void);
+pid_t __wrap_getpid(void);
+
+static void forget_pid(void)
+{
+    known_pid = 0;
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, forget_pid);
+}
+
+pid_t __wrap_getpid(void)
+{
+    /* Outside a world there may be forks without handlers: zkbox's guardian is one. */
+    if (!sim_used())
+        return __real_getpid();
+    pid_t pid = atomic_load_explicit(&known_pid, memory_order_relaxed);
+
+    if (pid)
+        return pid;
+    pthread_once(&forks_are_watched, watch_forks);
+    pid = __real_getpid();
+    known_pid = pid;
+    return pid;
 }
 
 /* The world's time at which the client's clock has reached at_ns. */
@@ -67,7 +105,7 @@ static void arm(struct sim_client *client)
 
     if (at_ns == INT64_MAX)
         event_stop(world, &client->tick);
-    else if (!client->tick.slot || client->tick.at_ns < at_ns
+    else if (!event_is_set(&client->tick) || client->tick.at_ns < at_ns
              || client->tick.at_ns > at_ns + LATE_NS)
         event_at(world, &client->tick, at_ns + chance_between(&world->chance, 1, LATE_NS), ticked);
 }
@@ -93,11 +131,20 @@ static void dispatched(struct event *event)
         event_at(world, event, client->slow_until_ns, dispatched);
         return;
     }
-    int count = lk_dispatch(client->lk, 0);
-    if (count < 0)
+    lk_client *lk = client_ref(client->lk); /* a callback may free it */
+    int count = callbacks_run(lk, 0);
+    client_unref(lk);
+    if (count < 0 && count != LK_E_WOULD_DEADLOCK) /* one of its callbacks steps the world */
         world_fail(world, "%s: lk_dispatch answered %s", client->name, lk_status_name(count));
     if (count > 0)
         sim_client_touch(client);
+}
+
+/* A user dispatches by hand, unless a thread of the library is to do it. */
+static bool is_dispatched(const struct sim_client *client)
+{
+    const lk_client *lk = client->lk;
+    return !client->is_users || (lk->callback_fd < 0 && !list_is_empty(&lk->callbacks));
 }
 
 void sim_client_touch(struct sim_client *client)
@@ -108,7 +155,7 @@ void sim_client_touch(struct sim_client *client)
     if (client->is_dead || !client->lk)
         return;
     arm(client);
-    if (!client->dispatch.slot)
+    if (!event_is_set(&client->dispatch) && is_dispatched(client))
         event_at(world, &client->dispatch,
                  world->now_ns + chance_between(&world->chance, 1 * US, 200 * US), dispatched);
 }
@@ -120,11 +167,9 @@ static void log_line(lk_log_level level, const char *line, void *arg)
     world_tell(&client->sim->world, "%s: %s", client->name, line);
 }
 
-struct sim_client *sim_client_new(struct sim *sim, const lk_client_options *options)
+struct sim_client *sim_client_begin(struct sim *sim)
 {
-    struct world *world = &sim->world;
-    struct sim_client *client = arena_take(&world->arena, sizeof(*client));
-    lk_client_options own = *options;
+    struct sim_client *client = arena_take(&sim->world.arena, sizeof(*client));
 
     client->sim = sim;
     client->id = ++sim->client_count;
@@ -132,12 +177,24 @@ struct sim_client *sim_client_new(struct sim *sim, const lk_client_options *opti
     client->keeper_world = (struct keeper_world){
         .open = link_open, .now_ns = clock_ns, .wall_ms = wall_ms, .random = draw
     };
-    client->chance.state = chance_next(&world->chance);
+    client->chance.state = chance_next(&sim->world.chance);
+    return client;
+}
+
+struct sim_client *sim_client_new(struct sim *sim, const lk_client_options *options)
+{
+    struct world *world = &sim->world;
+    struct sim_client *client = sim_client_begin(sim);
+    lk_client_options own = *options;
+
     client->clock_begin_ns = chance_between(&world->chance, 0, 1000 * SECOND);
     client->drift_ppm = chance_percent(&world->chance, 70)
                             ? 0
                             : chance_between(&world->chance, -10000, 10000);
+    if (sim->profile == PROFILE_EDGE)
+        client->drift_ppm = chance_percent(&world->chance, 50) ? -10000 : 10000;
     list_append(&sim->clients, &client->node);
+    own.callback_thread = true; /* dispatched() is that thread; nobody polls for it */
     own.log = world->traces ? log_line : NULL;
     own.log_arg = client;
     own.log_level = LK_LOG_DEBUG;
@@ -178,24 +235,31 @@ void sim_client_free(struct sim_client *client)
 {
     if (!client->lk)
         return;
-    client->lk = lk_client_free(client->lk);
+    lk_client *lk = client->lk;
+    client->lk = NULL; /* the callbacks that are left run now */
+    lk_client_free(lk);
     event_stop(&client->sim->world, &client->tick);
     event_stop(&client->sim->world, &client->dispatch);
     if (client->is_dead)
         links_bury(client);
 }
 
+bool sim_client_is_open(const struct sim_client *client)
+{
+    return !client->is_dead && client->lk && !client->lk->closing;
+}
+
 struct sim_client *sim_client_any(struct sim *sim)
 {
     int living = 0;
     list_for_each (node, &sim->clients)
-        living += !container_of(node, struct sim_client, node)->is_dead;
+        living += sim_client_is_open(container_of(node, struct sim_client, node));
     if (!living)
         return NULL;
     int64_t chosen = chance_between(&sim->world.chance, 0, living - 1);
     list_for_each (node, &sim->clients) {
         struct sim_client *client = container_of(node, struct sim_client, node);
-        if (!client->is_dead && chosen-- == 0)
+        if (sim_client_is_open(client) && chosen-- == 0)
             return client;
     }
     return NULL;

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "keeper/zk.h"
 #include "tell.h"
 
 #define SESSION_TICKS_MIN 2
@@ -114,12 +115,15 @@ static void watch_add(struct connection *connection, const char *path, unsigned 
 static void read_now(struct connection *connection, struct pending *pending)
 {
     const struct keeper_request *request = pending->request;
+
+    pending->is_done = true;
+    pending->zxid = connection->server->tree.zxid;
+    if (pending->reply.rc != KEEPER_OK || request->verb == KEEPER_SYNC)
+        return;
     const struct requester who = { connection->session, connection->auth };
     const struct tree *tree = &connection->server->tree;
 
     pending->reply = tree_read(tree, &connection->ensemble->world->arena, request, &who);
-    pending->zxid = tree->zxid;
-    pending->is_done = true;
     if (request->watch && (pending->reply.rc == KEEPER_OK || request->verb == KEEPER_EXISTS))
         watch_add(connection, request->path,
                   request->verb == KEEPER_LIST ? WATCH_CHILD : WATCH_DATA);
@@ -166,6 +170,7 @@ static void send_event(struct connection *connection, const char *path,
     struct packet *packet = packet_new(connection->ensemble->world, PACKET_EVENT);
     packet->event = event;
     packet->path = path;
+    packet->zxid = connection->server->tree.zxid;
     send_down(connection, packet);
 }
 
@@ -256,13 +261,16 @@ void connection_welcome(struct server *server, uint64_t id, bool valid)
 
     if (!connection)
         return;
-    struct packet *packet = packet_new(server->ensemble->world, PACKET_WELCOME);
+    bool refused = valid && connection->auth && server->ensemble->refused
+                   && strcmp(connection->auth, server->ensemble->refused) == 0;
+    struct packet *packet = packet_new(server->ensemble->world,
+                                       refused ? PACKET_REFUSAL : PACKET_WELCOME);
     packet->session = valid ? connection->session : 0;
     packet->timeout_ns = connection->timeout_ns;
     send_down(connection, packet);
     if (valid)
         note_whereabouts(connection);
-    else
+    if (!valid || refused)
         connection_close_server(connection, true);
 }
 
@@ -353,6 +361,22 @@ static void greet(struct connection *connection, const struct packet *hello)
 
 /* ---- what arrives ---- */
 
+/* The leader takes a sync of its own client for a read: of what it has applied itself, and however
+ * much is under way. */
+static bool is_read(const struct connection *connection, const struct keeper_request *request)
+{
+    switch (request->verb) {
+    case KEEPER_GET:
+    case KEEPER_EXISTS:
+    case KEEPER_LIST:
+        return true;
+    case KEEPER_SYNC:
+        return connection->server->role == SERVER_LEADING;
+    default:
+        return false;
+    }
+}
+
 static void accept_request(struct connection *connection, const struct packet *packet)
 {
     struct pending *pending = arena_take(&connection->ensemble->world->arena, sizeof(*pending));
@@ -360,12 +384,15 @@ static void accept_request(struct connection *connection, const struct packet *p
 
     pending->xid = packet->xid;
     pending->request = request;
-    pending->is_read = request
-                       && (request->verb == KEEPER_GET || request->verb == KEEPER_EXISTS
-                           || request->verb == KEEPER_LIST);
+    pending->is_read = request && is_read(connection, request);
     list_append(&connection->pendings, &pending->node);
     server_touch(connection->server, connection->session);
-    if (!pending->is_read) {
+    if (pending->is_read) {
+        enum session_standing standing = server_asks_about(connection->server, connection->session);
+        pending->reply.rc = standing == SESSION_IS_OVER ? KEEPER_EXPIRED : KEEPER_OK;
+        if (standing == SESSION_HAS_MOVED)
+            connection_close_server(connection, true);
+    } else {
         const struct origin origin = { connection->server->id, connection->id, packet->xid,
                                        packet->sent_ns };
         server_forward(connection->server, origin,
@@ -390,6 +417,11 @@ static void arrived_up(struct pipe *pipe, struct message *message)
             set_watch(connection, container_of(node, struct watched, node), packet->zxid);
         break;
     case PACKET_REQUEST:
+        if (zk_request_size(packet->request) > connection->ensemble->request_max)
+            connection_close_server(connection, true);
+        else
+            accept_request(connection, packet);
+        break;
     case PACKET_GOODBYE:
         accept_request(connection, packet);
         break;

@@ -6,10 +6,11 @@
  *
  * What is modelled because latchkey's correctness hangs on it (docs/protocol.md, The lease):
  * every server applies at its own pace; a follower that is cut off, and a leader that was deposed,
- * do not know it for syncLimit ticks and go on answering reads (the leader: sync too); sessions are
- * judged by the leader alone, which hears of its followers' clients with their answers to its pings
- * each half tick; failed writes are committed as well; the connection of a session that moved is
- * refused. */
+ * do not know it for syncLimit ticks and go on answering reads (the leader: sync too); a leader
+ * tells its followers of a commit before it applies it itself, and answers a sync of its own client
+ * like a read, so that this is no barrier; sessions are judged by the leader alone, which hears of
+ * its followers' clients with their answers to its pings each half tick; failed writes are committed
+ * as well; the connection of a session that moved is refused. */
 #ifndef SIM_ENSEMBLE_H
 #define SIM_ENSEMBLE_H
 
@@ -51,6 +52,9 @@ struct tracked {
     bool closing;
 };
 
+/* For a request that came by some server. */
+enum session_standing { SESSION_IS_HERE, SESSION_IS_OVER, SESSION_HAS_MOVED };
+
 struct touch {
     struct list node;
     int64_t session;
@@ -88,7 +92,7 @@ struct server {
     struct tree tree;
     struct txn **log;
     size_t logged, log_capacity, committed, applied, durable;
-    struct event half_tick, disk, poll;
+    struct event half_tick, disk, poll, apply;
     size_t disk_target;
     struct list connections;
     /* leading */
@@ -115,16 +119,22 @@ struct ensemble {
     int size;
     int64_t tick_ns, reap_ns;
     int sync_limit;        /* ticks */
+    size_t request_max;    /* jute.maxbuffer: who sends more loses the connection */
+    const char *refused;   /* credentials that no server takes; NULL: none */
     unsigned late_percent; /* of reconnects to the same server that find a request of the old
                               connection half read */
     struct server servers[SERVERS_MAX];
     struct peer_pipe peers[SERVERS_MAX][SERVERS_MAX]; /* [from][to] */
     int64_t cut_until_ns[SERVERS_MAX][SERVERS_MAX];
-    int64_t lag_ns[SERVERS_MAX]; /* more latency for what the leader sends it */
+    int64_t lag_ns[SERVERS_MAX]; /* more latency for what the leader sends it; the leader itself
+                                    applies so much later */
     struct list whereabouts;
     uint32_t epochs, links;
     uint64_t connections;
     int64_t sessions;
+    /* Sees each committed transaction once, in their order, with the tree as it was before. */
+    void (*witness)(struct ensemble *ensemble, const struct tree *before, const struct txn *txn);
+    size_t witnessed;
 };
 
 /* ---- connections (connection.c) ---- */
@@ -135,6 +145,7 @@ enum packet_kind {
     PACKET_REQUEST,
     PACKET_GOODBYE, /* up; GOODBYE ends the session */
     PACKET_WELCOME,
+    PACKET_REFUSAL, /* of the credentials */
     PACKET_REPLY,
     PACKET_EVENT, /* down */
     PACKET_FIN,   /* either: the sender has closed */
@@ -225,6 +236,8 @@ bool server_serves(const struct server *server);
 const struct tree *ensemble_truth(const struct ensemble *ensemble);
 
 void server_touch(struct server *server, int64_t session);
+/* Before a read: the leader looks at its own client's session, a follower at none. */
+enum session_standing server_asks_about(struct server *server, int64_t session);
 /* To the leader: a write or the session's end (request NULL), a sync. */
 void server_forward(struct server *server, struct origin origin, const struct requester *who,
                     const struct keeper_request *request);
@@ -236,10 +249,15 @@ void server_revalidate(struct server *server, struct origin origin, int64_t sess
 /* An operation of nobody here, on the leader's tree. False: there is no leader now. */
 bool ensemble_stranger(struct ensemble *ensemble, const struct keeper_request *request);
 bool ensemble_expire(struct ensemble *ensemble, int64_t session);
+/* Of a world in which nothing has happened yet: `path`, and what it stands in, are there from
+ * before it, and so many children were made in it. */
+void ensemble_found(struct ensemble *ensemble, const char *path, int32_t creates);
 
 /* Within these four files. */
 void server_append(struct server *server, struct txn *txn);
 void server_commit(struct server *server, size_t count);
+/* Committed, but applied a little later. */
+void server_commit_soon(struct server *server, size_t count);
 void server_disk(struct server *server);
 void leader_begin(struct server *leader);
 void leader_judge(struct server *leader, struct origin origin, const struct requester *who,
@@ -247,6 +265,7 @@ void leader_judge(struct server *leader, struct origin origin, const struct requ
 void leader_open_session(struct server *leader, struct origin origin, int64_t session,
                          int64_t timeout_ns);
 bool leader_revalidate(struct server *leader, int server, int64_t session, int64_t timeout_ns);
+enum session_standing leader_standing(struct server *leader, int server, int64_t session);
 void leader_sync(struct server *leader, struct origin origin);
 void leader_acked(struct server *leader, int server, size_t count);
 void leader_synced(struct server *leader);

@@ -84,7 +84,7 @@ static void kill_client(struct sim *sim, struct sim_client *client)
 {
     int living = 0;
     list_for_each (node, &sim->clients)
-        living += !container_of(node, struct sim_client, node)->is_dead;
+        living += sim_client_is_open(container_of(node, struct sim_client, node));
     if (living > 1)
         sim_client_kill(client);
 }
@@ -97,12 +97,42 @@ static void end_session(struct sim *sim, struct sim_client *client)
     if (!session || !leader)
         return;
     world_tell(&sim->world, "a stranger ends session %lld of %s", (long long)session, client->name);
-    for (size_t i = 0; i < TREE_BUCKETS; i++)
-        for (const struct znode *znode = leader->ahead.buckets[i]; znode;
-             znode = znode->bucket_next)
-            if (znode->stat.ephemeral_owner == session)
-                sim_strike_path(sim, znode->path);
     ensemble_expire(&sim->ensemble, session);
+    invariants_blame(sim, leader->log[leader->logged - 1]);
+}
+
+/* ---- memory ---- */
+
+static void memory_is_back(struct event *event)
+{
+    struct sim *sim = container_of(event, struct sim, memory_back);
+
+    world_tell(&sim->world, "there is memory again: %lld of %lld allocations were refused",
+               (long long)sim->memory.refused, (long long)sim->memory.asked);
+    sim->memory.fails_percent = 0;
+    sim->memory.fails_at = 0;
+}
+
+/* One allocation soon, or many of them for a while. */
+static void refuse_memory(struct sim *sim, struct sim_client *client)
+{
+    static const unsigned percents[] = { 2, 10, 50, 100 };
+    struct memory *memory = &sim->memory;
+    int64_t length_ns = some_time(sim);
+
+    (void)client;
+    if (!sim->workload->bears_scarcity)
+        return;
+    memory->chance.state = chance_next(&sim->world.chance);
+    if (between(sim, 0, 1)) {
+        memory->fails_at = memory->asked + (uint64_t)between(sim, 1, 20);
+        world_tell(&sim->world, "an allocation will be refused");
+    } else {
+        memory->fails_percent = percents[between(sim, 0, 3)];
+        world_tell(&sim->world, "%u %% of allocations are refused, for %lld ms",
+                   memory->fails_percent, (long long)(length_ns / MS));
+    }
+    event_at(&sim->world, &sim->memory_back, sim->world.now_ns + length_ns, memory_is_back);
 }
 
 /* ---- servers ---- */
@@ -199,7 +229,6 @@ static void delete_path(struct sim *sim, const char *path)
     const struct keeper_request remove = { .verb = KEEPER_DELETE,
                                            .path = path,
                                            .version = KEEPER_ANY_VERSION };
-    sim_strike_path(sim, path);
     ensemble_stranger(&sim->ensemble, &remove);
 }
 
@@ -276,6 +305,81 @@ static void befall_client(struct sim *sim, client_fault *const *faults, int64_t 
         faults[between(sim, 0, count - 1)](sim, client);
 }
 
+/* ---- aimed ---- */
+
+static void lose_the_write(struct sim *sim, struct sim_client *client)
+{
+    (void)sim;
+    (void)links_write_is_under_way(client, true);
+}
+
+/* What is under way may be applied; who asked for it hears nothing for as long as matters. */
+static void stall_down(struct sim *sim, struct sim_client *client)
+{
+    int64_t until_ns = sim->world.now_ns + some_time(sim);
+
+    world_tell(&sim->world, "%s hears nothing for %lld ms", client->name,
+               (long long)((until_ns - sim->world.now_ns) / MS));
+    for (int i = 0; i < sim->ensemble.size; i++)
+        client->down_stalled_until_ns[i] = until_ns;
+}
+
+static void lag_behind(struct sim *sim, struct sim_client *client)
+{
+    for (int i = 0; i < sim->ensemble.size; i++)
+        sim->ensemble.lag_ns[i] = between(sim, 0, 1) * between(sim, 0, 300) * MS;
+    world_tell(&sim->world, "followers lag behind");
+    lose_the_write(sim, client);
+}
+
+static void lose_the_leader(struct sim *sim, struct sim_client *client)
+{
+    (void)client;
+    kill_leader(sim, any_server(sim));
+}
+
+/* False: nobody writes just now; it is tried again at once. */
+static bool strike_a_write(struct sim *sim)
+{
+    static client_fault *const faults[] = {
+        lose_the_write, lose_the_write, lose_the_write, cut,        stall_down,
+        stop_client,    end_session,    kill_client,    lag_behind, lose_the_leader
+    };
+    struct sim_client *client = sim_client_any(sim);
+
+    if (!client || !links_write_is_under_way(client, false))
+        return false;
+    faults[between(sim, 0, sizeof(faults) / sizeof(*faults) - 1)](sim, client);
+    return true;
+}
+
+static int64_t about_a_lease(struct sim *sim)
+{
+    int64_t t_ns = sim->longest_ns;
+    return between(sim, 0, 1) ? between(sim, 4 * t_ns / 10, 6 * t_ns / 10)
+                              : between(sim, 9 * t_ns / 10, 11 * t_ns / 10);
+}
+
+/* A follower and its leader, and now and then a client, don't hear each other until a lease, or a
+ * session, is about to end. */
+static void silence(struct sim *sim)
+{
+    struct ensemble *ensemble = &sim->ensemble;
+    const struct server *leader = ensemble_leader(ensemble), *other = any_server(sim);
+    struct sim_client *client = sim_client_any(sim);
+    int64_t until_ns = sim->world.now_ns + about_a_lease(sim), ways = between(sim, 1, 3);
+
+    if (leader && leader != other && (ways & 1))
+        ensemble_cut(ensemble, leader->id, other->id, until_ns);
+    if (leader && leader != other && (ways & 2))
+        ensemble_cut(ensemble, other->id, leader->id, until_ns);
+    if (leader && leader != other)
+        world_tell(&sim->world, "s%d and its leader don't hear each other (%d) for %lld ms",
+                   other->id, (int)ways, (long long)((until_ns - sim->world.now_ns) / MS));
+    if (client && between(sim, 0, 1))
+        sim_client_pause(client, about_a_lease(sim));
+}
+
 /* What an old look at a line, a name or a late mark can still do in the next one. */
 static void make_anew(struct sim *sim)
 {
@@ -290,6 +394,8 @@ static void strike(struct sim *sim)
     static client_fault *const links[] = { lose_a_reply, lose_a_reply, cut, stall };
     static client_fault *const sessions[] = { stop_client, stop_client, stop_client,
                                               slow_down,   end_session, kill_client };
+    static client_fault *const memory[] = { refuse_memory, refuse_memory, refuse_memory, slow_down,
+                                            lose_a_reply,  cut,           stop_client };
     static server_fault *const servers[] = { kill_server, kill_leader, stop_server, isolate,
                                              isolate,     depose,      depose,      lag };
     enum profile profile = sim->profile;
@@ -306,11 +412,17 @@ static void strike(struct sim *sim)
     case PROFILE_SERVERS:
         servers[between(sim, 0, sizeof(servers) / sizeof(*servers) - 1)](sim, any_server(sim));
         break;
+    case PROFILE_MEMORY:
+        befall_client(sim, memory, sizeof(memory) / sizeof(*memory));
+        break;
     case PROFILE_STRANGERS:
         stranger(sim);
         break;
     case PROFILE_ANEW:
         make_anew(sim);
+        break;
+    case PROFILE_EDGE:
+        silence(sim);
         break;
     default:
         break;
@@ -318,7 +430,7 @@ static void strike(struct sim *sim)
 }
 
 /* Who stands still is not woken before its time. */
-static int64_t last_pause_ns(const struct sim *sim)
+int64_t faults_last_pause_ns(const struct sim *sim)
 {
     int64_t last_ns = 0;
 
@@ -340,14 +452,19 @@ static void struck(struct event *event)
     struct sim *sim = container_of(event, struct sim, fault);
 
     if (sim->world.now_ns >= sim->faults_until_ns) {
-        int64_t awake_ns = last_pause_ns(sim);
+        int64_t awake_ns = faults_last_pause_ns(sim);
         if (awake_ns > sim->world.now_ns)
             event_at(&sim->world, event, awake_ns + MS, struck);
         else
             faults_end(sim);
         return;
     }
-    strike(sim);
+    if (sim->profile != PROFILE_FLIGHT) {
+        strike(sim);
+    } else if (!strike_a_write(sim)) {
+        event_at(&sim->world, event, sim->world.now_ns + between(sim, 50, 2000) * US, struck);
+        return;
+    }
     event_at(&sim->world, event, sim->world.now_ns + between(sim, 1, sim->longest_ns / MS) * MS,
              struck);
 }
@@ -362,6 +479,9 @@ void faults_begin(struct sim *sim, int64_t until_ns)
 void faults_end(struct sim *sim)
 {
     sim->faulty = false;
+    event_stop(&sim->world, &sim->memory_back);
+    sim->memory.fails_percent = 0;
+    sim->memory.fails_at = 0;
     ensemble_heal(&sim->ensemble);
     list_for_each (node, &sim->clients) {
         struct sim_client *client = container_of(node, struct sim_client, node);

@@ -6,9 +6,13 @@
  *              lock away
  *   first      at the grant nobody stands before it in the line
  *   larger     its fence is larger than that of every grant before it
+ *   its own    nobody removes another's place, but an operator the one that he named; nobody
+ *              writes to one
  *
- * A stranger who deletes a znode or ends a session exempts its owner until its engine has been
- * told: only the fence protects then. Being told must not take for ever either. */
+ * A stranger who deletes a znode or ends a session, and an operator's break, exempt the owner until
+ * its engine has been told: only the fence protects then. Being told must not take for ever either.
+ * Deeds are judged as they are committed, so one that was lost with a deposed leader exempts
+ * nobody. */
 #include "sim.h"
 
 #include <inttypes.h>
@@ -39,27 +43,13 @@ static void strike(struct sim *sim, const char *path, int64_t czxid, int64_t ses
     list_append(&sim->strucks, &struck->node);
 }
 
-void sim_strike_path(struct sim *sim, const char *path)
-{
-    const struct server *leader = ensemble_leader(&sim->ensemble);
-    const struct znode *znode = leader ? tree_find(&leader->ahead, path) : NULL;
-
-    if (!znode)
-        return;
-    list_for_each_safe (node, &sim->strucks) {
-        if (container_of(node, struct struck, node)->czxid == znode->stat.czxid)
-            list_remove(node); /* that deed was lost with a deposed leader */
-    }
-    strike(sim, znode->path, znode->stat.czxid, znode->stat.ephemeral_owner);
-}
-
-void invariants_told(struct sim_client *client, const char *path)
+void invariants_told(struct sim_client *client, const char *path, int64_t zxid)
 {
     int64_t session = link_session_of(client);
 
     list_for_each (node, &client->sim->strucks) {
         struct struck *struck = container_of(node, struct struck, node);
-        if (struck->session == session && struck->told_ns == INT64_MAX
+        if (struck->session == session && struck->told_ns == INT64_MAX && struck->czxid < zxid
             && strcmp(struck->path, path) == 0)
             struck->told_ns = client->sim->world.now_ns;
     }
@@ -73,6 +63,146 @@ void invariants_session_told(struct sim_client *client, int64_t session)
             struck->told_ns = client->sim->world.now_ns;
     }
 }
+
+/* ---- deeds: who removed what, as it is committed ---- */
+
+void invariants_blame(struct sim *sim, const struct txn *txn)
+{
+    struct blamed *blamed = arena_take(&sim->world.arena, sizeof(*blamed));
+
+    blamed->txn = txn;
+    list_append(&sim->blamed, &blamed->node);
+}
+
+void invariants_named(struct sim_client *client, lk_fence fence)
+{
+    struct sim *sim = client->sim;
+    struct named *named = arena_take(&sim->world.arena, sizeof(*named));
+
+    named->client = client;
+    named->session = link_session_of(client);
+    named->czxid = (int64_t)fence.zxid;
+    named->asked_ns = sim->world.now_ns;
+    list_append(&sim->named, &named->node);
+}
+
+static bool is_blamed(const struct sim *sim, const struct txn *txn)
+{
+    list_for_each (node, &sim->blamed) {
+        if (container_of(node, struct blamed, node)->txn == txn)
+            return true;
+    }
+    return false;
+}
+
+/* The znode that an operator named, or one that got its name in a line made anew while he was at
+ * it: no server sees the difference. */
+static bool was_named(const struct sim *sim, const struct txn *txn, const struct znode *znode)
+{
+    list_for_each (node, &sim->named) {
+        const struct named *named = container_of(node, struct named, node);
+        if (named->session != txn->session && link_session_of(named->client) != txn->session)
+            continue;
+        if (named->czxid == znode->stat.czxid)
+            return true;
+        if (named->path && named->gone_ns >= named->asked_ns
+            && strcmp(named->path, znode->path) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int64_t made_ns(const struct sim *sim, int64_t zxid)
+{
+    const struct server *server = &sim->ensemble.servers[0];
+
+    for (int i = 1; i < sim->ensemble.size; i++)
+        if (sim->ensemble.servers[i].applied > server->applied)
+            server = &sim->ensemble.servers[i];
+    for (size_t i = server->applied; i-- > 0;)
+        if (server->log[i]->zxid == zxid)
+            return server->log[i]->made_ns;
+    return 0;
+}
+
+/* A stranger took its own znode of that name, and when it asked for the removal it had not been
+ * told, or the line had not even been made anew. */
+static bool was_mistaken(const struct sim *sim, const struct txn *txn, const struct znode *znode)
+{
+    list_for_each (node, &sim->strucks) {
+        const struct struck *struck = container_of(node, struct struck, node);
+        if (struck->session == txn->session && strcmp(struck->path, znode->path) == 0
+            && (txn->origin.asked_ns <= struck->told_ns
+                || txn->origin.asked_ns < made_ns(sim, znode->parent->stat.czxid)))
+            return true;
+    }
+    return false;
+}
+
+static void witness_removal(struct sim *sim, const struct txn *txn, const struct znode *znode)
+{
+    bool is_named = was_named(sim, txn, znode), is_mistaken = was_mistaken(sim, txn, znode);
+    /* Two handles of one session can be mistaken for each other too. */
+    bool is_own = txn->session == znode->stat.ephemeral_owner && !is_named && !is_mistaken;
+
+    if (!is_own && txn->session && !is_named && !is_mistaken)
+        world_fail(&sim->world, "session %" PRId64 " removes %s of session %" PRId64, txn->session,
+                   znode->path, znode->stat.ephemeral_owner);
+    if (!is_own)
+        strike(sim, znode->path, znode->stat.czxid, znode->stat.ephemeral_owner);
+    list_for_each (node, &sim->named) {
+        struct named *named = container_of(node, struct named, node);
+        if (named->czxid != znode->stat.czxid)
+            continue;
+        named->path = arena_text(&sim->world.arena, znode->path);
+        named->gone_ns = txn->made_ns;
+    }
+}
+
+static void witness_words(struct sim *sim, const struct txn *txn, const struct znode *znode)
+{
+    if (txn->session && txn->session != znode->stat.ephemeral_owner
+        && !was_mistaken(sim, txn, znode))
+        world_fail(&sim->world, "session %" PRId64 " writes to %s of session %" PRId64,
+                   txn->session, znode->path, znode->stat.ephemeral_owner);
+}
+
+static void witness_end(struct sim *sim, const struct tree *before, const struct txn *txn)
+{
+    for (size_t i = 0; is_blamed(sim, txn) && i < TREE_BUCKETS; i++)
+        for (const struct znode *znode = before->buckets[i]; znode; znode = znode->bucket_next)
+            if (znode->stat.ephemeral_owner == txn->session)
+                strike(sim, znode->path, znode->stat.czxid, txn->session);
+}
+
+static void witness(struct ensemble *ensemble, const struct tree *before, const struct txn *txn)
+{
+    struct sim *sim = container_of(ensemble, struct sim, ensemble);
+
+    if (sim->workload->witness)
+        sim->workload->witness(sim, before, txn);
+    if (txn->kind == TXN_CLOSE_SESSION)
+        witness_end(sim, before, txn);
+    for (size_t i = 0; txn->rc == KEEPER_OK && i < txn->count; i++) {
+        const struct change *change = &txn->changes[i];
+        const struct znode *znode = change->kind == CHANGE_DELETE || change->kind == CHANGE_SET
+                                        ? tree_find(before, change->path)
+                                        : NULL;
+        if (!znode || !znode->stat.ephemeral_owner)
+            continue;
+        if (change->kind == CHANGE_DELETE)
+            witness_removal(sim, txn, znode);
+        else
+            witness_words(sim, txn, znode);
+    }
+}
+
+void invariants_begin(struct sim *sim)
+{
+    sim->ensemble.witness = witness;
+}
+
+/* ---- grants ---- */
 
 static struct granted *granted_on(struct sim *sim, const char *path)
 {
@@ -101,61 +231,23 @@ static int64_t number_of(const char *name)
     return number;
 }
 
-static const struct znode *own_znode(const struct sim *sim, const struct belief *belief)
+/* Looked up anew only when a server has applied something since. */
+static const struct znode *own_znode(const struct sim *sim, struct belief *belief)
 {
+    if (belief->own_applied == sim->applied)
+        return belief->own;
     const struct znode *own = tree_find(ensemble_truth(&sim->ensemble), belief->held_node);
-    return own && own->stat.czxid == (int64_t)belief->held_fence.zxid ? own : NULL;
+    belief->own = own && own->stat.czxid == (int64_t)belief->held_fence.zxid ? own : NULL;
+    belief->own_applied = sim->applied;
+    return belief->own;
 }
 
-static const struct server *newest_server(const struct sim *sim)
-{
-    const struct server *best = &sim->ensemble.servers[0];
-    for (int i = 1; i < sim->ensemble.size; i++)
-        if (sim->ensemble.servers[i].applied > best->applied)
-            best = &sim->ensemble.servers[i];
-    return best;
-}
-
-static bool did_not_know(const struct sim *sim, const struct txn *txn, const char *path)
-{
-    list_for_each (node, &sim->strucks) {
-        const struct struck *struck = container_of(node, struct struck, node);
-        if (struck->session == txn->session && txn->origin.asked_ns <= struck->told_ns
-            && strcmp(struck->path, path) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* A stranger took the line away, it was made anew, and who stood there under the same name had
- * asked for the removal of its znode before that, or does not know yet. The name is the same, and
- * no server sees the difference. */
-static bool was_mistaken(const struct sim *sim, const struct belief *belief)
-{
-    const struct server *server = newest_server(sim);
-    const struct znode *parent = tree_find(&server->tree, belief->path);
-    const struct txn *removal = NULL;
-
-    for (size_t i = server->applied; parent && i-- > 0;) {
-        const struct txn *txn = server->log[i];
-        if (removal && txn->zxid == parent->stat.czxid)
-            return removal->origin.asked_ns < txn->made_ns
-                   || did_not_know(sim, removal, belief->held_node);
-        for (size_t j = 0; !removal && txn->rc == KEEPER_OK && j < txn->count; j++)
-            if (txn->changes[j].kind == CHANGE_DELETE
-                && strcmp(txn->changes[j].path, belief->held_node) == 0)
-                removal = txn;
-    }
-    return false;
-}
-
-/* A stranger's deed may have been lost with a deposed leader: then nothing was taken. */
-static bool is_exempt(const struct sim *sim, const struct belief *belief)
+static bool is_exempt(const struct sim *sim, struct belief *belief)
 {
     return struck_of(belief) && !own_znode(sim, belief);
 }
 
-static void check_first(struct sim *sim, const struct belief *belief)
+static void check_first(struct sim *sim, struct belief *belief)
 {
     const struct znode *own = own_znode(sim, belief);
 
@@ -182,6 +274,7 @@ static void check_grant(struct sim *sim, struct belief *belief, lk_fence fence)
     world_tell(&sim->world, "%s HOLDS %s, fence %" PRIx64, belief->client->name, belief->held_node,
                fence.zxid);
     belief->held_fence = fence;
+    belief->own_applied = 0;
     sim->grants_made++;
     if (is_exempt(sim, belief)) /* granted on what a server that lags showed of the past */
         return;
@@ -212,23 +305,18 @@ static void update(struct sim *sim, struct belief *belief)
     belief->held = held;
 }
 
-static void check_kept(struct sim *sim, const struct belief *belief)
+static void check_kept(struct sim *sim, struct belief *belief)
 {
     const struct struck *struck = struck_of(belief);
 
     if (own_znode(sim, belief))
         return;
-    if (!struck && was_mistaken(sim, belief)) {
-        world_tell(&sim->world, "%s was removed by mistake", belief->held_node);
-        strike(sim, belief->held_node, (int64_t)belief->held_fence.zxid,
-               link_session_of(belief->client));
-    } else if (!struck) {
+    if (!struck)
         world_fail(&sim->world, "%s believes it holds %s, which is gone from the servers",
                    belief->client->name, belief->held_node);
-    } else if (sim->world.now_ns - struck->at_ns > 3 * sim->longest_ns) {
+    else if (sim->world.now_ns - struck->at_ns > 3 * sim->longest_ns)
         world_fail(&sim->world, "%s was never told that %s was taken from it", belief->client->name,
                    belief->held_node);
-    }
 }
 
 void invariants_check(struct sim *sim)
@@ -239,14 +327,14 @@ void invariants_check(struct sim *sim)
             update(sim, belief);
     }
     list_for_each (node, &sim->beliefs) {
-        const struct belief *belief = container_of(node, struct belief, node);
+        struct belief *belief = container_of(node, struct belief, node);
         if (!belief->held)
             continue;
         check_kept(sim, belief);
         if (is_exempt(sim, belief))
             continue;
         for (const struct list *next = node->next; next != &sim->beliefs; next = next->next) {
-            const struct belief *other = container_of(next, struct belief, node);
+            struct belief *other = container_of(next, struct belief, node);
             if (other->held && !is_exempt(sim, other) && strcmp(belief->path, other->path) == 0)
                 world_fail(&sim->world, "%s and %s both hold %s: fences %" PRIx64 " and %" PRIx64,
                            belief->client->name, other->client->name, belief->path,
@@ -269,8 +357,8 @@ size_t invariants_left_over(const struct sim *sim)
 const char *invariants_engine_left(const struct sim_client *client)
 {
     const lk_client *lk = client->lk;
-    return client->is_dead                    ? NULL
-           : lk->watches                      ? "a watch"
+    return client->is_dead || !lk             ? NULL
+           : lk->watch_count > 0              ? "a watch"
            : !list_is_empty(&lk->ops)         ? "an operation"
            : !list_is_empty(&lk->lease.holds) ? "a hold on the lease"
            : !list_is_empty(&lk->listeners)   ? "a listener"

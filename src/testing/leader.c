@@ -9,9 +9,6 @@
 
 #include "tell.h"
 
-/* Server time begins somewhere in 2023; nothing may depend on where. */
-#define WALL_BEGIN_MS INT64_C(1700000000000)
-
 static struct tracked *tracked_find(struct server *leader, int64_t session)
 {
     list_for_each (node, &leader->tracker) {
@@ -57,6 +54,17 @@ bool leader_revalidate(struct server *leader, int server, int64_t session, int64
     leader_touch(leader, session, timeout_ns);
     tracked->owner = server;
     return true;
+}
+
+enum session_standing leader_standing(struct server *leader, int server, int64_t session)
+{
+    struct tracked *tracked = tracked_find(leader, session);
+
+    if (!tracked || tracked->closing)
+        return SESSION_IS_OVER;
+    if (tracked->owner < 0)
+        tracked->owner = server;
+    return tracked->owner == server ? SESSION_IS_HERE : SESSION_HAS_MOVED;
 }
 
 /* ---- the log ---- */
@@ -153,7 +161,10 @@ void leader_acked(struct server *leader, int server, size_t count)
         commit->count = committed;
         peer_send(leader, i, commit);
     }
-    server_commit(leader, committed);
+    if (leader->ensemble->size > 1)
+        server_commit_soon(leader, committed);
+    else
+        server_commit(leader, committed);
     leader_synced(leader);
 }
 
@@ -215,17 +226,14 @@ void leader_judge(struct server *leader, struct origin origin, const struct requ
         end_session(leader, origin, who->session);
         return;
     }
-    struct tracked *tracked = who->session ? tracked_find(leader, who->session) : NULL;
+    enum session_standing standing = who->session
+                                         ? leader_standing(leader, origin.server, who->session)
+                                         : SESSION_IS_HERE;
     struct txn *txn = txn_new(leader, TXN_CHANGES, origin, who->session);
     txn->verb = request->verb;
-    if (who->session && (!tracked || tracked->closing))
-        txn->rc = KEEPER_EXPIRED;
-    else if (tracked && tracked->owner >= 0 && tracked->owner != origin.server)
-        txn->moved = true;
-    if (tracked && tracked->owner < 0)
-        tracked->owner = origin.server;
-    if (txn->moved)
-        txn->rc = KEEPER_REFUSED;
+    txn->moved = standing == SESSION_HAS_MOVED;
+    if (standing != SESSION_IS_HERE)
+        txn->rc = txn->moved ? KEEPER_REFUSED : KEEPER_EXPIRED;
     if (txn->rc != KEEPER_OK)
         refuse(leader, txn, request);
     else if (request->verb == KEEPER_MULTI)
@@ -246,15 +254,11 @@ void leader_open_session(struct server *leader, struct origin origin, int64_t se
     log_txn(leader, txn);
 }
 
-/* ---- sync: answered at once when nothing is under way, by a deposed leader too ---- */
+/* ---- a follower's sync: answered behind the last proposal under way, at once if there is none, by
+ * a deposed leader too; nobody asks whether the session still lives ---- */
 
 static void answer_sync(struct server *leader, struct origin origin)
 {
-    if (origin.server == leader->id) {
-        connection_answer(leader, origin, &(struct keeper_reply){ .rc = KEEPER_OK },
-                          leader->tree.zxid);
-        return;
-    }
     struct peer_message *synced = peer_message_new(leader->ensemble, PEER_SYNCED);
     synced->origin = origin;
     peer_send(leader, origin.server, synced);

@@ -39,6 +39,7 @@ struct completion {
     struct keeper_session session;
     enum keeper_watch_event watch_event;
     const char *path;
+    int64_t zxid; /* of the server when it spoke */
     struct errand *errand;
     struct keeper_reply reply;
 };
@@ -51,6 +52,7 @@ struct link {
     void *owner;
     const char *auth;
     enum link_state state;
+    enum keeper_rc end_rc; /* LINK_OVER */
     struct connection *connection;
     struct keeper_session session;
     int64_t zxid, heard_ns;
@@ -80,7 +82,7 @@ static struct completion *complete(struct link *link, enum completion_kind kind)
 
     completion->kind = kind;
     list_append(&link->completions, &completion->node);
-    if (!link->deliver.slot)
+    if (!event_is_set(&link->deliver))
         event_at(world, &link->deliver,
                  world->now_ns + chance_between(&world->chance, 1 * US, 40 * US), delivered);
     return completion;
@@ -108,10 +110,16 @@ static void complete_all(struct link *link, int rc)
     complete_errands(link, &link->waiting, rc);
 }
 
-static bool says_it_is_gone(const struct keeper_request *request, const struct keeper_reply *reply)
+/* A proof that says so too. Not a read: any handle of the client may have asked, and what it learns
+ * does not reach the holder. */
+static void tell_of_the_gone(struct sim_client *client, const struct completion *completion)
 {
-    return reply->rc == KEEPER_NO_NODE
-           && (request->verb == KEEPER_GET || request->verb == KEEPER_EXISTS);
+    const struct keeper_request *request = completion->errand->request;
+    const struct keeper_reply *reply = &completion->reply;
+
+    for (size_t i = 0; i < reply->result_count; i++)
+        if (request->operations[i].verb == KEEPER_CHECK && reply->results[i].rc == KEEPER_NO_NODE)
+            invariants_told(client, request->operations[i].path, completion->zxid);
 }
 
 static void deliver_reply(struct link *link, struct completion *completion)
@@ -122,8 +130,7 @@ static void deliver_reply(struct link *link, struct completion *completion)
 
     world_tell(world_of(link), "%s < %s: %s", client->name, request_words(request, ask),
                reply_words(&completion->reply, answer));
-    if (says_it_is_gone(request, &completion->reply))
-        invariants_told(client, request->path);
+    tell_of_the_gone(client, completion);
     char *box = reply_box(&completion->reply);
     link->events->reply(link->owner, completion->errand->context, &completion->reply);
     real_free(box);
@@ -141,8 +148,9 @@ static void deliver_one(struct link *link)
     case COMPLETE_SESSION:
         world_tell(world_of(link), "%s < %s, session %lld", client->name,
                    session_events[completion->session_event], (long long)completion->session.id);
-        link->is_end_told |= completion->session_event == KEEPER_SESSION_EXPIRED;
-        if (link->is_end_told)
+        link->is_end_told |= completion->session_event == KEEPER_SESSION_EXPIRED
+                             || completion->session_event == KEEPER_SESSION_AUTH_FAILED;
+        if (completion->session_event == KEEPER_SESSION_EXPIRED)
             invariants_session_told(client, completion->session.id);
         link->events->session(link->owner, completion->session_event, &completion->session);
         break;
@@ -150,7 +158,7 @@ static void deliver_one(struct link *link)
         world_tell(world_of(link), "%s < event: %s %s", client->name, completion->path,
                    watch_event_name(completion->watch_event));
         if (completion->watch_event == KEEPER_WATCH_DELETED)
-            invariants_told(client, completion->path);
+            invariants_told(client, completion->path, completion->zxid);
         link->events->watch(link->owner, completion->watch_event, completion->path);
         break;
     case COMPLETE_REPLY:
@@ -253,6 +261,7 @@ static void send_errand(struct link *link, struct errand *errand)
     packet->xid = errand->xid;
     packet->request = request_copy(&world->arena, errand->request);
     list_append(&link->sent, &errand->node);
+    client->requests++;
     world_tell(world, "%s > s%d #%d %s", client->name, link->connection->server->id, errand->xid,
                request_words(errand->request, words));
     if (client->lose_reply_in > 0 && --client->lose_reply_in == 0)
@@ -278,24 +287,27 @@ static void send_watches(struct link *link)
     connection_send_up(link->connection, packet);
 }
 
-static void expire(struct link *link)
+/* For good: the session has expired, or the credentials were refused. */
+static void end(struct link *link, enum keeper_session_event event, enum keeper_rc rc)
 {
     hang_up(link);
     link->state = LINK_OVER;
-    complete_session(link, KEEPER_SESSION_EXPIRED);
-    complete_all(link, KEEPER_EXPIRED);
+    link->end_rc = rc;
+    complete_session(link, event);
+    complete_all(link, (int)rc);
 }
 
 static void welcome(struct link *link, const struct packet *packet)
 {
     if (!packet->session) {
-        expire(link);
+        end(link, KEEPER_SESSION_EXPIRED, KEEPER_EXPIRED);
         return;
     }
     struct list unsent = { 0 };
     if (link->is_loss_untold) { /* left without a word: who waited for answers of the old server is
-                                   told now */
-        complete_session(link, KEEPER_SESSION_LOST);
+                                   told now; of the loss itself perhaps nobody: keeper.h */
+        if (chance_percent(&world_of(link)->chance, 70))
+            complete_session(link, KEEPER_SESSION_LOST);
         complete_errands(link, &link->sent, KEEPER_UNKNOWN);
     }
     link->is_loss_untold = false;
@@ -358,6 +370,7 @@ static void receive_event(struct link *link, const struct packet *packet)
     struct completion *completion = complete(link, COMPLETE_WATCH);
     completion->watch_event = packet->event;
     completion->path = packet->path;
+    completion->zxid = packet->zxid;
 }
 
 static void receive_reply(struct link *link, const struct packet *packet)
@@ -373,6 +386,7 @@ static void receive_reply(struct link *link, const struct packet *packet)
     struct completion *completion = complete(link, COMPLETE_REPLY);
     completion->errand = errand;
     completion->reply = *packet->reply;
+    completion->zxid = packet->zxid;
     /* As in keeper/zookeeper.c: whether the session is over is not for an answer to say. */
     if (completion->reply.rc == KEEPER_EXPIRED)
         completion->reply = (struct keeper_reply){ .rc = KEEPER_UNKNOWN };
@@ -386,6 +400,9 @@ static void receive(struct connection *connection, struct packet *packet)
     switch (packet->kind) {
     case PACKET_WELCOME:
         welcome(link, packet);
+        break;
+    case PACKET_REFUSAL:
+        end(link, KEEPER_SESSION_AUTH_FAILED, KEEPER_AUTH_FAILED);
         break;
     case PACKET_REPLY:
         receive_reply(link, packet);
@@ -430,6 +447,14 @@ static void dialed(struct event *event)
 
 /* ---- the seam ---- */
 
+/* The client library allocates for each request and each handle. */
+static bool memory_is_left(void)
+{
+    void *probe = malloc(1);
+    free(probe);
+    return probe != NULL;
+}
+
 static int link_submit(struct keeper *keeper, const struct keeper_request *request, void *context)
 {
     struct link *link = container_of(keeper, struct link, keeper);
@@ -438,6 +463,8 @@ static int link_submit(struct keeper *keeper, const struct keeper_request *reque
         return LK_E_TOO_LARGE;
     if (link->is_closing || link->is_end_told)
         return LK_E_CLOSED;
+    if (!memory_is_left())
+        return LK_E_NOMEM;
     struct errand *errand = arena_take(&world_of(link)->arena, sizeof(*errand));
     errand->context = context;
     errand->request = request;
@@ -446,7 +473,7 @@ static int link_submit(struct keeper *keeper, const struct keeper_request *reque
     } else if (link->state == LINK_OVER) { /* not told yet: its end answers this too */
         struct completion *completion = complete(link, COMPLETE_REPLY);
         completion->errand = errand;
-        completion->reply.rc = KEEPER_EXPIRED;
+        completion->reply.rc = (int)link->end_rc;
     } else if (link->state == LINK_UP) {
         send_errand(link, errand);
     } else {
@@ -501,6 +528,8 @@ int link_open(struct keeper_world *keeper_world, const struct keeper_options *op
 {
     struct sim_client *client = container_of(keeper_world, struct sim_client, keeper_world);
     struct world *world = &client->sim->world;
+    if (!memory_is_left())
+        return LK_E_NOMEM;
     struct link *link = arena_take(&world->arena, sizeof(*link));
     int size = client->sim->ensemble.size;
 
@@ -530,6 +559,30 @@ void links_cut(struct sim_client *client)
         if (link->connection)
             connection_cut(link->connection);
     }
+}
+
+static bool changes_something(const struct keeper_request *request)
+{
+    return request->verb == KEEPER_CREATE || request->verb == KEEPER_DELETE
+           || request->verb == KEEPER_SET || request->verb == KEEPER_MULTI;
+}
+
+bool links_write_is_under_way(struct sim_client *client, bool loses_reply)
+{
+    list_for_each (node, &client->links) {
+        const struct link *link = container_of(node, struct link, node);
+        if (link->state != LINK_UP)
+            continue;
+        list_for_each (entry, &link->sent) {
+            const struct errand *errand = container_of(entry, struct errand, node);
+            if (!changes_something(errand->request))
+                continue;
+            if (loses_reply)
+                link->connection->lose_xid = errand->xid;
+            return true;
+        }
+    }
+    return false;
 }
 
 void links_kick(struct sim_client *client)
@@ -578,6 +631,16 @@ int64_t link_session_of(const struct sim_client *client)
             return link->session.id;
     }
     return 0;
+}
+
+int link_server_of(const struct sim_client *client)
+{
+    list_for_each (node, &client->links) {
+        const struct link *link = container_of(node, struct link, node);
+        if (link->state == LINK_UP)
+            return link->connection->server->id;
+    }
+    return -1;
 }
 
 bool links_are_closed(const struct sim_client *client)

@@ -70,13 +70,12 @@ static void leader_hears(struct server *leader, int from, struct peer_message *m
 {
     struct follower *follower = &leader->followers[from];
 
+    follower->heard_tick = leader->half_ticks / 2;
     switch (message->kind) {
     case PEER_ACK:
-        follower->heard_tick = leader->half_ticks / 2;
         leader_acked(leader, from, message->count);
         break;
     case PEER_PONG:
-        follower->heard_tick = leader->half_ticks / 2;
         list_for_each (node, &message->touched)
             leader_touch(leader, container_of(node, struct touch, node)->session, 0);
         break;

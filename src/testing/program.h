@@ -1,11 +1,11 @@
-/* program.h - a user's thread that makes blocking calls, in a world where only one thread runs at a
- * time.
+/* program.h - blocking calls in a world where only one thread runs at a time.
  *
- * A program has a thread of its own, but the baton passes by hand: it runs while the world stands
- * still, until a call of latchkey's blocks in a condition; then the world goes on, and wakes it
- * some moments after the condition was signalled. So blocking calls can be tested under faults, and
- * a seed still replays. (The linker sends the library's pthread_cond_wait() and its kin here, see
- * meson.build.) */
+ * Who makes worlds steps them. A program is a user's thread beside it, and the baton passes by hand:
+ * it runs while the world stands still, until a call of latchkey's waits for a condition; then the
+ * world goes on, and wakes it some moments after the condition was signalled. When it is the thread
+ * of the world itself that waits, it steps the world meanwhile. So blocking calls can be tested
+ * under faults, and a seed still replays. (The linker sends the library's pthread_cond_wait() and
+ * its kin here, and its clock_gettime(): see wraps.ld.) */
 #ifndef SIM_PROGRAM_H
 #define SIM_PROGRAM_H
 
@@ -14,21 +14,32 @@
 
 #include "sim.h"
 
+/* A thread that waits for a condition. */
+struct waiter {
+    struct list node;
+    const pthread_cond_t *condition;
+    struct program *program; /* NULL: the world's own thread */
+    bool signalled;
+};
+
 struct program {
-    struct sim_client *client;
+    struct sim *sim;
+    struct sim_client *client; /* its process: paused, it stands still; may be NULL */
     void (*run)(struct program *program);
     pthread_t thread;
-    struct memory *memory;
     sem_t go, back;
     bool done;
-    struct list waiting; /* for a condition */
-    const pthread_cond_t *condition;
-    bool signalled;
     struct event wake;
 };
 
-/* Runs at once, until it first blocks. */
-void program_start(struct program *program, struct sim_client *client,
+/* Puts this thread into a world: its waits, its clock and its memory are the world's. NULL: into
+ * none. Returns where it was. */
+struct sim *sim_use(struct sim *sim);
+struct sim *sim_used(void);
+struct program *program_current(void); /* NULL: the world's own thread */
+
+/* Runs at once, until it first blocks. False: no thread could be had. */
+bool program_start(struct program *program, struct sim_client *client,
                    void (*run)(struct program *program));
 /* In the program: lets the world go on for so long. */
 void program_sleep(struct program *program, int64_t length_ns);

@@ -7,6 +7,9 @@
 
 #include <string.h>
 
+/* As a server has it whose jute.maxbuffer nobody has set. */
+#define REQUEST_MAX 0xfffff
+
 static void polled(struct event *event);
 static void half_ticked(struct event *event);
 
@@ -161,6 +164,7 @@ static void leave_role(struct server *server, bool tell)
                                                      node);
         connection_close_server(connection, true);
     }
+    event_stop(ensemble->world, &server->apply); /* what is committed is applied in the next role */
     server->syncs = (struct list){ 0 };
     server->tracker = (struct list){ 0 };
     memset(server->followers, 0, sizeof(server->followers));
@@ -225,10 +229,25 @@ static bool is_supported(const struct server *leader)
     return 2 * votes > leader->ensemble->size;
 }
 
+/* Whose connection has been silent for syncLimit ticks is closed; if that way is open, it hears so. */
+static void give_up_silent(struct server *leader)
+{
+    for (int i = 0; i < leader->ensemble->size; i++) {
+        struct follower *follower = &leader->followers[i];
+        if (!follower->follows
+            || leader->half_ticks / 2 <= follower->heard_tick + leader->ensemble->sync_limit)
+            continue;
+        world_tell(leader->ensemble->world, "s%d gives up s%d, which is silent", leader->id, i);
+        peer_send(leader, i, peer_message_new(leader->ensemble, PEER_BYE));
+        follower->follows = false;
+    }
+}
+
 static void leader_tick(struct server *leader)
 {
     leader_expire(leader);
     leader_reap(leader);
+    give_up_silent(leader);
     if (++leader->half_ticks % 2 == 0 && !is_supported(leader)) {
         server_look(leader);
         return;
@@ -268,6 +287,7 @@ void ensemble_begin(struct ensemble *ensemble, struct world *world, int size, in
                                    .size = size,
                                    .tick_ns = tick_ns,
                                    .sync_limit = sync_limit,
+                                   .request_max = REQUEST_MAX,
                                    .reap_ns = 60 * SECOND };
     for (int i = 0; i < size; i++) {
         struct server *server = &ensemble->servers[i];
@@ -341,4 +361,24 @@ bool ensemble_expire(struct ensemble *ensemble, int64_t session)
     leader_judge(leader, (struct origin){ .server = -1 }, &(struct requester){ .session = session },
                  NULL);
     return true;
+}
+
+void ensemble_found(struct ensemble *ensemble, const char *path, int32_t creates)
+{
+    struct server *leader = ensemble_leader(ensemble);
+
+    for (const char *end = path; leader && *end;) {
+        end += 1 + strcspn(end + 1, "/");
+        char *part = arena_text(&ensemble->world->arena, path);
+        part[end - path] = '\0';
+        const struct keeper_request create = { .verb = KEEPER_CREATE,
+                                               .path = part,
+                                               .mode = KEEPER_CONTAINER };
+        ensemble_stranger(ensemble, &create);
+    }
+    struct znode *znode = leader ? tree_find(&leader->ahead, path) : NULL;
+    if (!znode)
+        return;
+    znode->creates = creates;
+    leader->log[leader->logged - 1]->changes[0].creates = creates;
 }

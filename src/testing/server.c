@@ -38,7 +38,7 @@ void server_disk(struct server *server)
 {
     struct world *world = server->ensemble->world;
 
-    if (server->disk.slot || server->durable >= server->logged)
+    if (event_is_set(&server->disk) || server->durable >= server->logged)
         return;
     server->disk_target = server->logged;
     event_at(world, &server->disk,
@@ -78,10 +78,7 @@ static void trigger(struct server *server, enum change_kind kind, const struct z
 
 static void apply_change(struct server *server, const struct change *change, const struct txn *txn)
 {
-    const struct znode *znode = tree_find(&server->tree, change->path);
-
-    tree_apply(&server->tree, change, txn->zxid, txn->time_ms, NULL);
-    trigger(server, change->kind, znode ? znode : tree_find(&server->tree, change->path));
+    trigger(server, change->kind, tree_apply(&server->tree, change, txn->zxid, txn->time_ms, NULL));
 }
 
 /* Of one operation; in a multi the reply to a create has no Stat (the C client can't ask for it).
@@ -173,12 +170,48 @@ void server_commit(struct server *server, size_t count)
         server->committed = count;
     while (server->applied < server->committed) {
         const struct txn *txn = server->log[server->applied++];
+        struct ensemble *ensemble = server->ensemble;
         tell_txn(server, txn);
+        if (ensemble->witness && server->applied > ensemble->witnessed) {
+            ensemble->witnessed = server->applied;
+            ensemble->witness(ensemble, &server->tree, txn);
+        }
         apply(server, txn);
     }
 }
 
+static void applied_late(struct event *event)
+{
+    struct server *server = container_of(event, struct server, apply);
+    struct world *world = server->ensemble->world;
+
+    if (server->paused_until_ns > world->now_ns)
+        event_at(world, event,
+                 server->paused_until_ns + chance_between(&world->chance, 1, 400 * US),
+                 applied_late);
+    else
+        server_commit(server, server->committed);
+}
+
+void server_commit_soon(struct server *server, size_t count)
+{
+    struct world *world = server->ensemble->world;
+    int64_t lag_ns = server->ensemble->lag_ns[server->id];
+
+    server->committed = count;
+    if (!event_is_set(&server->apply))
+        event_at(world, &server->apply,
+                 world->now_ns + lag_ns + chance_between(&world->chance, 1 * US, 300 * US),
+                 applied_late);
+}
+
 /* ---- to the leader, which may be this server ---- */
+
+enum session_standing server_asks_about(struct server *server, int64_t session)
+{
+    return server->role == SERVER_LEADING ? leader_standing(server, server->id, session)
+                                          : SESSION_IS_HERE;
+}
 
 void server_touch(struct server *server, int64_t session)
 {
@@ -199,10 +232,7 @@ void server_forward(struct server *server, struct origin origin, const struct re
                     const struct keeper_request *request)
 {
     if (server->role == SERVER_LEADING) {
-        if (request && request->verb == KEEPER_SYNC)
-            leader_sync(server, origin);
-        else
-            leader_judge(server, origin, who, request);
+        leader_judge(server, origin, who, request);
         return;
     }
     struct peer_message *message = peer_message_new(server->ensemble, PEER_WRITE);

@@ -3,15 +3,21 @@
 
 #include <inttypes.h>
 
+#include "program.h"
+
 /* A world that steps more often than any honest one is going in circles. */
 #define STEPS_MAX 2000000
 
-static void step(struct sim *sim)
+void sim_step(struct sim *sim, int64_t until_ns)
 {
     struct world *world = &sim->world;
     const struct server *servers = sim->ensemble.servers;
     size_t applied = 0;
 
+    if (world_next_ns(world) > until_ns) {
+        world->now_ns = until_ns;
+        return;
+    }
     sim->touched = NULL;
     if (!world_step(world)) {
         world_fail(world, "nothing can ever happen again");
@@ -19,13 +25,16 @@ static void step(struct sim *sim)
     }
     for (int i = 0; i < sim->ensemble.size; i++)
         applied += servers[i].applied;
-    if (sim->touched || applied != sim->applied_seen) {
+    bool is_news = sim->touched || applied != sim->applied;
+    sim->applied = applied;
+    if (is_news) {
         invariants_check(sim);
         if (sim->workload->check)
             sim->workload->check(sim);
     }
-    sim->applied_seen = applied;
-    if (world->steps > STEPS_MAX)
+    if (sim->is_users)
+        sim_clients_tend(sim);
+    else if (world->steps > STEPS_MAX)
         world_fail(world, "the world goes in circles");
 }
 
@@ -40,7 +49,7 @@ static bool await(struct sim *sim, bool (*done)(struct sim *sim), int64_t within
             world_fail(&sim->world, "%s within %" PRId64 " s of healed servers", what,
                        within_ns / SECOND);
         else
-            step(sim);
+            sim_step(sim, INT64_MAX);
     }
     return !sim->world.failure[0];
 }
@@ -81,6 +90,8 @@ static void choose_world(struct sim *sim, enum profile profile)
     sim->profile = (enum profile)chance_between(chance, 0, PROFILE_COUNT - 1);
     if (profile != PROFILE_COUNT)
         sim->profile = profile;
+    if (sim->profile == PROFILE_FLIGHT) /* lines are tidied away soon: the next one has old names */
+        sim->ensemble.reap_ns = chance_between(chance, 10, 300) * MS;
     world_tell(&sim->world, "%d server(s), tick %" PRId64 " ms, syncLimit %d, faults of kind %d",
                sim->ensemble.size, tick_ns / MS, sim->ensemble.sync_limit, (int)sim->profile);
 }
@@ -108,7 +119,7 @@ static void live(struct sim *sim)
     sim->workload->begin(sim);
     faults_begin(sim, world->now_ns + chance_between(&world->chance, 3, 12) * SECOND);
     while (sim->faulty && !world->failure[0])
-        step(sim);
+        sim_step(sim, INT64_MAX);
     world_tell(world, "---- healed");
     sim->workload->settle(sim);
     patience_ns = 20 * sim->longest_ns + 20 * SECOND;
@@ -151,11 +162,12 @@ bool sim_run_under(struct sim *sim, enum profile profile, const struct workload 
 {
     *sim = (struct sim){ .workload = workload, .world = { .traces = traces } };
     world_begin(&sim->world, seed);
-    struct memory *before = memory_use(&sim->memory);
+    struct sim *before = sim_use(sim);
     choose_world(sim, profile);
+    invariants_begin(sim);
     live(sim);
     end(sim);
-    memory_use(before);
+    sim_use(before);
     return !sim->world.failure[0];
 }
 

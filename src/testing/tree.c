@@ -184,16 +184,17 @@ enum keeper_rc tree_judge(const struct tree *tree, const struct keeper_request *
 
 /* ---- applying ---- */
 
-static struct znode *apply_create(struct tree *tree, const struct change *change, int64_t zxid,
-                                  int64_t time_ms)
+static struct znode *apply_create(struct tree *tree, struct znode *parent,
+                                  const struct change *change, int64_t zxid, int64_t time_ms)
 {
     struct znode *znode = arena_take(tree->arena, sizeof(*znode));
 
     znode->path = change->path;
-    znode->parent = find_parent(tree, change->path);
+    znode->parent = parent;
     znode->data = change->data;
     znode->maker = change->maker;
     znode->container = change->container;
+    znode->creates = change->creates;
     znode->stat = (struct keeper_stat){
         .czxid = zxid,
         .mzxid = zxid,
@@ -204,27 +205,29 @@ static struct znode *apply_create(struct tree *tree, const struct change *change
         .data_size = (int32_t)change->data_size,
     };
     link_znode(tree, znode);
-    znode->parent->creates++;
+    if (znode->parent->creates < INT32_MAX) /* there the server's counter sticks */
+        znode->parent->creates++;
     znode->parent->stat.pzxid = zxid;
     return znode;
 }
 
-void tree_apply(struct tree *tree, const struct change *change, int64_t zxid, int64_t time_ms,
-                struct undo *undo)
+struct znode *tree_apply(struct tree *tree, const struct change *change, int64_t zxid,
+                         int64_t time_ms, struct undo *undo)
 {
     struct znode *znode = change->kind == CHANGE_CREATE ? NULL : tree_find(tree, change->path);
-    const struct znode *parent = find_parent(tree, change->path);
+    struct znode *parent = znode ? znode->parent : find_parent(tree, change->path);
 
     tree->zxid = zxid;
     if (undo)
         *undo = (struct undo){ .change = *change,
                                .znode = znode,
-                               .parent_pzxid = parent ? parent->stat.pzxid : 0 };
+                               .parent_pzxid = parent ? parent->stat.pzxid : 0,
+                               .parent_creates = parent ? parent->creates : 0 };
     switch (change->kind) {
     case CHANGE_NONE:
         break;
     case CHANGE_CREATE:
-        znode = apply_create(tree, change, zxid, time_ms);
+        znode = apply_create(tree, parent, change, zxid, time_ms);
         if (undo)
             undo->znode = znode;
         break;
@@ -242,6 +245,7 @@ void tree_apply(struct tree *tree, const struct change *change, int64_t zxid, in
         znode->stat.mtime_ms = time_ms;
         break;
     }
+    return znode;
 }
 
 void tree_undo(struct tree *tree, const struct undo *undo)
@@ -251,7 +255,7 @@ void tree_undo(struct tree *tree, const struct undo *undo)
         return;
     case CHANGE_CREATE:
         unlink_znode(tree, undo->znode);
-        undo->znode->parent->creates--;
+        undo->znode->parent->creates = undo->parent_creates;
         break;
     case CHANGE_DELETE:
         link_znode(tree, undo->znode);

@@ -46,6 +46,7 @@ struct change {
     int64_t owner;
     const char *maker;
     bool container;
+    int32_t creates; /* that the new znode has seen already: ensemble_found() */
 };
 
 /* What a change did, so that it can be taken back while it is still only the leader's plan. */
@@ -54,6 +55,7 @@ struct undo {
     struct znode *znode;
     struct znode before; /* of a set */
     int64_t parent_pzxid;
+    int32_t parent_creates;
 };
 
 struct requester {
@@ -70,9 +72,9 @@ const char *znode_name(const struct znode *znode);
 /* A keeper_rc; with KEEPER_OK *out is what the operation comes to. */
 enum keeper_rc tree_judge(const struct tree *tree, const struct keeper_request *operation,
                           const struct requester *who, struct change *out);
-/* undo may be NULL. */
-void tree_apply(struct tree *tree, const struct change *change, int64_t zxid, int64_t time_ms,
-                struct undo *undo);
+/* undo may be NULL. Returns the znode, if need be as it was when it was deleted. */
+struct znode *tree_apply(struct tree *tree, const struct change *change, int64_t zxid,
+                         int64_t time_ms, struct undo *undo);
 void tree_undo(struct tree *tree, const struct undo *undo);
 
 /* get, exists, list: rc, stat, data and children; in memory of `arena`. */

@@ -1,4 +1,4 @@
-/* world.c - see world.h: a heap of events, and the story they tell. */
+/* world.c - see world.h: a queue of events, and the story they tell. */
 #include "memory.h"
 #include "world.h"
 
@@ -11,96 +11,61 @@
 
 void world_begin(struct world *world, uint64_t seed)
 {
-    struct event **heap = world->heap;
-    size_t capacity = world->heap_capacity;
-    *world = (struct world){ .seed = seed,
-                             .now_ns = BEGIN_NS,
-                             .chance = { seed },
-                             .traces = world->traces,
-                             .heap = heap,
-                             .heap_capacity = capacity };
+    *world = (struct world){
+        .seed = seed, .now_ns = BEGIN_NS, .chance = { seed }, .traces = world->traces
+    };
 }
 
 void world_end(struct world *world)
 {
     arena_free(&world->arena);
-    real_free(world->heap);
     real_free(world->trace);
-    world->heap = NULL;
     world->trace = NULL;
-    world->heap_count = world->heap_capacity = 0;
+    world->events = (struct list){ 0 };
 }
 
-static bool is_earlier(const struct event *a, const struct event *b)
-{
-    return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->order < b->order;
-}
-
-static void put(struct world *world, size_t slot, struct event *event)
-{
-    world->heap[slot - 1] = event;
-    event->slot = slot;
-}
-
-static void rise(struct world *world, struct event *event)
-{
-    size_t slot = event->slot;
-    for (; slot > 1 && is_earlier(event, world->heap[slot / 2 - 1]); slot /= 2)
-        put(world, slot, world->heap[slot / 2 - 1]);
-    put(world, slot, event);
-}
-
-static void sink(struct world *world, struct event *event)
-{
-    size_t slot = event->slot;
-    for (size_t child; (child = 2 * slot) <= world->heap_count; slot = child) {
-        if (child < world->heap_count && is_earlier(world->heap[child], world->heap[child - 1]))
-            child++;
-        if (is_earlier(event, world->heap[child - 1]))
-            break;
-        put(world, slot, world->heap[child - 1]);
-    }
-    put(world, slot, event);
-}
-
+/* A walk from the front, not a heap: most events are set for just now, before all but one or two of
+ * the twenty or thirty that wait. */
 void event_at(struct world *world, struct event *event, int64_t at_ns,
               void (*run)(struct event *event))
 {
-    if (!event->slot) {
-        if (world->heap_count == world->heap_capacity) {
-            world->heap_capacity = world->heap_capacity ? 2 * world->heap_capacity : 64;
-            world->heap = real_realloc(world->heap, world->heap_capacity * sizeof(*world->heap));
-            if (!world->heap)
-                abort();
-        }
-        put(world, ++world->heap_count, event);
-    }
+    list_remove(&event->node);
     event->at_ns = at_ns > world->now_ns ? at_ns : world->now_ns;
-    event->order = world->order++;
     event->run = run;
-    rise(world, event);
-    sink(world, event);
+    list_for_each (later, &world->events) {
+        if (container_of(later, struct event, node)->at_ns <= event->at_ns)
+            continue;
+        list_append(later, &event->node); /* before it */
+        return;
+    }
+    list_append(&world->events, &event->node);
 }
 
 void event_stop(struct world *world, struct event *event)
 {
-    if (!event->slot)
-        return;
-    struct event *last = world->heap[--world->heap_count];
-    if (last != event) {
-        put(world, event->slot, last);
-        rise(world, last);
-        sink(world, last);
-    }
-    event->slot = 0;
+    (void)world;
+    list_remove(&event->node);
+}
+
+bool event_is_set(const struct event *event)
+{
+    return list_is_linked(&event->node);
+}
+
+int64_t world_next_ns(const struct world *world)
+{
+    return list_is_empty(&world->events)
+               ? INT64_MAX
+               : container_of(world->events.next, struct event, node)->at_ns;
 }
 
 bool world_step(struct world *world)
 {
-    if (world->heap_count == 0)
+    struct list *node = list_take(&world->events);
+
+    if (!node)
         return false;
-    struct event *event = world->heap[0];
-    event_stop(world, event);
+    struct event *event = container_of(node, struct event, node);
     world->now_ns = event->at_ns;
     world->steps++;
     event->run(event);

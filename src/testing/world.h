@@ -17,6 +17,9 @@
 #define MS INT64_C(1000000)
 #define SECOND INT64_C(1000000000)
 
+/* What the wall clocks show when the world begins. */
+#define WALL_BEGIN_MS INT64_C(1700000000000)
+
 /* ---- memory: given back all at once, when the world ends ---- */
 
 struct arena {
@@ -44,9 +47,8 @@ bool chance_percent(struct chance *chance, unsigned percent);
 struct world;
 
 struct event {
+    struct list node; /* of the queue, while it is set */
     int64_t at_ns;
-    uint64_t order;
-    size_t slot; /* 1-based place in the heap; 0: not set */
     void (*run)(struct event *event);
 };
 
@@ -56,9 +58,7 @@ struct world {
     uint64_t steps;
     struct chance chance;
     struct arena arena;
-    struct event **heap;
-    size_t heap_count, heap_capacity;
-    uint64_t order;
+    struct list events; /* by time; those of one moment in the order of setting */
     bool traces; /* off while seeds are swept: the same seed is run again to print its story */
     char *trace;
     size_t trace_size, trace_capacity;
@@ -67,12 +67,14 @@ struct world {
 
 void world_begin(struct world *world, uint64_t seed);
 void world_end(struct world *world);
-bool world_step(struct world *world); /* false: nothing can ever happen again */
+bool world_step(struct world *world);             /* false: nothing can ever happen again */
+int64_t world_next_ns(const struct world *world); /* of the next event; INT64_MAX: there is none */
 
 /* Sets, or moves, an event. Not before now. */
 void event_at(struct world *world, struct event *event, int64_t at_ns,
               void (*run)(struct event *event));
 void event_stop(struct world *world, struct event *event); /* not set: nothing happens */
+bool event_is_set(const struct event *event);
 
 /* One line of the story. */
 #define world_tell(world, ...)                                                                     \

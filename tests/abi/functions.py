@@ -4,6 +4,7 @@
 Every such declaration begins with LK_API or LK_EXPORT, at the start of a line: a convention of the headers, which
 symbols.sh backs up from the other side (a function that is exported but not declared so is missing here, and one that
 is declared but not exported does not link)."""
+import os
 import re
 import sys
 
@@ -16,7 +17,9 @@ if not names or len(names) != len(set(names)):
     sys.exit("functions.py: no functions found, or one of them twice")
 
 with open(output, "w") as out:
-    out.write("#include <latchkey/latchkey.h>\n#include <stdio.h>\n\ntypedef void function(void);\n\n")
+    for header in headers:
+        out.write(f"#include <latchkey/{os.path.basename(header)}>\n")
+    out.write("#include <stdio.h>\n\ntypedef void function(void);\n\n")
     out.write("static function *const functions[] = {\n")
     for name in sorted(names):
         out.write(f"    (function *){name},\n")

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <zookeeper/zookeeper.h>
+
 static void a_healthy_server_is_fine(void **state)
 {
     (void)state;
@@ -40,6 +42,19 @@ static void a_server_that_is_down_is_named(void **state)
     says(0, "can't be reached: Connection refused; start it", "--servers", servers, "doctor");
 }
 
+/* It is about the servers then: what can be seen of each is told before the refusal. */
+static void without_a_session_it_still_says_what_each_server_answers(void **state)
+{
+    (void)state;
+    struct tool *tool = tool_run(
+        69, ARGS("--servers", harness_no_server(), "--connect-timeout", "0.3", "doctor"));
+    assert_non_null(strstr(tool_out(tool), "warning  server    127.0.0.1:"));
+    assert_non_null(strstr(tool_out(tool), "can't be reached: Connection refused; start it"));
+    assert_null(strstr(tool_out(tool), "latency"));
+    tool_says(tool, "no server could be reached; start one");
+    tool_free(tool);
+}
+
 static void a_path_is_told_for_what_it_is(void **state)
 {
     const char *sale = harness_path("sale"), *line = harness_path("line");
@@ -56,17 +71,31 @@ static void a_path_is_told_for_what_it_is(void **state)
     says(0, words, "lock", line, "--", "sh", "-c", "\"$LATCHKEY\" doctor \"$LATCHKEY_LOCK_PATH\"");
 }
 
-/* Another kind's path is where the advice of the other verbs leads to: here it must be said what it
- * is. */
-static void the_advice_on_a_wrong_kind_says_what_it_is(void **state)
+/* What stands directly below the top of the tree. */
+static int names_at_the_top(void)
 {
-    const char *sale = harness_path("sale");
+    struct String_vector names;
 
+    zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
+    zhandle_t *witness = zookeeper_init(harness_servers(), NULL, 10000, NULL, NULL, 0);
+    assert_non_null(witness);
+    assert_int_equal(zoo_get_children(witness, "/", 0, &names), ZOK);
+    int count = names.count;
+    deallocate_String_vector(&names);
+    zookeeper_close(witness);
+    return count;
+}
+
+static void it_leaves_nothing_behind(void **state)
+{
     (void)state;
-    tool_free(tool_run(0, ARGS("coupon", "create", sale, "--stock", "3")));
-    refuses(1, "`latchkey doctor PATH`", "status", sale);
-    refuses(125, "`latchkey doctor PATH`", "lock", sale, "--", "true");
-    says(0, "is a campaign", "doctor", sale);
+    int before = names_at_the_top();
+    says(0, "latency   a commit takes ", "doctor");
+    says(0, "does not exist", "doctor", "/of/all/this/nothing/is/there");
+    says(0, "latency   a commit takes ", "--root", "/nor/this", "doctor");
+    assert_int_equal(names_at_the_top(), before);
+    says(0, "created", "coupon", "create", harness_path("sale"), "--stock", "1", "--opens", "+60");
+    assert_int_equal(names_at_the_top(), before + 1);
 }
 
 static void a_full_disk_is_named(void **state)
@@ -80,14 +109,12 @@ static void a_full_disk_is_named(void **state)
     tool_free(tool);
 }
 
-static void bad_usage_is_64_and_no_server_69(void **state)
+static void bad_usage_is_64(void **state)
 {
     (void)state;
     expect_line_refused(64, "--help", "doctor word");
     expect_line_refused(64, "--help", "doctor /a /b");
     expect_line_refused(64, "--help", "doctor --wrong");
-    refuses(69, "no server", "--servers", harness_no_server(), "--connect-timeout", "0.3",
-            "doctor");
     says(0, "usage: latchkey doctor ", "doctor", "--help");
 }
 
@@ -97,10 +124,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_healthy_server_is_fine),
         cmocka_unit_test(a_short_session_is_warned_of),
         cmocka_unit_test(a_server_that_is_down_is_named),
+        cmocka_unit_test(without_a_session_it_still_says_what_each_server_answers),
         cmocka_unit_test(a_path_is_told_for_what_it_is),
-        cmocka_unit_test(the_advice_on_a_wrong_kind_says_what_it_is),
+        cmocka_unit_test(it_leaves_nothing_behind),
         cmocka_unit_test(a_full_disk_is_named),
-        cmocka_unit_test(bad_usage_is_64_and_no_server_69),
+        cmocka_unit_test(bad_usage_is_64),
     };
 
     harness_tool_path(argc, argv);

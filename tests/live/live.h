@@ -73,6 +73,7 @@ struct live_client {
 #define LIVE_CLIENT(name, ...) live_client(name, (struct live_client){ __VA_ARGS__ })
 lk_client *live_client(const char *name, struct live_client how);
 lk_client *live_forget_client(lk_client *client); /* the test frees it itself */
+int live_node_of(lk_client *client); /* that serves its session; -1: none that answers */
 
 /* ---- who stands in a line ---- */
 
@@ -128,6 +129,8 @@ void live_assert_status(const char *call, int status, int expected, const char *
 /* ---- the raw client; all paths as the server sees them ---- */
 
 zhandle_t *raw(void);
+/* One more, of these servers alone; lives as long as the test. */
+zhandle_t *raw_open(const char *servers, int64_t timeout_ms);
 int64_t raw_session(void);
 void raw_make(const char *path); /* with all parents, persistent, no data */
 /* Its name, until the next call. */
@@ -152,6 +155,7 @@ struct gone {
     int64_t at_ns;
 };
 void raw_watch_gone(const char *path, struct gone *gone);
+void raw_watch_gone_by(zhandle_t *witness, const char *path, struct gone *gone);
 void await_gone(struct gone *gone);
 
 #endif

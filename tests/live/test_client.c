@@ -3,10 +3,13 @@
 #include "live.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum { LINE_SIZE = 512 };
 
 /* ---- connecting ---- */
 
@@ -67,6 +70,44 @@ static void options_that_make_no_sense_are_refused(void)
     assert_status(lk_client_new(NULL, NULL), LK_E_INVALID);
     assert_null(client);
     assert_null(lk_client_free(NULL));
+}
+
+static void note_warning(lk_log_level level, const char *line, void *arg)
+{
+    char *warning = arg;
+
+    if (level == LK_LOG_WARNING && !*warning)
+        snprintf(warning, LINE_SIZE, "%s", line);
+}
+
+/* Connected, with this session timeout asked for; the first warning, "" for none. */
+static void connect_asking(int64_t timeout_ms, char warning[LINE_SIZE])
+{
+    lk_client_options options = LK_CLIENT_OPTIONS_INIT;
+    lk_client *client;
+
+    warning[0] = '\0';
+    options.servers = zkbox_address(live_box(), 0);
+    options.session_timeout_ms = timeout_ms;
+    options.log = note_warning;
+    options.log_arg = warning;
+    assert_status(lk_client_new(&client, &options), LK_OK);
+    assert_status(lk_client_wait_connected(client, lk_in_ms(PATIENCE_MS)), LK_OK);
+    assert_status(lk_client_close(client, lk_in_ms(PATIENCE_MS)), LK_OK);
+    lk_client_free(client);
+}
+
+static void a_session_timeout_that_is_not_granted_is_warned_of(void)
+{
+    char warning[LINE_SIZE];
+
+    connect_asking(TICK_MS + 50, warning);
+    assert_non_null(strstr(warning, "no session timeout below 400 ms (250 ms were asked for)"));
+    assert_non_null(strstr(warning, "ask for 1200 ms")); /* six ticks */
+    connect_asking(10 * 3600 * 1000, warning);
+    assert_non_null(strstr(warning, "no session timeout above "));
+    connect_asking(BRIEF_MS, warning);
+    assert_string_equal(warning, "");
 }
 
 static void refused_credentials_end_every_wait(void)
@@ -477,6 +518,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LIVE_TEST(a_client_without_a_server_waits_no_longer_than_it_may),
         LIVE_TEST(options_that_make_no_sense_are_refused),
+        LIVE_TEST(a_session_timeout_that_is_not_granted_is_warned_of),
         LIVE_TEST(refused_credentials_end_every_wait),
         LIVE_TEST(what_a_creator_makes_nobody_else_may_touch),
         LIVE_TEST(a_root_is_put_before_every_path),

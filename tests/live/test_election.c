@@ -324,6 +324,23 @@ static void an_observer_without_rights_is_told_so(void)
     lk_observer_free(sightings->observer);
 }
 
+static void an_observer_of_what_is_no_election_is_told_so(void)
+{
+    lk_client *client = LIVE_CLIENT("A", 0);
+    struct stand *lock = live_lock(client, "lock", "/e"),
+                 *candidate = live_candidate(client, "a", "/e", "card");
+
+    acquire(lock); /* first in line, and leads nobody */
+    struct sightings *sightings = observe(LIVE_CLIENT("O", 0), "/e");
+    await_sight(sightings, "LK_E_KIND");
+    assert_sights(sightings, "LK_E_KIND");
+    release(lock);
+    raw_delete(live_path("/e"));
+    acquire(candidate);
+    await_sight(sightings, "card");
+    lk_observer_free(sightings->observer);
+}
+
 static void a_leader_that_nobody_may_read_is_seen_to_come_and_to_go(void)
 {
     struct sightings *sightings = observe(LIVE_CLIENT("O", 0), "/e");
@@ -440,6 +457,7 @@ int main(void)
         LIVE_TEST(a_leader_killed_by_an_operator_is_followed_by_the_next),
         LIVE_TEST(a_candidate_stands_again_with_its_new_card_after_its_session),
         LIVE_TEST(an_observer_sees_strangers_lead_too),
+        LIVE_TEST(an_observer_of_what_is_no_election_is_told_so),
         LIVE_TEST(an_observer_without_rights_is_told_so),
         LIVE_TEST(a_leader_that_nobody_may_read_is_seen_to_come_and_to_go),
         LIVE_TEST(an_observer_goes_on_after_any_loss),

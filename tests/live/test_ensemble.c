@@ -2,34 +2,9 @@
  * grant stays. */
 #include "live.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 enum {
     TIMEOUT_MS = 18000
 }; /* a lease of 9 s: SUSPENDED after 6, three for an election or another server */
-
-/* The node that serves this client's session; -1: none that answers. */
-static int node_of(lk_client *client)
-{
-    lk_client_info info;
-    char session[40];
-
-    lk_client_info_get(client, &info);
-    snprintf(session, sizeof session, "sid=0x%" PRIx64 ",", info.session_id);
-    for (int node = 0; node < zkbox_nodes(live_box()); node++) {
-        char *text;
-        if (zkbox_ask(live_box(), node, "cons", &text) < 0)
-            continue;
-        bool is_here = strstr(text, session) != NULL;
-        free(text);
-        if (is_here)
-            return node;
-    }
-    return -1;
-}
 
 static void assert_kept(struct stand *stand, lk_fence fence)
 {
@@ -80,14 +55,14 @@ static void a_holder_leaves_a_server_that_stands_still_by_itself(void)
     struct stand *a = live_lock(client, "a", "/l");
 
     lk_fence fence = acquire(a);
-    int node = node_of(client);
+    int node = live_node_of(client);
     assert_true(node >= 0);
     assert_int_equal(zkbox_pause(live_box(), node), 0);
     await_change(a, LK_SUSPENDED); /* what the client library alone would notice after two thirds of
                                       the timeout */
     await_change(a, LK_HELD);
     assert_kept(a, fence);
-    int other = node_of(client);
+    int other = live_node_of(client);
     assert_true(other >= 0 && other != node);
     release(a); /* the other server works for us */
     assert_int_equal(zkbox_resume(live_box(), node), 0);
@@ -102,7 +77,7 @@ static void without_a_quorum_the_grant_is_lost_in_time_and_comes_back_as_another
     struct stand *a = live_lock(client, "a", "/l");
 
     lk_fence fence = acquire(a);
-    int first = node_of(client), second = (first + 1) % 3;
+    int first = live_node_of(client), second = (first + 1) % 3;
     assert_true(first >= 0);
     assert_int_equal(zkbox_pause(live_box(), second), 0);
     assert_int_equal(zkbox_pause(live_box(), (first + 2) % 3), 0);

@@ -153,7 +153,7 @@ static void a_break_whose_reply_is_lost_is_known_to_be_done(void)
     for (int requests = 0; requests < 2; requests++) {
         lk_fence fence = acquire(a);
         assert_int_equal((requests ? zkbox_proxy_lose_request
-                                   : zkbox_proxy_lose_reply)(live_proxy(), OP_DELETE, 1),
+                                   : zkbox_proxy_lose_reply)(live_proxy(), OP_MULTI, 1),
                          0);
         assert_status(lk_line_break(client, "/l", fence, lk_in_ms(PATIENCE_MS)), LK_OK);
         assert_int_equal(zkbox_proxy_wait_lost(live_proxy(), PATIENCE_MS), 0);

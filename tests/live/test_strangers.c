@@ -2,6 +2,8 @@
  * each, nothing lost. */
 #include "live.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -345,6 +347,75 @@ static void paths_that_are_long_or_in_any_script_work(void)
     }
 }
 
+/* ---- an operator, and a line that is made anew between the operator's look and deed ---- */
+
+enum { MULTI = 14, HELD_UP_MS = 500 };
+
+struct break_call {
+    lk_client *client;
+    lk_fence fence;
+    pthread_t thread;
+    int status;
+};
+
+static void *break_it(void *arg)
+{
+    struct break_call *call = arg;
+
+    call->status = lk_line_break(call->client, "/l", call->fence, lk_in_ms(PATIENCE_MS));
+    return NULL;
+}
+
+/* One stands there, has been looked at, and the request to remove it is on its way: the proxy holds
+ * that up. */
+static void begin_break(struct break_call *call)
+{
+    struct Stat stat;
+
+    raw_make(live_path("/l"));
+    raw_create(live_path("/l/lk-lock-"), "x", 1, ZOO_EPHEMERAL | ZOO_SEQUENCE);
+    assert_true(raw_exists(live_path("/l/lk-lock-0000000000"), &stat));
+    *call = (struct break_call){ .client = LIVE_CLIENT("operator", .proxied = true),
+                                 .fence = { .zxid = (uint64_t)stat.czxid } };
+    zkbox_proxy_reset_counts(live_proxy());
+    zkbox_proxy_delay(live_proxy(), HELD_UP_MS);
+    assert_int_equal(pthread_create(&call->thread, NULL, break_it, call), 0);
+    while (zkbox_proxy_requests(live_proxy(), MULTI) == 0)
+        sched_yield();
+}
+
+static void break_spares_who_stands_under_the_same_name_in_a_line_made_anew(void)
+{
+    const char *first = live_path("/l/lk-lock-0000000000"), *line = live_path("/l");
+    struct break_call call;
+    zoo_op_t ops[4];
+    zoo_op_result_t results[4];
+
+    begin_break(&call);
+    zoo_delete_op_init(&ops[0], first, -1);
+    zoo_delete_op_init(&ops[1], line, -1);
+    zoo_create_op_init(&ops[2], line, "", 0, &ZOO_OPEN_ACL_UNSAFE, 0, NULL, 0);
+    zoo_set_op_init(&ops[3], line, "", 0, -1, NULL);
+    assert_int_equal(zoo_multi(raw(), 4, ops, results), ZOK);
+    raw_create(live_path("/l/lk-lock-"), "y", 1, ZOO_EPHEMERAL | ZOO_SEQUENCE);
+    pthread_join(call.thread, NULL);
+    assert_status(call.status, LK_E_NOT_FOUND);
+    assert_true(raw_exists(live_path("/l/lk-lock-0000000000"), NULL));
+}
+
+/* The parent's version changes with each release: a look that is too old is only taken again. */
+static void break_removes_its_own_though_the_line_moves_on(void)
+{
+    struct break_call call;
+
+    begin_break(&call);
+    raw_set(live_path("/l"), "", 0);
+    pthread_join(call.thread, NULL);
+    assert_status(call.status, LK_OK);
+    assert_false(raw_exists(live_path("/l/lk-lock-0000000000"), NULL));
+    assert_true(zkbox_proxy_requests(live_proxy(), MULTI) >= 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +434,8 @@ int main(void)
         LIVE_TEST(without_the_right_to_delete_the_release_says_so_and_goes_on),
         LIVE_TEST(paths_that_are_none_are_refused_before_anything_is_sent),
         LIVE_TEST(paths_that_are_long_or_in_any_script_work),
+        LIVE_TEST(break_spares_who_stands_under_the_same_name_in_a_line_made_anew),
+        LIVE_TEST(break_removes_its_own_though_the_line_moves_on),
     };
     return live_main("strangers", NULL, tests, sizeof tests / sizeof tests[0]);
 }

@@ -271,9 +271,9 @@ static bool is_over(const struct side_session *session)
 
 /* A write, though one that fails. A sync would not do: for a client of the leader the server answers
  * it like a read, perhaps before it has applied what a follower has already told its client of. */
-static const struct keeper_request barrier = { .verb = KEEPER_DELETE,
-                                               .path = "/nobody",
-                                               .version = KEEPER_ANY_VERSION };
+static const struct keeper_request own_barrier = { .verb = KEEPER_DELETE,
+                                                   .path = "/nobody",
+                                                   .version = KEEPER_ANY_VERSION };
 
 static bool submit(struct side_session *session, const struct keeper_request *request)
 {
@@ -296,7 +296,7 @@ static bool settle(struct side *side)
 {
     for (int i = 0; i < SESSIONS; i++)
         if (side->sessions[i].keeper)
-            submit(&side->sessions[i], &barrier);
+            submit(&side->sessions[i], &own_barrier);
     for (int i = 0; i < SESSIONS; i++)
         if (side->sessions[i].keeper && !await(side, is_answered, &side->sessions[i]))
             return false;

@@ -12,7 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 cc=${CC:-cc}
 flags='-std=c11 -O2 -D_GNU_SOURCE -DTHREADED -Iinclude -Isrc'
-clean_seeds=500
+clean_seeds=200
 
 # Name, workload, the number of seeds, from 1 on, within which it must be caught, and the profile of faults if it takes
 # an aimed one.
@@ -23,7 +23,7 @@ no-token-check lock 500
 create-again-unsearched lock 500
 given-up-is-granted lock 2000
 mark-by-who-gives-up lock 100
-mark-apart-untagged lock 500 anew
+mark-apart-untagged election 1000 anew
 no-own-look lock 500 anew
 delete-by-name election 1000 anew
 predecessor-gone-on-no-node lock 100
@@ -32,16 +32,35 @@ release-forgets lock 500
 lost-grant-stays lock 100
 expiry-taken-for-stranger lock 500
 number-as-fence lock 100
-lease-from-receipt lock 5000
-lease-without-chain lock 5000
-reads-as-proof lock 2000
-sync-as-proof lock 5000
+waits-for-the-mark lock 100
+numbers-run-out lock 500
+no-node-as-proof lock 1000 anew
+no-node-keeps-lease lock 500 anew
+observer-takes-namesake election 500 anew
+observer-forgets-watch election 100
+proclaim-unconfirmed election 1000
+unsent-delete-forgotten lock 100 memory
+unnamed-create-forgotten lock 500 memory
+lease-from-receipt lock 1000 edge
+lease-without-chain lock 1000 edge
+reads-as-proof lock 2000 edge
+sync-as-proof lock 2000 servers
+sync-as-barrier ledger 500 servers
 stock-without-version ledger 100
 account-without-version ledger 100
 claim-without-id-check ledger 100
 lost-claim-new-id ledger 500
 refusal-from-old-state ledger 100
 limit-not-counted ledger 100
+limit-without-frozen ledger 100
+unfreeze-unrecorded ledger 100
+freeze-never-ends ledger 100
+freeze-resolved-twice ledger 500
+id-forgotten ledger 500
+answer-of-a-gone-campaign ledger 500
+not-found-of-before ledger 1000
+delete-without-grave-check ledger 1000
+sold-out-from-reads ledger 2000
 TABLE
 }
 
@@ -73,11 +92,11 @@ link_run() { # folder, program
 
 # What sim_run is made of: the library but for its files of configuration, and the simulation but for its tests.
 sources=$(cd "$work/sound" && find src tests/sim -name '*.c' ! -path 'src/cli/*' ! -path 'src/config/*' \
-    ! -name 'test_*' ! -name 'differential*')
+    ! -name 'test*' ! -name 'differential*' ! -name 'sweep*')
 # shellcheck disable=SC2086
 compile "$work/sound" "$work/objects" $sources && link_run "$work/objects" "$work/sim_run" || exit 2
 
-for profile in '' anew; do
+for profile in '' anew flight edge memory; do
     "$work/sim_run" --from 1 --seeds $clean_seeds ${profile:+--profile "$profile"} >"$work/out" || {
         cat "$work/out"
         echo 'planted.sh: with nothing planted a seed failed'
@@ -112,7 +131,7 @@ while read -r name workload seeds profile; do
     world="--workload $workload${profile:+ --profile $profile}"
     # shellcheck disable=SC2086
     timeout 600 "$work/sim_planted" --from 1 --seeds "$seeds" $world >"$work/out" 2>&1 || :
-    seed=$(sed -n 's/^seed \([0-9]*\) fails: .*/\1/p' "$work/out")
+    seed=$(sed -n 's/^seed \([0-9]*\) \(fails:\|of [a-z]* crashed\) .*/\1/p' "$work/out")
     # What fails without the bug too is no proof.
     # shellcheck disable=SC2086
     if [ -n "$seed" ] && "$work/sim_run" --seed "$seed" $world >"$work/out"; then

@@ -99,9 +99,9 @@ static void pass(struct story *story, int64_t length_ns)
     assert_string_equal(story->sim.world.failure, "");
 }
 
-static void user_begin(struct user *user, struct story *story, char name)
+static void user_begin_as(struct user *user, struct story *story, char name, const char *auth)
 {
-    const struct keeper_options options = { .session_timeout_ms = 1000 };
+    const struct keeper_options options = { .session_timeout_ms = 1000, .auth = auth };
 
     *user = (struct user){ .story = story, .name = name };
     user->client = arena_take(&story->sim.world.arena, sizeof(*user->client));
@@ -111,6 +111,11 @@ static void user_begin(struct user *user, struct story *story, char name)
     assert_int_equal(link_open(&user->client->keeper_world, &options, &events, user, &user->keeper),
                      0);
     pass(story, 50 * MS);
+}
+
+static void user_begin(struct user *user, struct story *story, char name)
+{
+    user_begin_as(user, story, name, NULL);
     story->heard[0] = '\0';
 }
 
@@ -138,6 +143,11 @@ static void ask_delete(struct user *user, const char *label, const char *path)
 static void ask_get(struct user *user, const char *label, const char *path, bool watch)
 {
     ask(user, label, (struct keeper_request){ .verb = KEEPER_GET, .path = path, .watch = watch });
+}
+
+static void ask_sync(struct user *user, const char *label)
+{
+    ask(user, label, (struct keeper_request){ .verb = KEEPER_SYNC, .path = "/" });
 }
 
 /* What was heard since the last time. */
@@ -440,7 +450,7 @@ static void a_deposed_leader_still_answers_sync_while_the_others_have_another(vo
     const struct server *leader = ensemble_leader(&story.sim.ensemble);
     assert_non_null(leader);
     assert_int_not_equal(leader->id, old);
-    ask(&a, "1", (struct keeper_request){ .verb = KEEPER_SYNC, .path = "/" });
+    ask_sync(&a, "1");
     pass(&story, 20 * MS);
     assert_heard(&story, "a:1=OK ");
     story_end(&story);
@@ -518,10 +528,215 @@ static void a_lagging_follower_shows_the_past_until_sync(void **state)
     ask_get(&a, "1", "/x", false);
     pass(&story, 10 * MS);
     assert_heard(&story, "a:1=NO_NODE ");
-    ask(&a, "2", (struct keeper_request){ .verb = KEEPER_SYNC, .path = "/" });
+    ask_sync(&a, "2");
     ask_get(&a, "3", "/x", false);
     pass(&story, 400 * MS);
     assert_heard(&story, "a:2=OK a:3=OK ");
+    story_end(&story);
+}
+
+/* Another user, of a server that does not lead. */
+static void user_begin_at_follower(struct user *user, struct story *story, char name)
+{
+    do
+        user_begin(user, story, name);
+    while (leads(user));
+}
+
+static void a_sync_at_the_leader_is_no_barrier_but_a_commit_is(void **state)
+{
+    struct story story;
+    struct user a, b;
+    (void)state;
+
+    story_with_follower(&story, &a, true);
+    user_begin_at_follower(&b, &story, 'b');
+    story.sim.ensemble.lag_ns[server_of(&a)] = 80 * MS;
+    ask_create(&b, "1", "/x", KEEPER_PERSISTENT);
+    pass(&story, 10 * MS);
+    assert_heard(&story, "b:1=OK(/x) ");
+    ask_sync(&a, "1");
+    ask_get(&a, "2", "/x", false);
+    pass(&story, 10 * MS);
+    assert_heard(&story, "a:1=OK a:2=NO_NODE ");
+    ask(&a, "3", barrier);
+    ask_get(&a, "4", "/x", false);
+    pass(&story, 200 * MS);
+    assert_heard(&story, "a:3=OK a:4=OK ");
+    story_end(&story);
+}
+
+static void a_sync_at_the_leader_waits_for_its_own_writes_alone(void **state)
+{
+    struct story story;
+    struct user a, b;
+    (void)state;
+
+    story_with_follower(&story, &a, true);
+    int here = server_of(&a);
+    do
+        user_begin(&b, &story, 'b');
+    while (!leads(&b));
+    for (int i = 0; i < 3; i++)
+        ensemble_cut(&story.sim.ensemble, i, here, story.sim.world.now_ns + 200 * MS);
+    ask_create(&b, "1", "/x", KEEPER_PERSISTENT); /* nobody can confirm it */
+    pass(&story, 5 * MS);
+    ask_sync(&a, "1");
+    ask_sync(&b, "2");
+    pass(&story, 5 * MS);
+    assert_heard(&story, "a:1=OK ");
+    pass(&story, 400 * MS);
+    assert_heard(&story, "b:1=OK(/x) b:2=OK ");
+    story_end(&story);
+}
+
+static void a_followers_sync_waits_for_all_that_was_proposed_before(void **state)
+{
+    struct story story;
+    struct user a, b;
+    (void)state;
+
+    story_with_follower(&story, &a, false);
+    user_begin_at_follower(&b, &story, 'b');
+    struct server *leader = ensemble_leader(&story.sim.ensemble);
+    ask_create(&b, "1", "/x", KEEPER_PERSISTENT);
+    while (!tree_find(&leader->ahead, "/x"))
+        assert_true(world_step(&story.sim.world));
+    ask_sync(&a, "1");
+    ask_get(&a, "2", "/x", false);
+    pass(&story, 50 * MS);
+    assert_non_null(strstr(story.heard, "a:1=OK a:2=OK "));
+    story_end(&story);
+}
+
+static void a_leader_reads_nothing_for_a_session_that_is_over(void **state)
+{
+    struct story story;
+    struct user a;
+    (void)state;
+
+    story_with_follower(&story, &a, true);
+    story.sim.ensemble.lag_ns[server_of(&a)] = 50 * MS;
+    assert_true(ensemble_expire(&story.sim.ensemble, a.session.id));
+    ask_get(&a, "1", "/", false);
+    pass(&story, 10 * MS);
+    assert_heard(&story, "a:1=UNKNOWN "); /* keeper/zookeeper.c makes that of "expired" */
+    pass(&story, 500 * MS);
+    assert_non_null(strstr(story.heard, "a:expired "));
+    story_end(&story);
+}
+
+static void a_leader_gives_up_a_follower_that_it_does_not_hear(void **state)
+{
+    struct story story;
+    struct user a;
+    (void)state;
+
+    story_with_follower(&story, &a, false);
+    int here = server_of(&a);
+    const struct server *leader = ensemble_leader(&story.sim.ensemble);
+    ensemble_cut(&story.sim.ensemble, here, leader->id, INT64_MAX / 2);
+    pass(&story, 300 * MS);
+    ask_get(&a, "1", "/", false); /* it hears the leader, and sees no harm */
+    pass(&story, 10 * MS);
+    assert_heard(&story, "a:1=OK ");
+    pass(&story, 1500 * MS);
+    assert_int_equal(leader->role, SERVER_LEADING);
+    assert_false(leader->followers[here].follows);
+    assert_non_null(strstr(story.heard, "a:lost "));
+    story_end(&story);
+}
+
+static void who_sends_too_much_loses_the_connection_and_nothing_else(void **state)
+{
+    static const char much[2000];
+    struct story story;
+    struct user a;
+    (void)state;
+
+    story_begin(&story, 1, 1);
+    user_begin(&a, &story, 'a');
+    story.sim.ensemble.request_max = 1000;
+    ask_create(&a, "1", "/x", KEEPER_EPHEMERAL);
+    ask(&a, "2",
+        (struct keeper_request){ .verb = KEEPER_SET,
+                                 .path = "/x",
+                                 .data = much,
+                                 .data_size = sizeof(much),
+                                 .version = KEEPER_ANY_VERSION });
+    pass(&story, 100 * MS);
+    assert_non_null(strstr(story.heard, "a:2=UNKNOWN "));
+    assert_non_null(strstr(story.heard, "a:connected "));
+    story.heard[0] = '\0';
+    ask_get(&a, "3", "/x", false);
+    pass(&story, 50 * MS);
+    assert_heard(&story, "a:3=OK ");
+    assert_int_equal(truth(&story, "/x")->stat.version, 0);
+    story_end(&story);
+}
+
+static void refused_credentials_are_the_end(void **state)
+{
+    struct story story;
+    struct user a;
+    (void)state;
+
+    story_begin(&story, 1, 1);
+    story.sim.ensemble.refused = "one:wrong";
+    user_begin_as(&a, &story, 'a', "one:wrong");
+    assert_heard(&story, "a:refused ");
+    static const struct keeper_request get = { .verb = KEEPER_GET, .path = "/" };
+    assert_int_equal(keeper_submit(a.keeper, &get, NULL), LK_E_CLOSED);
+    keeper_close(a.keeper);
+    pass(&story, 50 * MS);
+    assert_heard(&story, "a:closed ");
+    story_end(&story);
+}
+
+static void a_server_that_was_left_may_never_be_told_of_as_lost(void **state)
+{
+    bool told = false, untold = false;
+    (void)state;
+
+    for (uint64_t seed = 1; seed < 100 && !(told && untold); seed++) {
+        struct story story;
+        struct user a;
+        story_begin(&story, 3, seed);
+        user_begin(&a, &story, 'a');
+        ask_get(&a, "1", "/", false);
+        keeper_leave_server(a.keeper);
+        pass(&story, 200 * MS);
+        assert_non_null(strstr(story.heard, "a:1=UNKNOWN "));
+        assert_non_null(strstr(story.heard, "a:connected "));
+        told |= strstr(story.heard, "a:lost ") != NULL;
+        untold |= strstr(story.heard, "a:lost ") == NULL;
+        story_end(&story);
+    }
+    assert_true(told && untold);
+}
+
+static void the_count_of_creates_sticks_at_its_end_and_comes_back_from_a_failed_multi(void **state)
+{
+    const struct keeper_request operations[] = {
+        { .verb = KEEPER_CREATE, .path = "/q/n-", .mode = KEEPER_PERSISTENT_SEQUENTIAL },
+        { .verb = KEEPER_CHECK, .path = "/none", .version = KEEPER_ANY_VERSION },
+    };
+    struct story story;
+    struct user a;
+    (void)state;
+
+    story_begin(&story, 1, 1);
+    ensemble_found(&story.sim.ensemble, "/q", INT32_MAX - 1);
+    user_begin(&a, &story, 'a');
+    ask_create(&a, "1", "/q/n-", KEEPER_PERSISTENT_SEQUENTIAL);
+    ask(&a, "2",
+        (struct keeper_request){
+            .verb = KEEPER_MULTI, .operations = operations, .operation_count = 2 });
+    ask_create(&a, "3", "/q/n-", KEEPER_PERSISTENT_SEQUENTIAL);
+    ask_create(&a, "4", "/q/n-", KEEPER_PERSISTENT_SEQUENTIAL);
+    pass(&story, 50 * MS);
+    assert_heard(&story, "a:1=OK(/q/n-2147483646) a:2=NO_NODE a:3=OK(/q/n-2147483647) "
+                         "a:4=NODE_EXISTS ");
     story_end(&story);
 }
 
@@ -556,6 +771,15 @@ int main(void)
         cmocka_unit_test(what_a_deposed_leader_logged_alone_never_was),
         cmocka_unit_test(a_killed_leader_is_followed_by_another_and_nothing_committed_is_lost),
         cmocka_unit_test(a_lagging_follower_shows_the_past_until_sync),
+        cmocka_unit_test(a_sync_at_the_leader_is_no_barrier_but_a_commit_is),
+        cmocka_unit_test(a_sync_at_the_leader_waits_for_its_own_writes_alone),
+        cmocka_unit_test(a_followers_sync_waits_for_all_that_was_proposed_before),
+        cmocka_unit_test(a_leader_reads_nothing_for_a_session_that_is_over),
+        cmocka_unit_test(a_leader_gives_up_a_follower_that_it_does_not_hear),
+        cmocka_unit_test(who_sends_too_much_loses_the_connection_and_nothing_else),
+        cmocka_unit_test(refused_credentials_are_the_end),
+        cmocka_unit_test(a_server_that_was_left_may_never_be_told_of_as_lost),
+        cmocka_unit_test(the_count_of_creates_sticks_at_its_end_and_comes_back_from_a_failed_multi),
         cmocka_unit_test(a_seed_replays_its_world),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

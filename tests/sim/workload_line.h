@@ -19,10 +19,22 @@ struct vocabulary {
     bool can_try;
 };
 
+struct line_workload;
+
 void line_workload_begin(struct sim *sim, const struct vocabulary *vocabulary);
+void line_workload_witness(struct sim *sim, const struct tree *before, const struct txn *txn);
+void line_workload_check(struct sim *sim);
 void line_workload_settle(struct sim *sim);
 bool line_workload_is_settled(struct sim *sim);
 void line_workload_free_handles(struct sim *sim);
 void line_workload_check_end(struct sim *sim);
+
+/* For who is about beside the actors (onlookers.c). */
+struct sim *line_workload_sim(const struct line_workload *workload);
+bool line_workload_is_at_the_end(const struct line_workload *workload); /* of the numbers */
+bool line_workload_can_try(const struct line_workload *workload);
+/* Of an actor of this client in this line; NULL: none has a handle. */
+void *line_workload_handle(const struct line_workload *workload, const struct sim_client *client,
+                           const char *path);
 
 #endif

@@ -59,9 +59,12 @@ static void begin(struct sim *sim)
 
 const struct workload workload_lock = {
     .name = "lock",
+    .bears_scarcity = true,
     .begin = begin,
     .settle = line_workload_settle,
     .is_settled = line_workload_is_settled,
     .free_handles = line_workload_free_handles,
+    .witness = line_workload_witness,
+    .check = line_workload_check,
     .check_end = line_workload_check_end,
 };

@@ -200,6 +200,34 @@ static void a_large_record_grows_its_writer(void **state)
     record_free(&out);
 }
 
+/* Cut short, the rest of it would be read as the fields behind it. */
+static void a_text_too_long_for_its_size_is_refused_not_cut(void **state)
+{
+    char *text = test_calloc(1, UINT16_MAX + 1);
+    struct record_out out = { 0 };
+    struct record_in in;
+    size_t size;
+
+    (void)state;
+    record_begin(&out, RECORD_PLACE, 1);
+    record_put_text(&out, text, UINT16_MAX);
+    assert_int_equal(record_end(&out), LK_OK);
+    assert_int_equal(record_open(&in, out.bytes, out.size, RECORD_PLACE, 1), LK_OK);
+    assert_non_null(record_get_text(&in, &size));
+    assert_int_equal(size, UINT16_MAX);
+    assert_int_equal(record_close(&in), LK_OK);
+
+    record_begin(&out, RECORD_PLACE, 1);
+    record_put_text(&out, text, UINT16_MAX + 1);
+    record_put_u8(&out, 1);
+    assert_int_equal(record_end(&out), LK_E_TOO_LARGE);
+
+    record_begin(&out, RECORD_PLACE, 1); /* and the writer can be used again */
+    assert_int_equal(record_end(&out), LK_OK);
+    record_free(&out);
+    test_free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +241,7 @@ int main(void)
         cmocka_unit_test(reading_past_the_end_gives_zeros_and_is_told),
         cmocka_unit_test(a_writer_can_be_used_again),
         cmocka_unit_test(a_large_record_grows_its_writer),
+        cmocka_unit_test(a_text_too_long_for_its_size_is_refused_not_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,6 +52,7 @@ typedef struct zkbox_options {
     const char *const *java_args; /* more flags for java, NULL at the end; NULL: none */
     char *error; /* where a failed zkbox_start() puts one line saying why; or NULL */
     size_t error_size;
+    bool links; /* true: links between the nodes (of three) can be hurt, at the cost of a thread */
 } zkbox_options;
 
 #define ZKBOX_OPTIONS_INIT                                                                         \
@@ -110,6 +111,21 @@ int zkbox_ask(zkbox *box, int node, const char *word, char **out_text);
  * -ENOENT: there is no such session (any more), or the password is wrong; with a wrong one the
  * session lives on, but the server has closed its connection all the same. */
 int zkbox_expire(const char *host_port, int64_t session_id, const char passwd[16]);
+
+/* --------------------------------------------------------------------------------- the links */
+
+/* Of a box that was started with `links`: the way between two of its nodes, on which they elect,
+ * ping and commit; clients are not concerned. Each has taken effect when it returns, and lasts until
+ * zkbox_link_heal(). They add up, except that cut ends what connections there are.
+ *   cut       their connections are reset, new ones are refused
+ *   stall     no byte moves either way, and nobody is told
+ *   one_way   what `from` sends to `to` is lost without a sign
+ *   heal      all is well again (connections that lost something are reset)
+ * -EINVAL: there are no two such nodes; -ENOTSUP: the box has no links. */
+int zkbox_link_cut(zkbox *box, int a, int b);
+int zkbox_link_stall(zkbox *box, int a, int b);
+int zkbox_link_one_way(zkbox *box, int from, int to);
+int zkbox_link_heal(zkbox *box, int a, int b);
 
 /* --------------------------------------------------------------------------------- the proxy */
 

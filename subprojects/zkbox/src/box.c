@@ -15,6 +15,7 @@
 
 #include "folder.h"
 #include "guardian.h"
+#include "links.h"
 #include "net.h"
 #include "server.h"
 #include "word.h"
@@ -41,6 +42,7 @@ struct zkbox {
     zkbox_options options;
     struct guardian_plan plan;
     struct guardian guardian;
+    struct links *links;  /* NULL: none wanted */
     pthread_mutex_t lock; /* guards the nodes' lives */
     struct node node[ZKBOX_NODES_MAX];
     char servers[ZKBOX_NODES_MAX * sizeof("127.0.0.1:65535,")];
@@ -180,10 +182,12 @@ static int check_options(const zkbox_options *options)
                 && options->sync_limit > 0 && options->heap_mb > 0 && options->prealloc_kb > 0
                 && options->min_session_ms >= 0
                 && options->max_session_ms >= options->min_session_ms
-                && options->max_session_ms >= 2 * options->tick_ms && options->start_ms > 0;
+                && options->max_session_ms >= 2 * options->tick_ms && options->start_ms > 0
+                && (!options->links || options->nodes == 3);
     if (!good)
-        complain(options, "options out of range: nodes must be 1 or 3, numbers positive, and "
-                          "max_session_ms the largest of the session timeouts");
+        complain(options,
+                 "options out of range: nodes must be 1 or 3 (with links 3), numbers positive, "
+                 "and max_session_ms the largest of the session timeouts");
     return good ? 0 : -EINVAL;
 }
 
@@ -243,6 +247,8 @@ static int write_files(zkbox *box)
     struct server_ports ports[ZKBOX_NODES_MAX] = { { 0 } };
     for (int node = 0; node < box->options.nodes; node++)
         ports[node] = box->node[node].ports;
+    for (int node = 0; box->links && node < box->options.nodes; node++)
+        links_expect(box->links, node, ports[node].peer, ports[node].election);
     for (int node = 0; node < box->options.nodes; node++) {
         int rc = server_write_files(&box->options, box->plan.folder, node, ports);
         if (rc < 0) {
@@ -324,8 +330,24 @@ static void box_free(zkbox *box)
 {
     release_ports(box);
     server_plan_free(&box->plan);
+    links_stop(box->links);
     pthread_mutex_destroy(&box->lock);
     free(box);
+}
+
+/* The gates first: the servers' command lines name them. */
+static int plan(zkbox *box, const zkbox_options *options, const char *folder)
+{
+    int gates[ZKBOX_NODES_MAX] = { 0 };
+    int rc = options->links ? links_start(&box->links, options->nodes) : 0;
+    if (rc < 0) {
+        complain(options, "the links: %s", strerror(-rc));
+        return rc;
+    }
+    for (int node = 0; box->links && node < options->nodes; node++)
+        gates[node] = links_gate(box->links, node);
+    return server_plan(&box->plan, options, folder, gates, options->error,
+                       options->error ? options->error_size : 0);
 }
 
 int zkbox_start(zkbox **out, const zkbox_options *given)
@@ -348,8 +370,7 @@ int zkbox_start(zkbox **out, const zkbox_options *given)
     zkbox *box = box_new(&options);
     if (!box)
         return -ENOMEM;
-    rc = server_plan(&box->plan, &options, folder, options.error,
-                     options.error ? options.error_size : 0);
+    rc = plan(box, &options, folder);
     if (rc == 0) {
         rc = guardian_start(&box->guardian, &box->plan);
         if (rc < 0)
@@ -484,4 +505,42 @@ int zkbox_restart(zkbox *box, int node)
         }
     } while (look_again(&looks));
     return -ETIMEDOUT;
+}
+
+static int check_link(const zkbox *box, int a, int b)
+{
+    if (!has_node(box, a) || !has_node(box, b) || a == b)
+        return -EINVAL;
+    return box->links ? 0 : -ENOTSUP;
+}
+
+static int hurt(zkbox *box, enum link_fault fault, int a, int b)
+{
+    int rc = check_link(box, a, b);
+    if (rc == 0)
+        links_hurt(box->links, fault, a, b);
+    return rc;
+}
+
+int zkbox_link_cut(zkbox *box, int a, int b)
+{
+    return hurt(box, LINK_CUT, a, b);
+}
+
+int zkbox_link_stall(zkbox *box, int a, int b)
+{
+    return hurt(box, LINK_STALLED, a, b);
+}
+
+int zkbox_link_one_way(zkbox *box, int from, int to)
+{
+    return hurt(box, LINK_LOSES, from, to);
+}
+
+int zkbox_link_heal(zkbox *box, int a, int b)
+{
+    int rc = check_link(box, a, b);
+    if (rc == 0)
+        links_heal(box->links, a, b);
+    return rc;
 }

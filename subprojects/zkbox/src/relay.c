@@ -95,6 +95,21 @@ struct relay *relay_new(int number, int client, const struct sockaddr_in *server
     return relay;
 }
 
+struct relay *relay_between(int client, int server)
+{
+    struct relay *relay = calloc(1, sizeof(*relay));
+    if (!relay) {
+        net_close(&client);
+        net_close(&server);
+        return NULL;
+    }
+    setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+    relay->fd[0] = client;
+    relay->fd[1] = server;
+    relay->connected = relay->opaque = true;
+    return relay;
+}
+
 struct relay *relay_next(const struct relay *relay)
 {
     return relay->next;

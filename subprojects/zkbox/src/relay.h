@@ -32,6 +32,10 @@ struct relay;
 struct relay *relay_new(int number, int client, const struct sockaddr_in *server,
                         struct relay *next);
 
+/* Between two sockets that are connected already, whatever is spoken on them. Takes both, also on
+ * failure (NULL). */
+struct relay *relay_between(int client, int server);
+
 struct relay *relay_next(const struct relay *relay);
 void relay_set_next(struct relay *relay, struct relay *next);
 

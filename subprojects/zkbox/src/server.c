@@ -92,7 +92,8 @@ static char **server_environment(void)
     return envp;
 }
 
-static char **server_command(const zkbox_options *options, const char *java, const char *folder)
+static char **server_command(const zkbox_options *options, const char *java, const char *folder,
+                             int gate)
 {
     static const char *const fixed[] = {
         "-XX:+UseSerialGC",
@@ -101,7 +102,7 @@ static char **server_command(const zkbox_options *options, const char *java, con
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
         "-Dorg.slf4j.simpleLogger.showDateTime=true",
     };
-    enum { FIXED = sizeof(fixed) / sizeof(*fixed), OTHERS = 8 };
+    enum { FIXED = sizeof(fixed) / sizeof(*fixed), OTHERS = 11 };
     char **argv = calloc(FIXED + OTHERS + count(options->java_args) + 1, sizeof(*argv));
     if (!argv)
         return NULL;
@@ -115,6 +116,11 @@ static char **server_command(const zkbox_options *options, const char *java, con
         argv[n++] = strdup(fixed[i]);
     for (size_t i = 0; i < count(options->java_args); i++)
         argv[n++] = strdup(options->java_args[i]);
+    if (gate) {
+        argv[n++] = strdup("-DsocksProxyHost=127.0.0.1");
+        argv[n++] = text("-DsocksProxyPort=%d", gate);
+        argv[n++] = strdup("-DsocksNonProxyHosts="); /* else the loopback is spared */
+    }
     argv[n++] = strdup("-cp");
     argv[n++] = strdup(ZOOKEEPER_JAR ":" LOGGER_JAR);
     argv[n++] = strdup(options->nodes == 1 ? "org.apache.zookeeper.server.ZooKeeperServerMain"
@@ -132,7 +138,7 @@ static char **server_command(const zkbox_options *options, const char *java, con
 }
 
 int server_plan(struct guardian_plan *plan, const zkbox_options *options, const char *folder,
-                char *error, size_t error_size)
+                const int *gates, char *error, size_t error_size)
 {
     owned_text java = find_java();
     if (!java) {
@@ -155,7 +161,8 @@ int server_plan(struct guardian_plan *plan, const zkbox_options *options, const 
         struct guardian_server *server = &plan->server[node];
         server->folder = text("%s/node%d", folder, node);
         server->log = text("%s/node%d/server.log", folder, node);
-        server->argv = server->folder ? server_command(options, java, server->folder) : NULL;
+        if (server->folder)
+            server->argv = server_command(options, java, server->folder, gates[node]);
         complete = server->folder && server->log && server->argv;
     }
     if (complete)

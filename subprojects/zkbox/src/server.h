@@ -11,9 +11,10 @@ struct server_ports {
     int election;
 };
 
-/* Fills the plan for a box whose folder will be `folder`. `error` gets a line on failure. */
+/* Fills the plan for a box whose folder will be `folder`. `gates`: ports of the SOCKS servers that
+ * the nodes call their peers through, 0 for none. `error` gets a line on failure. */
 int server_plan(struct guardian_plan *plan, const zkbox_options *options, const char *folder,
-                char *error, size_t error_size);
+                const int *gates, char *error, size_t error_size);
 void server_plan_free(struct guardian_plan *plan);
 
 /* Writes node's configuration and first data into the folder, which exists. */

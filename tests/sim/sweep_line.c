@@ -1,0 +1,528 @@
+/* sweep_line.c - locks, candidates, observers and the operator's view of a line: what each call
+ * promises. */
+#include "sweep.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- handles ---- */
+
+static void changed(const lk_grant_change *change, void *arg)
+{
+    ((struct scene *)arg)->told = change->state;
+}
+
+static int lock_new(struct scene *scene)
+{
+    lk_lock_options options = LK_LOCK_OPTIONS_INIT;
+
+    if (scene->lock)
+        return LK_OK;
+    options.on_change = changed;
+    options.on_change_arg = scene;
+    return lk_lock_new(&scene->lock, scene->client->lk, LINE_PATH, &options);
+}
+
+static int candidate_new(struct scene *scene)
+{
+    lk_candidate_options options = LK_CANDIDATE_OPTIONS_INIT;
+
+    if (scene->candidate)
+        return LK_OK;
+    options.on_change = changed;
+    options.on_change_arg = scene;
+    return lk_candidate_new(&scene->candidate, scene->client->lk, LINE_PATH, &options);
+}
+
+static int others_lock(struct scene *scene)
+{
+    int status = lk_lock_new(&scene->others_lock, scene->other->lk, LINE_PATH, NULL);
+    return status == LK_OK ? lk_lock_acquire(scene->others_lock, LK_FOREVER, NULL) : status;
+}
+
+static int others_candidate(struct scene *scene)
+{
+    int status = lk_candidate_new(&scene->others_candidate, scene->other->lk, LINE_PATH, NULL);
+    return status == LK_OK ? lk_candidate_stand(scene->others_candidate, LK_FOREVER, NULL) : status;
+}
+
+static void other_leaves(struct scene *scene)
+{
+    scene->others_lock = lk_lock_free(scene->others_lock);
+    scene->others_candidate = lk_candidate_free(scene->others_candidate);
+}
+
+static bool holds(const struct scene *scene)
+{
+    lk_grant_state state = scene->lock ? lk_lock_state(scene->lock)
+                                       : lk_candidate_state(scene->candidate);
+    return state == LK_HELD || state == LK_SUSPENDED;
+}
+
+static bool holds_now(struct scene *scene)
+{
+    return holds(scene);
+}
+
+static bool has_no_place(struct scene *scene)
+{
+    return scene_places(scene, scene->client) == 0;
+}
+
+/* ---- verdicts ---- */
+
+static const struct znode *znode_named(const struct scene *scene, const char *name)
+{
+    char path[256];
+    snprintf(path, sizeof(path), LINE_PATH "/%s", name);
+    return tree_find(ensemble_truth(&scene->sim.ensemble), path);
+}
+
+/* One place, ours; held, told, with its own fence. */
+static int is_held_once(struct scene *scene)
+{
+    char name[128] = "";
+    lk_fence fence = { 0 };
+    int named, fenced;
+
+    if (scene->lock) {
+        named = lk_lock_node(scene->lock, name, sizeof(name));
+        fenced = lk_lock_fence(scene->lock, &fence);
+    } else {
+        named = lk_candidate_node(scene->candidate, name, sizeof(name));
+        fenced = lk_candidate_fence(scene->candidate, &fence);
+    }
+    if (named != LK_OK || fenced != LK_OK || !holds(scene)) {
+        scene_wrong(scene, "it is not held", named);
+        return LK_OK;
+    }
+    const struct znode *own = znode_named(scene, name);
+    if (!own || own->stat.czxid != (int64_t)fence.zxid)
+        scene_wrong(scene, "what is held is not on the servers", LK_E_LOST);
+    if (scene_places(scene, scene->client) != 1)
+        scene_wrong(scene, "there is more than one place of ours", LK_E_EXISTS);
+    if (scene->told != LK_HELD)
+        scene_wrong(scene, "on_change was told something else last", LK_E_STATE);
+    return LK_OK;
+}
+
+static int is_out(struct scene *scene)
+{
+    if (!has_no_place(scene))
+        scene_wrong(scene, "a place of ours was left", LK_E_EXISTS);
+    if ((scene->lock || scene->candidate) && holds(scene))
+        scene_wrong(scene, "it is still held", LK_E_STATE);
+    if (scene->told != LK_IDLE && scene->told != LK_LOST)
+        scene_wrong(scene, "on_change was told something else last", LK_E_STATE);
+    return LK_OK;
+}
+
+/* ---- acquire, try ---- */
+
+static int acquire(struct scene *scene)
+{
+    return lk_lock_acquire(scene->lock, LK_FOREVER, &scene->fence);
+}
+
+static int acquire_start(struct scene *scene)
+{
+    return scene_end_of(
+        scene, lk_lock_acquire_start(scene->lock, LK_FOREVER, scene_done, scene, &scene->op));
+}
+
+static int try(struct scene *scene)
+{
+    return lk_lock_try(scene->lock, LK_FOREVER, &scene->fence);
+}
+
+static int try_start(struct scene *scene)
+{
+    return scene_end_of(scene,
+                        lk_lock_try_start(scene->lock, LK_FOREVER, scene_done, scene, &scene->op));
+}
+
+static int acquire_unless_held(struct scene *scene)
+{
+    return holds(scene) ? LK_OK : acquire(scene);
+}
+
+static int try_unless_held(struct scene *scene)
+{
+    return holds(scene) ? LK_OK : try(scene);
+}
+
+static int hold(struct scene *scene)
+{
+    int status = lock_new(scene);
+    return status == LK_OK ? acquire(scene) : status;
+}
+
+/* ---- release ---- */
+
+static int release(struct scene *scene)
+{
+    return lk_lock_release(scene->lock, LK_FOREVER);
+}
+
+static int release_start(struct scene *scene)
+{
+    return scene_end_of(
+        scene, lk_lock_release_start(scene->lock, LK_FOREVER, scene_done, scene, &scene->op));
+}
+
+static int free_lock(struct scene *scene)
+{
+    scene->lock = lk_lock_free(scene->lock);
+    scene->told = LK_IDLE; /* nothing is told after this */
+    scene_await(scene, has_no_place);
+    return LK_OK;
+}
+
+static int wait_behind(struct scene *scene)
+{
+    int status = lock_new(scene);
+
+    if (status == LK_OK)
+        status = lk_lock_acquire_start(scene->lock, LK_FOREVER, scene_done, scene, &scene->op);
+    if (status == LK_OK)
+        scene->asked++;
+    program_sleep(scene->program, 50 * MS);
+    return status;
+}
+
+static bool has_ended(struct scene *scene)
+{
+    return scene->ended >= scene->asked;
+}
+
+static int cancel(struct scene *scene)
+{
+    lk_cancel(scene->client->lk, scene->op);
+    scene_await(scene, has_ended);
+    scene_await(scene, has_no_place);
+    return scene->status;
+}
+
+static int wait_lost(struct scene *scene)
+{
+    return lk_lock_wait_lost(scene->lock, LK_FOREVER);
+}
+
+static void stranger_deletes_first(struct scene *scene)
+{
+    const struct znode *line = tree_find(ensemble_truth(&scene->sim.ensemble), LINE_PATH);
+
+    if (!line || list_is_empty(&line->children))
+        return; /* the fault has taken it */
+    const struct keeper_request remove = {
+        .verb = KEEPER_DELETE,
+        .path = container_of(line->children.next, struct znode, siblings)->path,
+        .version = KEEPER_ANY_VERSION,
+    };
+    ensemble_stranger(&scene->sim.ensemble, &remove);
+}
+
+static bool is_lost(struct scene *scene)
+{
+    return lk_lock_state(scene->lock) == LK_LOST;
+}
+
+static bool is_told(struct scene *scene)
+{
+    return scene->ended > 0 && scene->told != LK_WAITING;
+}
+
+/* Nothing is dispatched while WAITING finds no memory to be queued, HELD does, LOST does not. */
+static int hold_and_lose_unheard(struct scene *scene)
+{
+    struct memory *memory = &scene->sim.memory;
+    struct sim_client *client = scene->client;
+
+    client->slow_until_ns = scene->sim.world.now_ns + scene_t_ns(scene);
+    memory->fails_at = memory->asked + 2; /* the first is for the request */
+    int status = lk_lock_acquire_start(scene->lock, LK_FOREVER, scene_done, scene, NULL);
+    scene->asked += status == LK_OK;
+    scene_await(scene, holds_now);
+    memory->fails_percent = 100;
+    stranger_deletes_first(scene);
+    scene_await(scene, is_lost);
+    memory->fails_percent = 0;
+    scene_await(scene, is_told);
+    return status;
+}
+
+static int is_told_lost(struct scene *scene)
+{
+    if (scene->told != LK_LOST)
+        scene_wrong(scene, "the last word was not LOST", LK_E_STATE);
+    return LK_OK;
+}
+
+/* ---- candidates ---- */
+
+static int stand(struct scene *scene)
+{
+    return lk_candidate_stand(scene->candidate, LK_FOREVER, &scene->fence);
+}
+
+static int stand_start(struct scene *scene)
+{
+    return scene_end_of(scene, lk_candidate_stand_start(scene->candidate, LK_FOREVER, scene_done,
+                                                        scene, &scene->op));
+}
+
+static int stand_unless_elected(struct scene *scene)
+{
+    return holds(scene) ? LK_OK : stand(scene);
+}
+
+static int lead(struct scene *scene)
+{
+    int status = candidate_new(scene);
+    return status == LK_OK ? stand(scene) : status;
+}
+
+static int resign(struct scene *scene)
+{
+    return lk_candidate_resign(scene->candidate, LK_FOREVER);
+}
+
+static int resign_start(struct scene *scene)
+{
+    return scene_end_of(scene, lk_candidate_resign_start(scene->candidate, LK_FOREVER, scene_done,
+                                                         scene, &scene->op));
+}
+
+static int free_candidate(struct scene *scene)
+{
+    scene->candidate = lk_candidate_free(scene->candidate);
+    scene->told = LK_IDLE;
+    scene_await(scene, has_no_place);
+    return LK_OK;
+}
+
+static int stand_behind(struct scene *scene)
+{
+    int status = candidate_new(scene);
+
+    if (status == LK_OK)
+        status = lk_candidate_stand_start(scene->candidate, LK_FOREVER, scene_done, scene, NULL);
+    scene->asked += status == LK_OK;
+    program_sleep(scene->program, 50 * MS);
+    return status;
+}
+
+static int candidate_wait_lost(struct scene *scene)
+{
+    return lk_candidate_wait_lost(scene->candidate, LK_FOREVER);
+}
+
+#define NEW_CARD "a new card"
+
+static int proclaim(struct scene *scene)
+{
+    return lk_candidate_proclaim(scene->candidate, NEW_CARD, strlen(NEW_CARD), LK_FOREVER);
+}
+
+static int proclaim_again(struct scene *scene)
+{
+    int status = stand_unless_elected(scene);
+    return status == LK_OK ? proclaim(scene) : status;
+}
+
+/* Who waits may have been put out of the line, for lack of memory. */
+static int proclaim_behind_again(struct scene *scene)
+{
+    int status = lk_candidate_state(scene->candidate) == LK_WAITING ? LK_OK : stand_behind(scene);
+    return status == LK_OK ? proclaim(scene) : status;
+}
+
+static int shows_new_card_behind(struct scene *scene)
+{
+    lk_line *line = NULL;
+    int status = lk_line_list(scene->client->lk, LINE_PATH, LK_FOREVER, &line);
+
+    if (status != LK_OK || line->count != 2 || line->entries[1].label_size != strlen(NEW_CARD)
+        || memcmp(line->entries[1].label, NEW_CARD, strlen(NEW_CARD)) != 0)
+        scene_wrong(scene, "the new card is not shown", status);
+    lk_line_free(line);
+    return LK_OK;
+}
+
+static int shows_new_card(struct scene *scene)
+{
+    lk_line *line = NULL;
+    int status = lk_line_list(scene->client->lk, LINE_PATH, LK_FOREVER, &line);
+
+    if (status != LK_OK || line->count != 1 || line->entries[0].label_size != strlen(NEW_CARD)
+        || memcmp(line->entries[0].label, NEW_CARD, strlen(NEW_CARD)) != 0)
+        scene_wrong(scene, "the new card is not shown", status);
+    lk_line_free(line);
+    return is_held_once(scene);
+}
+
+/* ---- observers ---- */
+
+static void saw(const lk_leader *leader, void *arg)
+{
+    struct scene *scene = arg;
+
+    scene->leaders_seen++;
+    scene->leader = *leader;
+}
+
+static bool has_seen(struct scene *scene)
+{
+    return scene->leaders_seen > 0;
+}
+
+static int observe(struct scene *scene)
+{
+    int status = lk_observer_new(&scene->observer, scene->client->lk, LINE_PATH, saw, scene);
+
+    if (status == LK_OK)
+        scene_await(scene, has_seen);
+    return status;
+}
+
+static bool sees_nobody(struct scene *scene)
+{
+    return !scene->leader.present;
+}
+
+static bool sees_the_leader(struct scene *scene)
+{
+    lk_fence fence = { 0 };
+    return scene->leader.present && lk_candidate_fence(scene->others_candidate, &fence) == LK_OK
+           && lk_fence_compare(fence, scene->leader.fence) == 0;
+}
+
+static bool leads_no_more(struct scene *scene)
+{
+    return lk_candidate_state(scene->candidate) == LK_LOST;
+}
+
+/* When its own znode was to be watched there was no memory to ask for it; but another handle of the
+ * same client is told. */
+static int lose_unwatched(struct scene *scene)
+{
+    struct memory *memory = &scene->sim.memory;
+    int status = lead(scene);
+
+    memory->fails_percent = 100;
+    program_sleep(scene->program, 10 * MS);
+    memory->fails_percent = 0;
+    if (status == LK_OK)
+        status = observe(scene);
+    stranger_deletes_first(scene);
+    int64_t deleted_ns = scene->sim.world.now_ns;
+    scene_await(scene, leads_no_more);
+    if (scene->sim.world.now_ns - deleted_ns > 20 * MS)
+        scene_wrong(scene, "the leader was not told at once", status);
+    return status;
+}
+
+/* What the observer sees now, and what comes. */
+static int observes(struct scene *scene)
+{
+    scene_await(scene, sees_the_leader);
+    other_leaves(scene);
+    sim_client_touch(scene->other);
+    scene_await(scene, sees_nobody);
+    return LK_OK;
+}
+
+/* ---- the operator's view ---- */
+
+static int list(struct scene *scene)
+{
+    lk_line *line = NULL;
+    int status = lk_line_list(scene->client->lk, LINE_PATH, LK_FOREVER, &line);
+
+    if (status == LK_OK && (line->count != 1 || !line->entries[0].holds || !line->entries[0].ours))
+        scene_wrong(scene, "the line is listed otherwise than it stands", status);
+    lk_line_free(line);
+    return status;
+}
+
+static int break_other(struct scene *scene)
+{
+    if (scene->others_lock)
+        (void)!lk_lock_fence(scene->others_lock, &scene->fence);
+    invariants_named(scene->client, scene->fence);
+    return lk_line_break(scene->client->lk, LINE_PATH, scene->fence, LK_FOREVER);
+}
+
+static int break_again(struct scene *scene)
+{
+    int status = lk_line_break(scene->client->lk, LINE_PATH, scene->fence, LK_FOREVER);
+    return status == LK_E_NOT_FOUND ? LK_OK : status;
+}
+
+static int other_is_broken(struct scene *scene)
+{
+    if (scene_places(scene, scene->other) != 0)
+        scene_wrong(scene, "the znode is still there", LK_E_EXISTS);
+    if (lk_lock_state(scene->others_lock) != LK_LOST)
+        scene_wrong(scene, "its owner was not told", LK_E_STATE);
+    return LK_OK;
+}
+
+/* ---- the table ---- */
+
+const struct row sweep_line_rows[] = {
+    { "lk_lock_new", "", .run = lock_new, .flags = ASKS_NOTHING },
+    { "lk_lock_acquire", "the first on a path", .prepare = lock_new, .run = acquire,
+      .again = acquire_unless_held, .verdict = is_held_once, .flags = MAY_LOSE },
+    { "lk_lock_acquire_start", "lost, and told without memory", .prepare = lock_new,
+      .run = hold_and_lose_unheard, .verdict = is_told_lost, .flags = ONCE },
+    { "lk_lock_acquire", "behind another", .before = others_lock, .prepare = lock_new,
+      .run = acquire, .meanwhile = other_leaves, .again = acquire_unless_held,
+      .verdict = is_held_once, .flags = MAY_LOSE },
+    { "lk_lock_acquire_start", "behind another", .before = others_lock, .prepare = lock_new,
+      .run = acquire_start, .meanwhile = other_leaves, .again = acquire_unless_held,
+      .verdict = is_held_once, .flags = MAY_LOSE },
+    { "lk_lock_try", "free", .prepare = lock_new, .run = try, .again = try_unless_held,
+      .verdict = is_held_once, .flags = MAY_LOSE },
+    { "lk_lock_try", "busy", .before = others_lock, .prepare = lock_new, .run = try,
+      .verdict = is_out, .expected = LK_E_BUSY },
+    { "lk_lock_try_start", "free", .prepare = lock_new, .run = try_start, .again = try_unless_held,
+      .verdict = is_held_once, .flags = MAY_LOSE },
+    { "lk_lock_release", "held", .prepare = hold, .run = release, .verdict = is_out },
+    { "lk_lock_release_start", "held", .prepare = hold, .run = release_start, .verdict = is_out },
+    { "lk_lock_free", "held", .prepare = hold, .run = free_lock, .verdict = is_out },
+    { "lk_lock_free", "waiting", .before = others_lock, .prepare = wait_behind, .run = free_lock,
+      .verdict = is_out },
+    { "lk_cancel", "waiting", .before = others_lock, .prepare = wait_behind, .run = cancel,
+      .verdict = is_out, .expected = LK_E_CANCELLED },
+    { "lk_lock_wait_lost", "until a stranger deletes it", .prepare = hold, .run = wait_lost,
+      .meanwhile = stranger_deletes_first, .verdict = is_out },
+    { "lk_candidate_new", "", .run = candidate_new, .flags = ASKS_NOTHING },
+    { "lk_candidate_stand", "lost, with no memory to watch for it", .run = lose_unwatched,
+      .verdict = is_out, .flags = ONCE },
+    { "lk_candidate_stand", "behind another", .before = others_candidate, .prepare = candidate_new,
+      .run = stand, .meanwhile = other_leaves, .again = stand_unless_elected,
+      .verdict = is_held_once, .flags = MAY_LOSE },
+    { "lk_candidate_stand_start", "the first on a path", .prepare = candidate_new,
+      .run = stand_start, .again = stand_unless_elected, .verdict = is_held_once,
+      .flags = MAY_LOSE },
+    { "lk_candidate_resign", "leading", .prepare = lead, .run = resign, .verdict = is_out },
+    { "lk_candidate_resign", "waiting", .before = others_candidate, .prepare = stand_behind,
+      .run = resign, .verdict = is_out },
+    { "lk_candidate_proclaim", "waiting", .before = others_candidate, .prepare = stand_behind,
+      .run = proclaim, .again = proclaim_behind_again, .verdict = shows_new_card_behind },
+    { "lk_candidate_resign_start", "leading", .prepare = lead, .run = resign_start,
+      .verdict = is_out },
+    { "lk_candidate_free", "leading", .prepare = lead, .run = free_candidate, .verdict = is_out },
+    { "lk_candidate_proclaim", "leading", .prepare = lead, .run = proclaim, .again = proclaim_again,
+      .verdict = shows_new_card, .flags = MAY_LOSE },
+    { "lk_candidate_wait_lost", "until a stranger deletes it", .prepare = lead,
+      .run = candidate_wait_lost, .meanwhile = stranger_deletes_first, .verdict = is_out },
+    { "lk_observer_new", "somebody leads", .before = others_candidate, .run = observe,
+      .verdict = observes },
+    { "lk_line_list", "nobody ever stood there", .run = list, .expected = LK_E_NOT_FOUND },
+    { "lk_line_list", "somebody holds", .before = others_lock, .run = list },
+    { "lk_line_break", "somebody holds", .before = others_lock, .run = break_other,
+      .again = break_again, .verdict = other_is_broken },
+};
+const size_t sweep_line_count = sizeof(sweep_line_rows) / sizeof(*sweep_line_rows);
