@@ -110,6 +110,12 @@ bool clerks_may_be_forgotten(struct books *books, const struct law_account *acco
             continue;
         deed->is_murky = found = true;
     }
+    /* What stood between two operations of that commit is not known either. */
+    list_for_each (node, &shop->clerks) {
+        const struct clerk *clerk = container_of(node, struct clerk, node);
+        if (found && clerk->deed && strcmp(clerk->deed->op.user, account->user) == 0)
+            clerk->deed->possible = UINT64_MAX;
+    }
     return found;
 }
 
