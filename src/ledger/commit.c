@@ -101,6 +101,9 @@ static bool job_judge(struct round *round, struct account *account, struct job *
             return false;
         job->result.status = LK_E_SOLD_OUT;
     }
+    /* A lost commit may have applied it, and the account have forgotten it since. */
+    if (job->unsettled && job->result.status == LK_E_ID_TOO_OLD)
+        job->result.status = LK_E_UNKNOWN;
     job->judged = true;
     job->writes = verdict == VERDICT_APPLIED;
     return true;
@@ -115,14 +118,11 @@ static void seat_unjudge(struct seat *seat)
 }
 
 /* Whether a lost commit that would have applied the refused job could still arrive: see machine.h.
- * Not when the stock it took is gone: then a shard has another version. An id that is too old may
- * have been applied by it, and forgotten since. */
+ * Not when the stock it took is gone: then a shard has another version. */
 static bool job_may_still_apply(const struct job *job, const struct seat *seat)
 {
-    if (!job->unsettled)
-        return false;
-    return job->result.status == LK_E_ID_TOO_OLD
-           || (job->bound_version == seat->version && job->result.status != LK_E_SOLD_OUT);
+    return job->unsettled && job->bound_version == seat->version
+           && job->result.status != LK_E_SOLD_OUT;
 }
 
 /* Nothing is to be written: repeated ids and refusals. Both need a state that was true after they

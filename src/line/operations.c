@@ -311,13 +311,18 @@ int holder_wait_lost(struct holder *holder, int64_t deadline_ns)
 
 /* ---- proclaim: new words, same place ---- */
 
-/* Asked for while the create is on its way, it waits in holder->proclaims. */
+/* Asked for while the create is on its way, it waits in holder->proclaims. Unless the znode is
+ * watched, and so certainly there as far as we have heard, it is read first: in a line made anew its
+ * name can be another's (leave.c). */
 struct proclaim {
     struct errand errand;
     struct request_group requests;
+    int64_t czxid; /* of the znode that was read */
+    bool looked;   /* just now, and it is ours */
 };
 
 static void proclaim_send(struct holder *holder, struct proclaim *proclaim);
+static void proclaim_look(struct holder *holder, struct proclaim *proclaim);
 
 static void proclaim_answered(void *context, const struct keeper_reply *reply)
 {
@@ -325,16 +330,63 @@ static void proclaim_answered(void *context, const struct keeper_reply *reply)
 
     /* To say the same words twice does no harm. */
     if (reply->rc == KEEPER_UNKNOWN || reply->rc == KEEPER_EXPIRED)
-        proclaim_send(proclaim->errand.holder, proclaim);
+        proclaim_look(proclaim->errand.holder, proclaim);
     else
         op_done(&proclaim->errand.op,
                 reply->rc == KEEPER_NO_NODE ? LK_E_LOST : place_status(reply->rc));
 }
 
+static void proclaim_looked(void *context, const struct keeper_reply *reply)
+{
+    struct proclaim *proclaim = context;
+    struct holder *holder = proclaim->errand.holder;
+    bool is_own = reply->rc == KEEPER_OK && reply->stat.czxid == proclaim->czxid;
+
+    /* Or a new session has begun, and another place been taken, meanwhile. */
+    proclaim->looked = is_own;
+    if (is_own || !place_has_node(&holder->place) || holder->place.czxid != proclaim->czxid)
+        proclaim_send(holder, proclaim);
+    else
+        op_done(&proclaim->errand.op, reply->rc == KEEPER_OK || reply->rc == KEEPER_NO_NODE
+                                          ? LK_E_LOST
+                                          : place_status(reply->rc));
+}
+
+static void proclaim_caught_up(void *context, const struct keeper_reply *reply)
+{
+    (void)context;
+    (void)reply; /* the read behind it is what counts */
+}
+
+static void proclaim_look(struct holder *holder, struct proclaim *proclaim)
+{
+    if (!place_has_node(&holder->place)) {
+        proclaim_send(holder, proclaim);
+        return;
+    }
+    const struct keeper_request get = { .verb = KEEPER_GET, .path = holder->place.node };
+    proclaim->looked = false;
+    proclaim->czxid = holder->place.czxid;
+    int status = request_send(holder->client, &proclaim->requests, &barrier, BARRIER_FLAGS,
+                              proclaim_caught_up, proclaim);
+    if (status == LK_OK)
+        status = request_send(holder->client, &proclaim->requests, &get, REQUEST_RETRY,
+                              proclaim_looked, proclaim);
+    if (status == LK_OK)
+        return;
+    request_drop(&proclaim->requests);
+    op_done(&proclaim->errand.op, status);
+}
+
 static void proclaim_send(struct holder *holder, struct proclaim *proclaim)
 {
+    bool is_certain = client_is_connected(holder->client) && holder->place.own_is_watched;
     int status = LK_OK;
 
+    if (place_has_node(&holder->place) && !is_certain && !proclaim->looked) {
+        proclaim_look(holder, proclaim);
+        return;
+    }
     if (place_has_node(&holder->place))
         status = place_proclaim(&holder->place, &proclaim->requests, proclaim_answered, proclaim);
     else if (holder->state == LK_WAITING)

@@ -371,13 +371,16 @@ static void an_audit_that_finds_a_fault_is_2_and_names_it(void **state)
 /* ---- lost replies ---- */
 
 /* Runs the tool through a proxy that loses the next reply to a multi. */
-static zkbox_proxy *proxy_that_loses(int delay_ms)
+/* A new user's claim: barriers before its campaign and its account are read, then the commit. */
+enum { COMMIT = 3 };
+
+static zkbox_proxy *proxy_that_loses(int nth, int delay_ms)
 {
     zkbox_proxy *proxy;
 
     assert_int_equal(zkbox_proxy_start(&proxy, zkbox_address(harness_box, 0)), 0);
     zkbox_proxy_delay(proxy, delay_ms);
-    assert_int_equal(zkbox_proxy_lose_reply(proxy, MULTI, 1), 0);
+    assert_int_equal(zkbox_proxy_lose_reply(proxy, MULTI, nth), 0);
     return proxy;
 }
 
@@ -386,7 +389,7 @@ static void a_claim_whose_reply_is_lost_is_one_claim(void **state)
     const char *path = new_campaign("lost", "5", "0");
 
     (void)state;
-    zkbox_proxy *proxy = proxy_that_loses(0);
+    zkbox_proxy *proxy = proxy_that_loses(COMMIT, 0);
     const struct setting setting = { .servers = zkbox_proxy_address(proxy) };
     struct tool *tool = tool_start_in(&setting,
                                       ARGS("coupon", "claim", path, "ann", "--id", "once"));
@@ -405,7 +408,7 @@ static void an_unknown_claim_prints_the_id_that_settles_it(void **state)
 
     (void)state;
     /* The delay keeps the tool from asking again before the link is cut for good. */
-    zkbox_proxy *proxy = proxy_that_loses(100);
+    zkbox_proxy *proxy = proxy_that_loses(COMMIT, 100);
     const struct setting setting = { .servers = zkbox_proxy_address(proxy) };
     struct tool *tool = tool_start_in(
         &setting, ARGS("--connect-timeout", "3", "coupon", "claim", path, "ann"));

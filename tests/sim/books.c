@@ -358,6 +358,8 @@ static void account_written(struct books *books, struct sale *sale, const struct
         books_fail(books, "a claim of %s is gone", account->user);
         return;
     }
+    /* Time may have changed it since the last commit: what was so until now. */
+    tell_change(books, account->user);
     size_t known = forget(books, account, &page);
     for (size_t i = claims_of(account); i < page.claim_count; i++)
         claim_done(books, sale, account, &page.claims[i], &page.coupons[page.claims[i].first]);
@@ -523,10 +525,12 @@ void books_witness(struct books *books, const struct txn *txn)
         return;
     books->zxid = txn->zxid;
     books->time_ms = txn->time_ms;
-    for (size_t i = 0; i < txn->count && !books->sim->world.failure[0]; i++) {
-        change_seen(books, &txn->changes[i]);
+    for (size_t i = 0; i < txn->count; i++)
         is_ours = is_ours || strncmp(txn->changes[i].path, books->path, strlen(books->path)) == 0;
-    }
+    if (is_ours)
+        tell_change(books, NULL); /* time has passed over the state that ends here */
+    for (size_t i = 0; i < txn->count && !books->sim->world.failure[0]; i++)
+        change_seen(books, &txn->changes[i]);
     sale = books_sale(books);
     if (!is_ours || !sale)
         return;

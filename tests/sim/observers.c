@@ -172,7 +172,7 @@ static bool is_right(const struct observer *observer)
     const struct sighting *last = last_of(observer->road), *told_last = observer->told;
 
     /* Who came and went between two looks was not told. */
-    return !sim_client_is_open(observer->client)
+    return !observer->handle || !sim_client_is_open(observer->client)
            || (told_last && told_last->czxid == last->czxid && told_last->mzxid == last->mzxid);
 }
 

@@ -46,7 +46,8 @@ static void neighbour_goes(struct neighbour *neighbour)
     const struct keeper_request remove = { .verb = KEEPER_DELETE,
                                            .path = neighbour->znode,
                                            .version = KEEPER_ANY_VERSION };
-    if (!leader || leader->committed != leader->logged)
+    /* An older leader may still believe that it leads, and not know of the znode. */
+    if (!leader || leader->epoch != sim->ensemble.epochs || leader->committed != leader->logged)
         return;
     const struct znode *znode = tree_find(&leader->ahead, neighbour->znode);
     if (znode && znode->stat.czxid == neighbour->czxid) {

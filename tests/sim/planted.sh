@@ -34,11 +34,11 @@ expiry-taken-for-stranger lock 500
 number-as-fence lock 100
 waits-for-the-mark lock 100
 numbers-run-out lock 500
-no-node-as-proof lock 1000 anew
+no-node-as-proof lock 3000 anew
 no-node-keeps-lease lock 500 anew
 observer-takes-namesake election 500 anew
 observer-forgets-watch election 100
-proclaim-unconfirmed election 1000
+proclaim-unconfirmed election 2000
 unsent-delete-forgotten lock 100 memory
 unnamed-create-forgotten lock 500 memory
 lease-from-receipt lock 1000 edge

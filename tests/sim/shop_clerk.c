@@ -23,14 +23,30 @@ static uint64_t bit(int status)
     return UINT64_C(1) << -status;
 }
 
+/* A campaign that went meanwhile may have been read before, and judged by a clock that has run on
+ * since: its end or closing came only in that picture. */
+static void see_late(const struct books *books, struct deed *deed)
+{
+    int64_t late_ms = books_now_ms(books) + books_ahead_ms(books);
+
+    for (size_t i = deed->asked_sale; i <= books->sale_count; i++) {
+        const struct sale *sale = books->sales[i - 1];
+        if (!sale->is_alive)
+            deed->possible |= bit(
+                law_judge(sale_account(sale, deed->op.user), &sale->law, &deed->law, late_ms));
+    }
+}
+
 static void see_possible(const struct books *books, struct deed *deed)
 {
     const struct sale *sale = books_sale(books);
 
     if (!books_are_open(books)) {
         deed->possible |= bit(LK_E_NOT_FOUND);
+        see_late(books, deed);
         return;
     }
+    see_late(books, deed);
     const struct law_account *account = sale_account(sale, deed->op.user);
     const lk_campaign_options *rules = &sale->law.options;
     int64_t now_ms = books_now_ms(books), early_ms = deed->asked_ms - BEHIND_MS;
@@ -93,6 +109,12 @@ bool clerks_may_be_forgotten(struct books *books, const struct law_account *acco
             || law_entry_of(account, deed->op.id))
             continue;
         deed->is_murky = found = true;
+    }
+    /* What stood between two operations of that commit is not known either. */
+    list_for_each (node, &shop->clerks) {
+        const struct clerk *clerk = container_of(node, struct clerk, node);
+        if (found && clerk->deed && strcmp(clerk->deed->op.user, account->user) == 0)
+            clerk->deed->possible = UINT64_MAX;
     }
     return found;
 }
