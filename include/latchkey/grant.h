@@ -35,7 +35,7 @@ LK_EXPORT const char *lk_grant_state_name(lk_grant_state state);
  * refuses a smaller one. */
 typedef struct lk_fence {
     uint64_t zxid; /* the czxid of the grant's own znode */
-    uint64_t turn; /* counts local hand-overs between threads; 0 without them */
+    uint64_t turn; /* counts local hand-overs between threads, and a downgrade; 0 without them */
 } lk_fence;
 
 /* Negative, 0 or positive as `a` is older than, the same as, or newer than `b`. */

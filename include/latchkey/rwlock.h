@@ -56,8 +56,9 @@ LK_API int lk_rwlock_try_write(lk_rwlock *lock, int64_t deadline_ns, lk_fence *o
 LK_API int lk_rwlock_try_write_start(lk_rwlock *lock, int64_t deadline_ns, lk_done_fn *done,
                                      void *arg, lk_op *out_op);
 
-/* From writer to reader: the readers behind it hold with it, no writer comes in between. Its fence
- * is a new one. LK_E_STATE: it does not write. LK_E_LOST. LK_E_DEADLINE: goes on in the background;
+/* From writer to reader: the readers behind it hold with it, no writer comes in between. Its
+ * fence is one turn larger than the writer's (grant.h). Its znode is a new one, with a czxid of its
+ * own, which `status` shows and `break` asks for. LK_E_STATE: it does not write. LK_E_LOST. LK_E_DEADLINE: goes on in the background;
  * it still holds, as one or the other (lk_rwlock_mode()). */
 LK_API int lk_rwlock_downgrade(lk_rwlock *lock, int64_t deadline_ns, lk_fence *out_fence);
 LK_API int lk_rwlock_downgrade_start(lk_rwlock *lock, int64_t deadline_ns, lk_done_fn *done,

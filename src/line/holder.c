@@ -38,7 +38,10 @@ static void holder_turned(struct place *place, int status)
 {
     struct holder *holder = container_of(place, struct holder, place);
 
-    holder->fence = (lk_fence){ .zxid = (uint64_t)place->czxid };
+    /* Not the new znode's czxid: writers who have stood behind us for long have smaller ones, and a
+     * gate that we had passed as a reader would refuse them. */
+    if (status == LK_OK)
+        holder->fence.turn++;
     holder_end_all(&holder->turns, status);
 }
 

@@ -27,7 +27,8 @@ struct place_events {
     /* Our znode is known: place_proclaim() can be called. */
     void (*named)(struct place *place);
     void (*granted)(struct place *place);
-    /* The end of place_downgrade(), still HELD. LK_OK: as a reader, with a new czxid. */
+    /* The end of place_downgrade(), still HELD. LK_OK: as a reader, with a znode of another name and
+     * czxid. */
     void (*turned)(struct place *place, int status);
     /* SUSPENDED and RESTORED while HELD. */
     void (*lease)(struct place *place, enum lease_change change);

@@ -1,11 +1,12 @@
 /* invariants.c - what must hold after every step, whatever the faults: docs/protocol.md.
  *
- *   one        at most one handle on a path believes that it holds: remaining() > 0 by its own
- *              client's clock
+ *   one        at most one handle on a path believes that it holds (of readers and permits: as
+ *              many as there is room for): remaining() > 0 by its own client's clock
  *   kept       who believes so still has its znode on the servers: no server can have given the
  *              lock away
- *   first      at the grant nobody stands before it in the line
- *   larger     its fence is larger than that of every grant before it
+ *   first      at the grant nobody stands before it in the line, but those it can hold beside
+ *   larger     its fence is larger than that of every grant before it; a reader's than every
+ *              writer's
  *   its own    nobody removes another's place, but an operator the one that he named; nobody
  *              writes to one
  *
@@ -25,7 +26,7 @@ static struct struck *struck_of(const struct belief *belief)
 {
     list_for_each (node, &belief->client->sim->strucks) {
         struct struck *struck = container_of(node, struct struck, node);
-        if (struck->czxid == (int64_t)belief->held_fence.zxid && struck->told_ns == INT64_MAX)
+        if (struck->czxid == belief->held_czxid && struck->told_ns == INT64_MAX)
             return struck;
     }
     return NULL;
@@ -231,15 +232,49 @@ static int64_t number_of(const char *name)
     return number;
 }
 
+static uint32_t room_of(const struct sim *sim)
+{
+    return sim->workload->sharing ? sim->workload->sharing->room : 1;
+}
+
+static uint32_t weight_of(const struct sim *sim, const char *path)
+{
+    return sim->workload->sharing ? sim->workload->sharing->weigh(strrchr(path, '/') + 1) : 1;
+}
+
+/* A writer that has become a reader, whether or not it knows: under the same number. */
+static const struct znode *turned_znode(const struct sim *sim, const struct belief *belief)
+{
+    const struct znode *parent = tree_find(ensemble_truth(&sim->ensemble), belief->path);
+
+    if (!sim->workload->sharing || !parent)
+        return NULL;
+    list_for_each (node, &parent->children) {
+        const struct znode *znode = container_of(node, struct znode, siblings);
+        if (number_of(znode->path) == number_of(belief->held_node)
+            && znode->stat.ephemeral_owner == link_session_of(belief->client)
+            && weight_of(sim, znode->path) == 1)
+            return znode;
+    }
+    return NULL;
+}
+
 /* Looked up anew only when a server has applied something since. */
 static const struct znode *own_znode(const struct sim *sim, struct belief *belief)
 {
     if (belief->own_applied == sim->applied)
         return belief->own;
     const struct znode *own = tree_find(ensemble_truth(&sim->ensemble), belief->held_node);
-    belief->own = own && own->stat.czxid == (int64_t)belief->held_fence.zxid ? own : NULL;
+    belief->own = own && own->stat.czxid == belief->held_czxid ? own : turned_znode(sim, belief);
     belief->own_applied = sim->applied;
     return belief->own;
+}
+
+/* Who asked to become a reader may be one already. */
+static uint32_t weight_held(const struct sim *sim, struct belief *belief)
+{
+    const struct znode *own = own_znode(sim, belief);
+    return weight_of(sim, own ? own->path : belief->held_node);
 }
 
 static bool is_exempt(const struct sim *sim, struct belief *belief)
@@ -250,13 +285,17 @@ static bool is_exempt(const struct sim *sim, struct belief *belief)
 static void check_first(struct sim *sim, struct belief *belief)
 {
     const struct znode *own = own_znode(sim, belief);
+    uint32_t taken = own ? weight_of(sim, own->path) : 0;
 
     if (!own)
         return; /* check_kept() has its say */
     list_for_each (node, &own->parent->children) {
         const struct znode *other = container_of(node, struct znode, siblings);
         int64_t number = number_of(other->path);
-        if (number >= 0 && number < number_of(own->path))
+        if (number < 0 || number >= number_of(own->path))
+            continue;
+        taken += weight_of(sim, other->path);
+        if (taken > room_of(sim))
             world_fail(&sim->world, "%s is granted %s although %s stands before it",
                        belief->client->name, own->path, znode_name(other));
     }
@@ -274,15 +313,23 @@ static void check_grant(struct sim *sim, struct belief *belief, lk_fence fence)
     world_tell(&sim->world, "%s HOLDS %s, fence %" PRIx64, belief->client->name, belief->held_node,
                fence.zxid);
     belief->held_fence = fence;
+    belief->held_czxid = (int64_t)fence.zxid;
     belief->own_applied = 0;
+    if (fence.turn && own_znode(sim, belief))
+        belief->held_czxid = own_znode(sim, belief)->stat.czxid;
     sim->grants_made++;
     if (is_exempt(sim, belief)) /* granted on what a server that lags showed of the past */
         return;
-    if (lk_fence_compare(fence, newest->fence) <= 0)
+    bool is_exclusive = weight_of(sim, belief->held_node) == room_of(sim);
+    lk_fence older = is_exclusive ? newest->any_fence : newest->fence;
+    if (lk_fence_compare(fence, older) <= 0)
         world_fail(&sim->world,
                    "%s is granted %s with fence %" PRIx64 ", but %" PRIx64 " was granted before",
-                   belief->client->name, belief->path, fence.zxid, newest->fence.zxid);
-    newest->fence = fence;
+                   belief->client->name, belief->path, fence.zxid, older.zxid);
+    if (is_exclusive)
+        newest->fence = fence;
+    if (lk_fence_compare(fence, newest->any_fence) > 0)
+        newest->any_fence = fence;
     check_first(sim, belief);
 }
 
@@ -333,9 +380,13 @@ void invariants_check(struct sim *sim)
         check_kept(sim, belief);
         if (is_exempt(sim, belief))
             continue;
+        uint32_t taken = weight_held(sim, belief);
         for (const struct list *next = node->next; next != &sim->beliefs; next = next->next) {
             struct belief *other = container_of(next, struct belief, node);
-            if (other->held && !is_exempt(sim, other) && strcmp(belief->path, other->path) == 0)
+            if (!other->held || is_exempt(sim, other) || strcmp(belief->path, other->path) != 0)
+                continue;
+            taken += weight_held(sim, other);
+            if (taken > room_of(sim))
                 world_fail(&sim->world, "%s and %s both hold %s: fences %" PRIx64 " and %" PRIx64,
                            belief->client->name, other->client->name, belief->path,
                            belief->held_fence.zxid, other->held_fence.zxid);

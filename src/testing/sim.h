@@ -51,9 +51,17 @@ struct belief {
     int (*node_name)(void *handle, char *name, size_t size);
     bool held;
     lk_fence held_fence;
+    int64_t held_czxid;
     char held_node[256];     /* its path */
     const struct znode *own; /* as it was found when the servers had applied so much */
     size_t own_applied;
+};
+
+/* How much of a line a place takes, by its name, where several hold at once; who holds exclusively
+ * takes all of its room. */
+struct sharing {
+    uint32_t room;
+    uint32_t (*weigh)(const char *name);
 };
 
 /* A znode that a stranger removed, or whose session a stranger ended: its owner can't know until it
@@ -83,12 +91,14 @@ struct named {
 struct granted {
     struct list node;
     const char *path;
-    lk_fence fence;
+    lk_fence fence; /* of who held exclusively */
+    lk_fence any_fence;
 };
 
 struct workload {
     const char *name;
-    bool bears_scarcity; /* allocations may be refused: its judgement knows LK_E_NOMEM */
+    const struct sharing *sharing; /* NULL: one at a time */
+    bool bears_scarcity;           /* allocations may be refused: its judgement knows LK_E_NOMEM */
     void (*begin)(struct sim *sim);
     /* Once faults have ended: take up nothing new. */
     void (*settle)(struct sim *sim);

@@ -15,7 +15,7 @@ static const char *const step_names[] = { "idle", "asking", "holding", "giving b
 struct asked {
     struct list node;
     struct actor *actor;
-    bool is_give, is_try, has_deadline, is_cancelled;
+    bool is_give, is_turn, is_try, has_deadline, is_cancelled;
     uint64_t refused_before; /* allocations */
     int ends;
 };
@@ -139,17 +139,23 @@ static bool is_possible(const struct asked *asked, int status)
         return true;
     case LK_E_DEADLINE:
         return asked->has_deadline;
-    case LK_E_CANCELLED:
-        return asked->is_cancelled;
+    case LK_E_CANCELLED: /* a turn is over when the hold is */
+        return asked->is_cancelled || asked->is_turn;
     case LK_E_BUSY:
         return asked->is_try;
     case LK_E_NOMEM: /* who releases is out of the line in the end, whatever is short */
         return !asked->is_give && was_scarce(asked->actor, asked->refused_before);
     case LK_E_LINE_FULL: /* within as many joins as a world can make */
         return !asked->is_give && line_workload_is_at_the_end(asked->actor->workload);
+    case LK_E_FOREIGN:
+        return asked->actor->workload->vocabulary->needs_the_data
+               && strangers_are_about(asked->actor->client->sim);
     case LK_E_CLOSED:
         return !sim_client_is_open(asked->actor->client);
-    case LK_E_LOST: /* a stranger removed the place; that the session ended is no reason */
+    case LK_E_LOST:
+        if (asked->is_turn)
+            return true;
+        /* a stranger removed the place; that the session ended is no reason */
         return !asked->is_give
                && (strangers_are_about(asked->actor->client->sim)
                    || onlookers_have_operator(asked->actor->workload->onlookers));
@@ -168,6 +174,11 @@ static void ended(int status, void *arg)
                asked->is_give ? "release" : "acquire", lk_status_name(status));
     if (asked->ends++ > 0)
         fail(actor, "a request ended twice, now with", status);
+    if (asked->is_turn) {
+        if (!actor->client->is_dead && !is_possible(asked, status))
+            fail(actor, "the turn ended with", status);
+        return;
+    }
     if (actor->asked != asked || actor->client->is_dead)
         return; /* of a handle that was freed */
     if (!is_possible(asked, status))
@@ -219,8 +230,9 @@ static void ask(struct actor *actor)
     actor->step = ACTOR_ASKS;
     world_tell(&actor->workload->sim->world, "%s %s %s", actor->client->name,
                asked->is_try ? "tries" : "acquires", actor->belief->path);
-    int status = vocabulary->ask(actor->handle, asked->is_try, deadline_of(actor, asked), ended,
-                                 asked, &actor->op);
+    uint64_t dice = vocabulary->has_ways ? chance_next(&actor->workload->sim->world.chance) : 0;
+    int status = vocabulary->ask(actor->handle, asked->is_try, dice, deadline_of(actor, asked),
+                                 ended, asked, &actor->op);
     if (status == LK_E_NOMEM && was_scarce(actor, asked->refused_before)) {
         unasked(actor, ACTOR_IDLE);
         return;
@@ -250,6 +262,25 @@ static void give(struct actor *actor)
     if (status != LK_E_LOST)
         fail(actor, "giving back answered", status);
     unasked(actor, ACTOR_IDLE);
+}
+
+/* Goes on beside whatever the holder does next. */
+static void turn(struct actor *actor)
+{
+    struct asked *asked = ask_new(actor, false);
+    lk_op op;
+
+    asked->is_turn = true;
+    world_tell(&actor->workload->sim->world, "%s turns on %s", actor->client->name,
+               actor->belief->path);
+    int status = actor->workload->vocabulary->turn(actor->handle, deadline_of(actor, asked), ended,
+                                                   asked, &op);
+    if (status == LK_OK)
+        return;
+    asked->ends++;
+    if (status != LK_E_STATE && status != LK_E_LOST
+        && !(status == LK_E_NOMEM && was_scarce(actor, asked->refused_before)))
+        fail(actor, "turning answered", status);
 }
 
 static void cancel(struct actor *actor)
@@ -355,7 +386,12 @@ static void acted(struct event *event)
     } else if (actor->step == ACTOR_ASKS || (actor->step == ACTOR_GIVES && in_percent(actor, 10))) {
         cancel(actor);
     } else if (actor->step == ACTOR_HOLDS) {
-        give(actor);
+        if (actor->workload->vocabulary->turn && in_percent(actor, 50)) {
+            turn(actor);
+            act_in(actor, 0, in_percent(actor, 50) ? MS : 300 * MS);
+        } else {
+            give(actor);
+        }
     }
     sim_client_touch(actor->client);
 }
@@ -377,7 +413,8 @@ static bool is_overdue(struct line_workload *workload, const char *path)
 {
     const struct znode *parent = tree_find(ensemble_truth(&workload->sim->ensemble), path);
 
-    return workload->first_number > 0 && !line_workload_is_at_the_end(workload) && parent
+    return workload->first_number > 0 && !workload->vocabulary->never_begins_anew
+           && !line_workload_is_at_the_end(workload) && parent
            && parent->creates > (int32_t)NUMBERS_RESTART
            && (parent->stat.data_size != 7 || memcmp(parent->data, "foreign", 7) != 0);
 }

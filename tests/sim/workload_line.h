@@ -10,13 +10,18 @@
 struct vocabulary {
     int (*make)(void **out, lk_client *client, const char *path, lk_grant_fn *on_change, void *arg);
     void (*free)(void *handle);
-    int (*ask)(void *handle, bool only_if_free, int64_t deadline_ns, lk_done_fn *done, void *arg,
-               lk_op *out_op);
+    /* dice: how, where there are several ways to ask. */
+    int (*ask)(void *handle, bool only_if_free, uint64_t dice, int64_t deadline_ns,
+               lk_done_fn *done, void *arg, lk_op *out_op);
     int (*give)(void *handle, int64_t deadline_ns, lk_done_fn *done, void *arg, lk_op *out_op);
     int64_t (*remaining_ns)(void *handle);
     int (*fence)(void *handle, lk_fence *out);
     int (*node_name)(void *handle, char *name, size_t size);
-    bool can_try;
+    /* While it holds, to hold otherwise; may be NULL. */
+    int (*turn)(void *handle, int64_t deadline_ns, lk_done_fn *done, void *arg, lk_op *out_op);
+    bool can_try, has_ways;
+    bool needs_the_data; /* of the line: foreign data is a refusal */
+    bool never_begins_anew; /* at the end of the numbers */
 };
 
 struct line_workload;

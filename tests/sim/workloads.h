@@ -4,6 +4,7 @@
 
 #include "testing/sim.h"
 
-extern const struct workload workload_lock, workload_election, workload_ledger;
+extern const struct workload workload_lock, workload_rwlock, workload_semaphore, workload_election,
+    workload_ledger;
 
 #endif
