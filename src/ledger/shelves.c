@@ -113,7 +113,7 @@ static int shelf_take_answer(struct shelf *shelf, const struct answer *answer)
 }
 
 /* The stock could not be learnt. A shard that is not there may mean that the campaign is another
- * one now. */
+ * one now. What waited at the same seats behind a claim goes on. */
 static void stock_failed(struct lk_ledger *ledger, int status)
 {
     ledger->stock_state = STOCK_IDLE;
@@ -158,7 +158,7 @@ void stock_read(struct lk_ledger *ledger)
     if (status == LK_OK)
         ledger->stock_state = STOCK_READING;
     else
-        ledger_fail_claims(ledger, status);
+        stock_failed(ledger, status);
 }
 
 /* ---- the proof ---- */
@@ -246,5 +246,5 @@ void stock_prove(struct lk_ledger *ledger, uint32_t wanted)
     if (status == LK_OK)
         ledger->stock_state = STOCK_READING;
     else
-        ledger_fail_claims(ledger, status);
+        stock_failed(ledger, status);
 }
