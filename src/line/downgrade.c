@@ -77,9 +77,17 @@ static void downgrade_answered(void *context, const struct keeper_reply *reply)
     case KEEPER_OK:
         downgrade_adopt(place);
         return;
+    case KEEPER_NO_NODE:
+        /* The line is gone, or our znode; unless a commit that was lost has come in between. */
+        if (!place->turn_was_lost) {
+            place_gone(place);
+            return;
+        }
+        downgrade_look(place);
+        return;
     case KEEPER_UNKNOWN:
     case KEEPER_EXPIRED:
-    case KEEPER_NO_NODE:
+        place->turn_was_lost = true;
         downgrade_look(place);
         return;
     default:
@@ -171,6 +179,7 @@ int place_downgrade(struct place *place)
     free(place->turning_to);
     place->turning_to = name;
     place->is_turning = true;
+    place->turn_was_lost = false;
     place->was_uncertain = place->uncertain;
     request_drop(&place->requests);
     timer_stop(place->client, &place->retry);

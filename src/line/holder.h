@@ -12,7 +12,7 @@
 struct holder;
 
 /* A queued call of on_change. */
-struct change {
+struct telling {
     struct callback callback;
     struct holder *holder; /* the next two are of a spare alone */
     bool is_busy;          /* queued, or taken from the queue and not yet run */
@@ -38,8 +38,8 @@ struct holder {
     void *on_change_arg;
     lk_revoke_fn *on_revoke;
     void *on_revoke_arg;
-    struct change spares[2]; /* so that without memory the last change is still told */
-    bool freed;              /* by the user; the memory goes when the place is OUT */
+    struct telling spares[2]; /* so that without memory the last change is still told */
+    bool freed;               /* by the user; the memory goes when the place is OUT */
     /* That wait for an operation, and look at the holder once more when it ends. */
     unsigned threads;
 };

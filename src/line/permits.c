@@ -198,8 +198,9 @@ static void permits_founded(void *context, const struct keeper_reply *reply)
 {
     struct place *place = context;
 
-    if (reply->rc == KEEPER_OK || reply->rc == KEEPER_BAD_VERSION || reply->rc == KEEPER_UNKNOWN
-        || reply->rc == KEEPER_EXPIRED)
+    /* Not there, or written by another: the next look says which. */
+    if (reply->rc == KEEPER_OK || reply->rc == KEEPER_BAD_VERSION || reply->rc == KEEPER_NO_NODE
+        || reply->rc == KEEPER_UNKNOWN || reply->rc == KEEPER_EXPIRED)
         place_read_parent(place);
     else
         place_refuse(place, place_status(reply->rc));

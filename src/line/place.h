@@ -114,9 +114,9 @@ struct place {
     char *node; /* the own znode's path; NULL: none known */
     uint32_t number;
     int64_t czxid;
-    bool is_turning; /* HELD: from writer to reader */
-    bool was_uncertain;
-    char *turning_to; /* the reader's znode, until it is `node` */
+    bool is_turning;                   /* HELD: from writer to reader */
+    bool was_uncertain, turn_was_lost; /* before that; a reply to its commit */
+    char *turning_to;                  /* the reader's znode, until it is `node` */
     struct watch own_watch;
     bool own_is_watched; /* its get was answered, and nothing came since */
 

@@ -22,11 +22,27 @@
 
 #include "session/engine.h"
 
+static int64_t number_of(const char *name);
+
+/* Also what was taken from it after it had turned, before it knew that it had. */
+static bool is_struck(const struct belief *belief, const struct struck *struck)
+{
+    /* Who turns into a reader deletes that znode itself: its event says nothing, the answer will. */
+    bool is_deaf = belief->is_turning && belief->handle && belief->is_turning(belief->handle);
+
+    if (struck->told_ns != INT64_MAX && !is_deaf)
+        return false;
+    return struck->czxid == belief->held_czxid
+           || (belief->client->sim->workload->sharing && struck->czxid > belief->held_czxid
+               && struck->session == link_session_of(belief->client)
+               && number_of(struck->path) == number_of(belief->held_node));
+}
+
 static struct struck *struck_of(const struct belief *belief)
 {
     list_for_each (node, &belief->client->sim->strucks) {
         struct struck *struck = container_of(node, struct struck, node);
-        if (struck->czxid == belief->held_czxid && struck->told_ns == INT64_MAX)
+        if (is_struck(belief, struck))
             return struck;
     }
     return NULL;

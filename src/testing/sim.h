@@ -49,6 +49,7 @@ struct belief {
     int64_t (*remaining_ns)(void *handle);
     int (*fence)(void *handle, lk_fence *out);
     int (*node_name)(void *handle, char *name, size_t size);
+    bool (*is_turning)(void *handle); /* into a reader; may be NULL */
     bool held;
     lk_fence held_fence;
     int64_t held_czxid;

@@ -432,6 +432,7 @@ static void add_actor(struct line_workload *workload, struct sim_client *client,
         .remaining_ns = workload->vocabulary->remaining_ns,
         .fence = workload->vocabulary->fence,
         .node_name = workload->vocabulary->node_name,
+        .is_turning = workload->vocabulary->is_turning,
     };
     actor->belief = &first;
     take_handle(actor);

@@ -18,6 +18,7 @@ struct vocabulary {
     int (*fence)(void *handle, lk_fence *out);
     int (*node_name)(void *handle, char *name, size_t size);
     /* While it holds, to hold otherwise; may be NULL. */
+    bool (*is_turning)(void *handle);
     int (*turn)(void *handle, int64_t deadline_ns, lk_done_fn *done, void *arg, lk_op *out_op);
     bool can_try, has_ways;
     bool needs_the_data; /* of the line: foreign data is a refusal */

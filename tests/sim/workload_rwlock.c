@@ -1,7 +1,7 @@
 /* workload_rwlock.c - readers and writers in one line, and writers that become readers. */
 #include "workload_line.h"
 
-#include "line/numbers.h"
+#include "line/holder.h"
 
 enum { ROOM = 1000 };
 
@@ -32,6 +32,11 @@ static int rw_ask(void *handle, bool only_if_free, uint64_t dice, int64_t deadli
                             : lk_rwlock_read_start(handle, deadline_ns, done, arg, out_op);
     return only_if_free ? lk_rwlock_try_write_start(handle, deadline_ns, done, arg, out_op)
                         : lk_rwlock_write_start(handle, deadline_ns, done, arg, out_op);
+}
+
+static bool rw_is_turning(void *handle)
+{
+    return ((struct holder *)handle)->place.is_turning;
 }
 
 static int rw_turn(void *handle, int64_t deadline_ns, lk_done_fn *done, void *arg, lk_op *out_op)
@@ -65,6 +70,7 @@ static void begin(struct sim *sim)
         .make = rw_make,
         .free = rw_free,
         .ask = rw_ask,
+        .is_turning = rw_is_turning,
         .turn = rw_turn,
         .give = rw_give,
         .remaining_ns = rw_remaining_ns,
