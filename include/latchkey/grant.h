@@ -86,15 +86,19 @@ typedef struct lk_line_entry {
     /* The owner's words, a candidate's card; foreign: its data. May have any bytes. */
     const char *label;
     size_t label_size;
-    bool holds; /* first in an exclusive line */
+    /* As far as the line tells. Of a lock or an election the first; of an rwlock the first, and if
+     * it is a reader all before the first writer; of a semaphore those within its permits. What a
+     * lock delay, a late lease or a resize makes of it only the holders know. */
+    bool holds;
 } lk_line_entry;
 
 typedef struct lk_line {
-    const char *kind;             /* "lock", "election", or "" when nobody has written it yet */
+    const char *kind; /* "lock", "rwlock", "semaphore", "election"; "": nobody has written it */
     const lk_line_entry *entries; /* in order; foreign nodes last */
     size_t count;
     int64_t numbers_left; /* joins until the numbers must start anew */
     int64_t server_ms;    /* largest server time seen in the listing */
+    uint32_t permits;     /* of a semaphore; else 0 */
 } lk_line;
 
 /* Lists who stands at `path`. lk_line_free() frees. LK_E_NOT_FOUND: there is no such path (nobody

@@ -5,6 +5,8 @@
  * waiting writer waits; nobody starves. A reader watches the last writer before it, and nobody
  * else. After Hunt et al. (2010), section 2.4, "Read/Write Locks".
  *
+ * A plain lock (lock.h) on the same path is a writer; so is a Curator mutex.
+ *
  * A handle holds one of the two at a time, and is owned by nobody: any thread may release it. A
  * writer may become a reader without a gap; a reader that would become a writer is refused, since
  * two of them would wait for each other.

@@ -289,9 +289,9 @@ static void check_line(struct doctor *doctor, const lk_line *line)
         check_entry(doctor, &line->entries[i]);
     }
     find(doctor, FINE, "path", ADVICE_NONE, "%s is %s%s line; %zu stand there", doctor->path,
-         line->kind[0] == '\0'  ? "an unmarked"
-         : line->kind[0] == 'e' ? "an "
-                                : "a ",
+         line->kind[0] == '\0'         ? "an unmarked"
+         : strchr("er", line->kind[0]) ? "an "
+                                       : "a ",
          line->kind, standing);
     if (line->numbers_left < NUMBERS_LOW)
         find(doctor, WARNING, "path", "let nobody stand there for a moment, and delete the path",

@@ -7,10 +7,12 @@
 
 static const char help[] =
     "usage: latchkey status PATH\n"
-    "Prints who stands in line at PATH, in order: node, fence, session, age, owner's words; and "
-    "how\n"
-    "many joins are left until the line's numbers must start anew (an exclusive holder that is\n"
-    "alone does that by itself).\n";
+    "Prints what the line at PATH is (of a semaphore how many permits it has), how many joins are "
+    "left\n"
+    "until its numbers must start anew (an exclusive holder that is alone does that by itself), "
+    "and "
+    "who\n"
+    "stands there, in order: holds or waits, node, fence, session, age, owner's words.\n";
 
 static const char *role(const lk_line_entry *entry)
 {
@@ -45,8 +47,10 @@ static void print_entry(const lk_line *line, size_t index)
 static void print_line(const char *path, const lk_line *line)
 {
     char *shown = cli_escape_text(path), *kind = cli_escape_text(line->kind);
-    printf("%s: %s, %zu in line, %" PRId64 " numbers left\n", shown,
-           *kind != '\0' ? kind : "lock or election", line->count, line->numbers_left);
+    printf("%s: %s", shown, *kind != '\0' ? kind : "lock or election");
+    if (line->permits > 0)
+        printf(" of %" PRIu32, line->permits);
+    printf(", %zu in line, %" PRId64 " numbers left\n", line->count, line->numbers_left);
     for (size_t i = 0; i < line->count; i++)
         print_entry(line, i);
     free(shown);
@@ -78,6 +82,8 @@ static json_t *json_line(const char *path, const lk_line *line)
         json_array_append_new(entries, json_entry(line, &line->entries[i]));
     json_object_set_new(object, "path", cli_json_text(path, strlen(path)));
     json_object_set_new(object, "kind", json_string(line->kind));
+    if (line->permits > 0)
+        json_object_set_new(object, "permits", json_integer(line->permits));
     json_object_set_new(object, "numbers_left", json_integer(line->numbers_left));
     json_object_set_new(object, "entries", entries);
     return object;

@@ -125,6 +125,19 @@ static int line_order(const void *a, const void *b)
     return strcmp(x->node, y->node);
 }
 
+/* In order. Readers may stand in any line of locks, also in one that another program made. */
+static void line_tell_holders(const lk_line *line, lk_line_entry *entries)
+{
+    bool only_readers = strcmp(line->kind, "election") != 0;
+    uint64_t permits = 0;
+
+    for (size_t i = 0; i < line->count && entries[i].number >= 0; i++) {
+        only_readers = only_readers && numbers_is_reader(entries[i].node);
+        permits += numbers_weight(entries[i].node);
+        entries[i].holds = line->permits ? permits <= line->permits : i == 0 || only_readers;
+    }
+}
+
 static void looking_end(struct looking *looking)
 {
     struct line_result *result = looking->result;
@@ -137,8 +150,7 @@ static void looking_end(struct looking *looking)
             result->entries[line->count++] = result->seen[i].entry;
         }
     qsort(result->entries, line->count, sizeof result->entries[0], line_order);
-    if (line->count > 0 && result->entries[0].number >= 0)
-        result->entries[0].holds = true;
+    line_tell_holders(line, result->entries);
     line->entries = result->entries;
     op_done(&looking->op, LK_OK);
 }
@@ -230,6 +242,7 @@ static void looking_parent(void *context, const struct keeper_reply *reply)
     }
     uint32_t next = keeper_next_number(&reply->stat);
     line->kind = status == LK_OK ? line_kind_name(record.kind) : "";
+    line->permits = status == LK_OK ? record.permits : 0;
     line->numbers_left = next < NUMBERS_END ? NUMBERS_END - next : 0;
     line->server_ms = reply->stat.mtime_ms;
     looking_ready(looking);

@@ -45,6 +45,12 @@ struct place_record {
 int place_record_write(struct record_out *out, const struct place_record *record);
 int place_record_read(struct place_record *out, const void *data, size_t size);
 
+/* A plain lock is an rwlock's writer: both stand in one line, whoever made it. */
+static inline bool line_kinds_share(uint8_t a, uint8_t b)
+{
+    return a == b || (a <= LINE_RWLOCK && b <= LINE_RWLOCK);
+}
+
 const char *line_kind_name(uint8_t kind); /* "" for none of ours */
 
 #endif

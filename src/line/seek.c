@@ -117,7 +117,7 @@ static int look_status(const struct place *place, const struct keeper_reply *rep
     if (reply->data_size == 0)
         return LK_E_NOT_FOUND;
     int status = line_record_read(record, reply->data, reply->data_size);
-    if (status == LK_OK && record->kind != place->kind)
+    if (status == LK_OK && !line_kinds_share(record->kind, place->kind))
         return LK_E_KIND;
     return status;
 }
@@ -169,9 +169,9 @@ static bool place_is_first(const struct place *place)
 
     if (place->parent.stat.child_count == 1 || mark == mine - 1)
         return true;
-    /* Its mark, or that of the one before it. In a line with readers the latter is not enough for a
+    /* Its mark, or that of the one before it. Where there are readers the latter is not enough for a
      * writer: a holder that turned from writer to reader stands there yet, under the same number. */
-    bool needs_its_mark = place->kind == LINE_RWLOCK && !place->wish.shares;
+    bool needs_its_mark = place->kind != LINE_ELECTION && !place->wish.shares;
     return place->predecessor_is_gone && mark < mine
            && mark >= (int64_t)place->predecessor_number - !needs_its_mark;
 }

@@ -160,6 +160,8 @@ static int commit_withdraw(struct op *op, int status)
     struct commit *commit = container_of(op, struct commit, op);
 
     flight_drop(&commit->guard->flight);
+    for (size_t i = 0; i < commit->guard->count; i++)
+        commit->guard->results[i].status = LK_E_UNKNOWN;
     commit->guard->commit = NULL;
     return status == LK_E_CLOSED ? status : LK_E_UNKNOWN;
 }
@@ -169,12 +171,11 @@ static int guard_judge(lk_guard *guard, const struct answer *answer)
 {
     size_t culprit = answer_culprit(answer);
 
-    if (answer->rc == KEEPER_OK)
-        return LK_OK;
-    if (culprit < guard->holder_count) /* our own znode, or our right to look at it */
-        return LK_E_LOST;
-    return culprit < answer->result_count ? guard->results[culprit - guard->holder_count].status
-                                          : answer_status(answer);
+    if (culprit >= answer->result_count) /* none is named: all is applied, or nobody knows */
+        return answer_status(answer);
+    return culprit < guard->holder_count /* our own znode, or our right to look at it */
+               ? LK_E_LOST
+               : guard->results[culprit - guard->holder_count].status;
 }
 
 static void commit_landed(struct flight *flight)
@@ -301,6 +302,12 @@ int lk_guard_commit_start(lk_guard *guard, int64_t deadline_ns, lk_done_fn *done
 
 /* ---- afterwards ---- */
 
+static bool was_refused(lk_guard_result result)
+{
+    return result.status != LK_OK && result.status != LK_E_CANCELLED
+           && result.status != LK_E_UNKNOWN;
+}
+
 const lk_guard_result *lk_guard_results(const lk_guard *guard, size_t *out_count)
 {
     if (!guard || !out_count)
@@ -313,8 +320,7 @@ size_t lk_guard_culprit(const lk_guard *guard)
 {
     size_t i = 0;
 
-    while (guard && i < guard->count
-           && (guard->results[i].status == LK_OK || guard->results[i].status == LK_E_CANCELLED))
+    while (guard && i < guard->count && !was_refused(guard->results[i]))
         i++;
     return i;
 }

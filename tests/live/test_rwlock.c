@@ -176,16 +176,24 @@ static void a_downgrade_survives_each_lost_reply(void)
     }
 }
 
-static void a_plain_lock_is_refused_on_its_path_and_it_on_a_locks(void)
+static void a_plain_lock_is_a_writer_whoever_made_the_line(void)
 {
     lk_client *client = LIVE_CLIENT("A", 0);
     struct stand *plain = live_lock(client, "plain", "/rw"), *other = live_lock(client, "o", "/l");
     lk_rwlock *a = rwlock_of(client, "/rw"), *b = rwlock_of(client, "/l");
 
     assert_status(lk_rwlock_read(a, soon(), NULL), LK_OK);
-    assert_status(lk_lock_acquire(plain->lock, soon(), NULL), LK_E_KIND);
+    assert_status(lk_lock_try(plain->lock, soon(), NULL), LK_E_BUSY);
+    struct answer *waits = start_acquire(plain, LK_FOREVER);
+    await_children(live_path("/rw"), 2);
+    assert_status(lk_rwlock_release(a, soon()), LK_OK);
+    assert_status(await_answer(waits), LK_OK);
+    release(plain);
     acquire(other);
-    assert_status(lk_rwlock_write(b, soon(), NULL), LK_E_KIND);
+    assert_status(lk_rwlock_try_read(b, soon(), NULL), LK_E_BUSY);
+    release(other);
+    assert_status(lk_rwlock_try_read(b, soon(), NULL), LK_OK);
+    assert_status(lk_lock_try(other->lock, soon(), NULL), LK_E_BUSY);
     lk_rwlock_free(a);
     lk_rwlock_free(b);
 }
@@ -214,7 +222,7 @@ int main(void)
         LIVE_TEST(a_writer_becomes_a_reader_without_a_gap),
         LIVE_TEST(a_writer_right_behind_waits_for_who_turned_reader),
         LIVE_TEST(a_downgrade_survives_each_lost_reply),
-        LIVE_TEST(a_plain_lock_is_refused_on_its_path_and_it_on_a_locks),
+        LIVE_TEST(a_plain_lock_is_a_writer_whoever_made_the_line),
         LIVE_TEST(freed_in_the_middle_of_a_downgrade_nothing_stays),
     };
     return live_main("live rwlock", NULL, tests, sizeof tests / sizeof *tests);
