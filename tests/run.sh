@@ -171,15 +171,16 @@ fi
 
 say "clang"
 if build clang clang clang++; then
-    run clang --suite abi --suite unit --suite sim --suite examples --no-suite long
+    run clang --suite abi --suite unit --suite sim --suite examples --no-suite long --no-suite seeds
 fi
 
 say "asan"
 ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-export ASAN_OPTIONS UBSAN_OPTIONS
+LSAN_OPTIONS=suppressions=$root/tests/lsan.supp:print_suppressions=0
+export ASAN_OPTIONS UBSAN_OPTIONS LSAN_OPTIONS
 if build asan gcc g++ -Db_sanitize=address,undefined; then
-    run asan --no-suite abi --no-suite zkbox --no-suite long --timeout-multiplier 4
+    run asan --no-suite abi --no-suite zkbox --no-suite long --no-suite seeds --timeout-multiplier 4
 fi
 
 if [ $built = yes ]; then

@@ -21,18 +21,22 @@
  *
  * Threads    The thread that makes a world is in it until it frees it, and is in no other: all that
  *            it calls of latchkey is simulated (`servers` of a client's options is not looked at).
- *            Several threads may each have a world. Other threads' clients are real ones, and must
- *            not touch what is in a world. What you want to run beside the test's own thread is a
- *            program: see lk_testing_start().
+ *            Several threads may each have a world. Other threads' clients are real ones, and are
+ *            not for use in a world. Who calls latchkey with what is in a world, but from a thread
+ *            that is not, ends the process by abort(), with a word on stderr. What you want to run
+ *            beside the test's own thread is a program: see lk_testing_start().
  * Time       Virtual: lk_now_ns() and lk_in_ms() give the world's. It stands still while your code
  *            runs, and moves from event to event in lk_testing_run_ms() and its kin and in every
  *            blocking call of latchkey: that returns when it is done, or when its deadline has
  *            come, without waiting for real. What waits an hour with LK_FOREVER is a violation: all
- *            clients are closed, the call answers LK_E_CLOSED. sleep(), poll() and other clocks are
- *            real: nothing happens in the world meanwhile.
+ *            clients are closed, the call answers LK_E_CLOSED; in a program it waits on until the
+ *            world is freed. sleep(), poll() and other clocks are real: nothing happens in the world
+ *            meanwhile. An hour of the world's takes milliseconds, a year minutes: a limit such as
+ *            INT64_MAX milliseconds never comes.
  * Callbacks  As client.h says: in your lk_dispatch(), which waits in virtual time; lk_fd() is
  *            readable when callbacks wait. With lk_client_options.callback_thread they run between
- *            two events, on the thread that lets the world go on.
+ *            two events, on the thread that lets the world go on. They return: an assertion that
+ *            jumps out of one leaves its client not to be freed, which is a violation then.
  * Memory     What latchkey takes in a world is given back in it: what was made before it, or is
  *            kept beyond it, spoils the count.
  * Chance     Latencies, elections and who is first are drawn from the seed. The same calls in a
@@ -41,7 +45,9 @@
  * Violations What must not be, whatever befell: a call that never ends, anything that is left. The
  *            first one is kept; lk_testing_free() tells it.
  * Results    Without world or client, and for a client of no world: LK_E_INVALID. From a thread
- *            that is not in the world: LK_E_STATE. That is not repeated at each. */
+ *            that is not in the world: LK_E_STATE. In a child that was forked in it: LK_E_FORKED,
+ *            and lk_testing_free() only takes the child's thread out of it. That is not repeated at
+ *            each. */
 #ifndef LATCHKEY_TESTING_H
 #define LATCHKEY_TESTING_H
 
@@ -76,8 +82,8 @@ LK_API int lk_testing_new(lk_testing **out, const lk_testing_options *options);
  * must end on the servers, every program must have returned, and no allocation of latchkey's may be
  * left. LK_OK: no violation, from begin to end. LK_E_STATE: `why` says what the first one was (cut
  * off after `size`; NULL, 0: not wanted). Handles that were not freed are one too, and keep the
- * world's memory: free them, then call it once more. NULL is LK_OK. In a program:
- * LK_E_WOULD_DEADLOCK, and nothing is ended. */
+ * world's memory: free them, on any thread, then call it once more; it answers the same. NULL is
+ * LK_OK. In a program: LK_E_WOULD_DEADLOCK, and nothing is ended. */
 LK_API int lk_testing_free(lk_testing *world, char *why, size_t size);
 
 /* The first violation so far; "" when there is none. */
@@ -92,8 +98,8 @@ LK_API int lk_testing_step(lk_testing *world);
  * program, the world is being freed. */
 LK_EXPORT int lk_testing_run_ms(lk_testing *world, int64_t ms);
 
-/* Until `is_true`, which is asked after each event; LK_E_DEADLINE: it was not within so many
- * milliseconds of the world's. In a program: LK_E_WOULD_DEADLOCK. */
+/* Until `is_true`, which is asked at once and after each event; LK_E_DEADLINE: it was not within so
+ * many milliseconds of the world's. In a program: LK_E_WOULD_DEADLOCK. */
 LK_API int lk_testing_run_until(lk_testing *world, bool (*is_true)(void *arg), void *arg,
                                 int64_t within_ms);
 
@@ -140,7 +146,8 @@ LK_EXPORT int lk_testing_stall(lk_client *client, lk_testing_ways ways, int64_t 
 LK_EXPORT int lk_testing_expire(lk_client *client);
 
 /* Its process stands still, as under SIGSTOP: its engine, its callbacks, its programs. (Calls that
- * the test makes on it itself run: let them be.) Runs to its end, healed or not. */
+ * the test makes on it itself run: let them be.) Runs to its end, healed or not: at most a day, else
+ * LK_E_INVALID. */
 LK_EXPORT int lk_testing_pause(lk_client *client, int64_t ms);
 
 /* Its process is gone, as under SIGKILL: nothing is given back, the servers end its session in
@@ -179,8 +186,9 @@ LK_EXPORT int lk_testing_refuse_percent(lk_testing *world, unsigned percent);
 /* ---- strangers: who write where they should not. Paths as the servers see them ---- */
 
 /* Asked of the leader at once; seen by all a few milliseconds later, as any write.
- * LK_E_NO_SERVER: no leader. LK_E_PATH, LK_E_EXISTS, LK_E_NOT_FOUND; LK_E_STATE: the servers would
- * refuse it for another reason (children are left, the parent is ephemeral). */
+ * LK_E_NO_SERVER: no leader. LK_E_PATH, LK_E_EXISTS, LK_E_NOT_FOUND, LK_E_TOO_LARGE: more than a
+ * million bytes; LK_E_STATE: the servers would refuse it for another reason (children are left, the
+ * parent is ephemeral). */
 LK_EXPORT int lk_testing_znode_create(lk_testing *world, const char *path, const void *data,
                                       size_t size);
 LK_EXPORT int lk_testing_znode_set(lk_testing *world, const char *path, const void *data,

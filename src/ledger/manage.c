@@ -34,12 +34,14 @@ static struct change *change_of(struct flight *flight)
     return container_of(container_of(flight, struct task, flight), struct change, task);
 }
 
-/* A lost write could still be applied as long as the record is as it was: see machine.h. */
+/* A lost write could still be applied as long as the record is as it was: see machine.h. Without
+ * memory to look, or where the record has forgotten as much, it may have been. */
 static void change_finish(struct change *change, int status)
 {
     bool bound = change->bound_version != VERSION_NONE && change->bound_version == change->version;
+    bool unseen = change->task.unsettled && (status == LK_E_NOMEM || status == LK_E_ID_TOO_OLD);
 
-    if (bound && status != LK_OK && status != LK_E_NOT_FOUND)
+    if (unseen || (bound && status != LK_OK && status != LK_E_NOT_FOUND))
         status = LK_E_UNKNOWN;
     campaign_free(&change->campaign);
     task_finish(&change->task, status);
@@ -107,8 +109,8 @@ static void create_send(struct change *change)
         .verb = KEEPER_MULTI, .path = ledger->path, .operations = creates, .operation_count = count
     };
     if (whole) {
-        change->task.unsettled = true;
         task_send(&change->task, &multi, 1, create_landed);
+        change->task.unsettled = true;
     } else {
         change_finish(change, LK_E_NOMEM);
     }
@@ -295,8 +297,8 @@ static void change_write(struct change *change, struct keeper_request *operation
                                           .operations = operations,
                                           .operation_count = count };
     if (status == LK_OK) {
-        change->task.unsettled = true;
         task_send(&change->task, &multi, 1, change_written);
+        change->task.unsettled = true;
     } else {
         change_finish(change, status);
     }

@@ -45,7 +45,7 @@ void task_send(struct task *task, const struct keeper_request *requests, size_t 
     int status = flight_send(&task->flight, task->ledger->client, requests, count, landed);
 
     if (status != LK_OK)
-        task_finish(task, status);
+        task_finish(task, task->unsettled ? LK_E_UNKNOWN : status);
 }
 
 static void fly_landed(struct flight *flight)

@@ -216,6 +216,10 @@ static void place_miss(struct place *place)
 
 void place_gone(struct place *place)
 {
+    if (place->is_sweeping) { /* it was of an earlier wish, and on its way out */
+        place_removed(place);
+        return;
+    }
     if (place->state != PLACE_HELD) {
         place_miss(place);
         return;

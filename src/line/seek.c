@@ -141,7 +141,7 @@ void place_read_parent(struct place *place)
     const struct keeper_request get = { .verb = KEEPER_GET, .path = place->path };
 
     /* After a long wait the first of two proofs goes along. */
-    bool prove = lease_remaining_ns(place->client) == 0;
+    bool prove = !lease_is_fresh(place->client);
 
     /* One decision at a time: what an earlier one still waits for must not answer into this one. */
     request_drop(&place->requests);
@@ -438,7 +438,7 @@ static void place_proved(void *context, const struct keeper_reply *reply)
         return;
     /* Late, or among the first words after a long silence: it proves too little. The next one after
      * a while, with all that the decision was made from, since much can have happened by then. */
-    if (reply->rc == KEEPER_OK && lease_remaining_ns(place->client) == 0)
+    if (reply->rc == KEEPER_OK && !lease_is_fresh(place->client))
         place_retry_in(place, client_timeout_ns(place->client) / 12);
     else
         place_prove(place);
@@ -449,7 +449,7 @@ void place_prove(struct place *place)
     if (delay_begins(place))
         return;
     place->state = PLACE_PROVING;
-    if (lease_remaining_ns(place->client) > 0) {
+    if (lease_is_fresh(place->client)) {
         place_grant(place);
         return;
     }

@@ -130,7 +130,7 @@ int64_t client_timeout_ns(const lk_client *client)
 
 bool client_is_connected(const lk_client *client)
 {
-    return client->connected && list_is_empty(&client->outbox);
+    return client->connected && list_is_empty(&client->ahead) && list_is_empty(&client->outbox);
 }
 
 int client_path(const lk_client *client, const char *path, char **out)

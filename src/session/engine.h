@@ -75,10 +75,12 @@ struct lk_client {
     struct lease lease;
 
     struct list outbox;  /* requests not sent yet */
+    struct list ahead;   /* go before those: urgent ones, and such as were lost or not taken */
+    uint64_t last_turn;  /* of a request */
     struct list refused; /* by the keeper, for good; to be answered at the timer */
     struct timer refusal;
     unsigned losses;     /* connections lost since the last answer */
-    struct timer resend; /* set: the outbox waits for it */
+    struct timer resend; /* set: what is to be sent waits for it */
 
     struct list watches[WATCH_BUCKETS]; /* by path */
     size_t watch_count;
@@ -111,7 +113,7 @@ void requests_session_lost(lk_client *client); /* expects replies of what was in
 /* What must not go out in another session. */
 void requests_take_unsent(lk_client *client, struct list *out_once);
 void requests_answer(struct list *requests, int rc);
-void requests_fail(lk_client *client, int rc); /* answers what waits in the outbox */
+void requests_fail(lk_client *client, int rc); /* answers what waits to be sent */
 
 /* watch.c */
 void watches_fire(lk_client *client, enum keeper_watch_event event, const char *path);

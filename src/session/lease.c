@@ -47,6 +47,12 @@ int64_t lease_remaining_ns(const lk_client *client)
     return left > 0 ? left : 0;
 }
 
+/* One proof alone may add little (the chain), and the next comes a T/12 later. */
+bool lease_is_fresh(const lk_client *client)
+{
+    return lease_remaining_ns(client) > client->timeout_ns / 6;
+}
+
 bool lease_is_suspended(const lk_client *client)
 {
     return client->lease.suspended;

@@ -2,9 +2,10 @@
  *
  * A request is copied whole, waits in the outbox until there is a connection and room, is handed to
  * the keeper, and lives until the keeper's reply, also when its owner has dropped it. The keeper
- * never resends. What does is here: a request that changes nothing (REQUEST_RETRY) goes back to the
- * outbox when its reply is lost; all others are answered KEEPER_UNKNOWN, since only their owner
- * knows how to find out what became of them. */
+ * never resends. What does is here: a request that changes nothing (REQUEST_RETRY) is sent again
+ * when its reply is lost, before all that came after it: a read behind a barrier stays behind it.
+ * All others are answered KEEPER_UNKNOWN, since only their owner knows how to find out what became
+ * of them. */
 #include "session/engine.h"
 
 #include <stdlib.h>
@@ -24,9 +25,10 @@ const struct keeper_request barrier = { .verb = KEEPER_MULTI,
                                         .operation_count = 1 };
 
 struct request {
-    struct list node;   /* in the outbox, or unlinked while in flight */
+    struct list node;   /* waits to be sent; unlinked while in flight */
     struct list member; /* of its owner's group; unlinked: dropped */
     unsigned flags;
+    uint64_t turn; /* counts; 0: urgent */
     int64_t sent_ns;
     struct proof proof; /* REQUEST_PROOF */
     request_fn *fn;
@@ -106,12 +108,25 @@ int request_send(lk_client *client, struct request_group *group, const struct ke
     request->context = context;
     if (group)
         list_append(&group->requests, &request->member);
+    request->turn = flags & REQUEST_URGENT ? 0 : ++client->last_turn;
     if (flags & REQUEST_URGENT)
-        list_prepend(&client->outbox, &request->node);
+        list_prepend(&client->ahead, &request->node);
     else
         list_append(&client->outbox, &request->node);
     requests_pump(client);
     return LK_OK;
+}
+
+/* What was in flight came before all of the outbox, but not before what came back earlier and still
+ * waits. Mostly it is the last. */
+static void request_put_back(lk_client *client, struct request *request)
+{
+    struct list *after = client->ahead.prev;
+
+    while (after && after != &client->ahead
+           && container_of(after, struct request, node)->turn > request->turn)
+        after = after->prev;
+    list_prepend(after ? after : &client->ahead, &request->node);
 }
 
 void request_drop(struct request_group *group)
@@ -147,7 +162,9 @@ void requests_pump(lk_client *client)
 {
     while (client->connected && !client->resend.link
            && client->session->in_flight < REQUESTS_IN_FLIGHT_MAX) {
-        struct list *node = list_take(&client->outbox);
+        struct list *node = list_take(&client->ahead);
+        if (!node)
+            node = list_take(&client->outbox);
         if (!node)
             return;
         struct request *request = container_of(node, struct request, node);
@@ -156,7 +173,7 @@ void requests_pump(lk_client *client)
             request->proof = lease_proof(client);
         int status = keeper_submit(client->session->keeper, &request->body, request);
         if (status == LK_E_CLOSED || status == LK_E_NOMEM || status == LK_E_NO_SERVER) {
-            list_prepend(&client->outbox, &request->node);
+            list_prepend(&client->ahead, &request->node);
             requests_pause(client);
             return;
         }
@@ -220,7 +237,7 @@ void requests_reply(struct session *session, void *context, const struct keeper_
     }
     if (reply_is_lost(answer.rc) && (request->flags & REQUEST_RETRY) && !client->closing
         && !client->auth_failed && list_is_linked(&request->member)) {
-        list_append(&client->outbox, &request->node);
+        request_put_back(client, request);
         requests_pump(client); /* the next session may be connected already */
         return;
     }
@@ -239,9 +256,9 @@ void requests_answer(struct list *requests, int rc)
         request_finish(container_of(node, struct request, node), &reply);
 }
 
-void requests_take_unsent(lk_client *client, struct list *out_once)
+static void requests_take_once(struct list *requests, struct list *out_once)
 {
-    list_for_each_safe (node, &client->outbox) {
+    list_for_each_safe (node, requests) {
         if (container_of(node, struct request, node)->flags & REQUEST_RETRY)
             continue;
         list_remove(node);
@@ -249,8 +266,15 @@ void requests_take_unsent(lk_client *client, struct list *out_once)
     }
 }
 
+void requests_take_unsent(lk_client *client, struct list *out_once)
+{
+    requests_take_once(&client->ahead, out_once);
+    requests_take_once(&client->outbox, out_once);
+}
+
 void requests_fail(lk_client *client, int rc)
 {
+    requests_answer(&client->ahead, rc);
     requests_answer(&client->outbox, rc);
     requests_answer(&client->refused, rc);
 }

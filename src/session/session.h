@@ -161,6 +161,8 @@ void lease_hold_begin(lk_client *client, struct lease_hold *hold);
 void lease_hold_end(lk_client *client, struct lease_hold *hold); /* not held: nothing happens */
 int64_t lease_remaining_ns(const lk_client *client);             /* 0 when not proven */
 bool lease_is_suspended(const lk_client *client);
+/* Long enough to begin to hold on: the next proofs come before it would be suspended. */
+bool lease_is_fresh(const lk_client *client);
 
 /* ---- operations: one public request, completed exactly once ---- */
 

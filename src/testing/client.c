@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "program.h"
@@ -24,9 +25,18 @@ int64_t sim_client_now(const struct sim_client *client)
     return client->clock_begin_ns + elapsed_ns + elapsed_ns * client->drift_ppm / 1000000;
 }
 
+/* Asked at each entry into an engine. A thread that is in no world would race with the one that is,
+ * and wait in real time for what comes in virtual time. */
 static int64_t clock_ns(struct keeper_world *keeper_world)
 {
-    return sim_client_now(client_of(keeper_world));
+    const struct sim_client *client = client_of(keeper_world);
+
+    if (client->is_users && sim_used() != client->sim && !client->sim->is_left) {
+        fprintf(stderr, "latchkey-testing: %s was called by a thread that is not in its world\n",
+                client->name);
+        abort();
+    }
+    return sim_client_now(client);
 }
 
 static int64_t wall_ms(struct keeper_world *keeper_world)

@@ -63,6 +63,15 @@ static void give_way(struct program *program)
         ;
 }
 
+static void returned(void *arg)
+{
+    struct program *program = arg;
+
+    program->done = true;
+    sem_post(&program->back);
+}
+
+/* It may end by pthread_exit() too. */
 static void *thread_main(void *arg)
 {
     struct program *program = arg;
@@ -71,9 +80,9 @@ static void *thread_main(void *arg)
     sim_use(program->sim);
     while (sem_wait(&program->go) != 0)
         ;
+    pthread_cleanup_push(returned, program);
     program->run(program);
-    program->done = true;
-    sem_post(&program->back);
+    pthread_cleanup_pop(1);
     return NULL;
 }
 

@@ -144,6 +144,7 @@ struct sim {
     struct memory memory;
     struct list waiters; /* threads that wait for a condition: program.h */
     bool is_users;       /* a world of testing.c */
+    bool is_left;        /* it has ended, but for handles that were not freed in time */
 };
 
 /* One seed from begin to end. False: sim->world.failure says why. */

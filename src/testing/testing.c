@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "session/engine.h"
 
@@ -28,7 +29,9 @@ int users_world(const lk_testing *world)
 {
     if (!world)
         return LK_E_INVALID;
-    return sim_used() == &world->sim ? LK_OK : LK_E_STATE;
+    if (sim_used() != &world->sim)
+        return LK_E_STATE;
+    return world->pid == getpid() ? LK_OK : LK_E_FORKED;
 }
 
 int users_client(const lk_client *lk, struct sim_client **out)
@@ -38,6 +41,8 @@ int users_client(const lk_client *lk, struct sim_client **out)
     struct sim_client *client = container_of(lk->world, struct sim_client, keeper_world);
     if (client->sim != sim_used())
         return LK_E_STATE;
+    if (lk->pid != getpid())
+        return LK_E_FORKED;
     *out = client;
     return LK_OK;
 }
@@ -94,7 +99,8 @@ int lk_testing_new(lk_testing **out, const lk_testing_options *options)
     *world = (lk_testing){ .sim = { .workload = &users,
                                     .is_users = true,
                                     .world = { .traces = options->trace },
-                                    .longest_ns = 2 * options->tick_ms * MS } };
+                                    .longest_ns = 2 * options->tick_ms * MS },
+                           .pid = getpid() };
     struct sim *sim = &world->sim;
     world_begin(&sim->world, options->seed);
     sim->memory.chance.state = chance_next(&sim->world.chance);
@@ -170,6 +176,9 @@ int lk_testing_run_until(lk_testing *world, bool (*is_true)(void *arg), void *ar
     int64_t until_ns = moment(world, within_ms);
     sim_clients_tend(&world->sim);
     while (!is_true(arg)) {
+        status = users_world(world);
+        if (status != LK_OK)
+            return status; /* it has freed the world */
         if (world->sim.world.now_ns >= until_ns)
             return LK_E_DEADLINE;
         sim_step(&world->sim, until_ns);
@@ -278,7 +287,24 @@ static void leave_to_handles(lk_testing *world)
 
     sim_clients_close(sim);
     step_until(world, sim->world.now_ns + SECOND); /* nothing of theirs is under way any more */
-    world->is_left = true;
+    sim->is_left = true;
+}
+
+static void say_why(const lk_testing *world, char *why, size_t size)
+{
+    if (why && size)
+        snprintf(why, size, "%s", lk_testing_violation(world));
+}
+
+static void check_memory(struct sim *sim)
+{
+    int64_t live = sim->memory.live;
+
+    if (live > 0)
+        world_fail(&sim->world, "%" PRId64 " allocations were not given back", live);
+    if (live < 0)
+        world_fail(&sim->world, "%" PRId64 " allocations were given back that were not made in it",
+                   -live);
 }
 
 static int free_what_was_left(lk_testing *world)
@@ -291,11 +317,16 @@ static int free_what_was_left(lk_testing *world)
 
 int lk_testing_free(lk_testing *world, char *why, size_t size)
 {
+    say_why(NULL, why, size);
     if (!world)
         return LK_OK;
-    if (world->is_left)
+    if (world->sim.is_left) {
+        say_why(world, why, size);
         return free_what_was_left(world);
+    }
     int status = users_stepper(world);
+    if (status == LK_E_FORKED)
+        sim_use(NULL);
     if (status != LK_OK)
         return status;
     struct sim *sim = &world->sim;
@@ -305,11 +336,10 @@ int lk_testing_free(lk_testing *world, char *why, size_t size)
     bool is_free = list_is_empty(&sim->clients);
     if (is_free)
         await_sessions_over(world);
-    if (is_free && sim->memory.live)
-        world_fail(&sim->world, "%" PRId64 " allocations were not given back", sim->memory.live);
+    if (is_free)
+        check_memory(sim);
     bool failed = sim->world.failure[0];
-    if (why && size)
-        snprintf(why, size, "%s", sim->world.failure);
+    say_why(world, why, size);
     if (!is_free)
         leave_to_handles(world);
     sim_use(NULL);

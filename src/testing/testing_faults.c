@@ -8,6 +8,7 @@
 #include "session/engine.h"
 
 #define DATA_SIZE_MOST (1000 * 1000)
+#define PAUSE_MOST_MS (24 * 3600 * 1000)
 
 static const struct workload plenty = { .name = "testing" };
 static const struct workload scarcity = { .name = "testing", .bears_scarcity = true };
@@ -79,9 +80,10 @@ int lk_testing_pause(lk_client *lk, int64_t ms)
     struct sim_client *client;
     int status = users_client(lk, &client);
 
-    if (status == LK_OK)
-        sim_client_pause(client, in_ms(client->sim, ms) - client->sim->world.now_ns);
-    return status;
+    if (status != LK_OK || ms < 0 || ms > PAUSE_MOST_MS)
+        return status != LK_OK ? status : LK_E_INVALID;
+    sim_client_pause(client, ms * MS);
+    return LK_OK;
 }
 
 int lk_testing_kill(lk_client *lk)
@@ -254,7 +256,8 @@ static int write_as_stranger(lk_testing *world, const char *does,
     struct change change;
 
     if (status == LK_OK)
-        status = request->path ? path_check(request->path) : LK_E_INVALID;
+        status = request->path && (request->data || !request->data_size) ? path_check(request->path)
+                                                                         : LK_E_INVALID;
     if (status == LK_OK && request->data_size > DATA_SIZE_MOST)
         status = LK_E_TOO_LARGE;
     if (status != LK_OK)

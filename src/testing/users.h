@@ -4,13 +4,15 @@
 
 #include <latchkey/testing.h>
 
+#include <sys/types.h>
+
 #include "program.h"
 
 struct lk_testing {
     struct sim sim;
     struct list programs;
+    pid_t pid;      /* another process has but a copy of it */
     bool is_ending; /* programs are to return */
-    bool is_left;   /* ended, but for the memory of handles that were not freed in time */
 };
 
 /* LK_OK, or what answers a caller who has no world, or whose thread is not in it. */

@@ -149,18 +149,28 @@ static struct law_account *account_new(struct books *books, struct sale *sale, c
     return account;
 }
 
+static void check_asked(struct books *books, const struct law_account *account,
+                        const struct law_entry *entry)
+{
+    char text[LK_ID_TEXT_SIZE];
+
+    if (law_entry_of(account, entry->op.id))
+        books_fail(books, "id %s of %s is applied a second time", lk_id_text(entry->op.id, text),
+                   account->user);
+    if (!books->was_asked_for(books, account->user, entry))
+        books_fail(books, "%s's %s is done, but nobody asks for it now", account->user,
+                   lk_ledger_verb_name((lk_ledger_verb)entry->op.verb));
+}
+
 static void check_allowed(struct books *books, struct sale *sale, const struct law_account *account,
                           const struct law_entry *entry)
 {
-    char text[LK_ID_TEXT_SIZE];
     struct law_rules law = sale->law;
 
     /* Whether there was stock, and whether the limit is kept, shows when all is done. */
     law.available = UINT64_MAX;
     law.options.per_user = 0;
-    if (law_entry_of(account, entry->op.id))
-        books_fail(books, "id %s of %s is applied a second time", lk_id_text(entry->op.id, text),
-                   account->user);
+    check_asked(books, account, entry);
     int status = law_judge(account, &law, &entry->op, entry->time_ms);
     if (status != LK_OK)
         books_fail(books, "%s's %s is done, though it is %s", account->user,
@@ -169,9 +179,6 @@ static void check_allowed(struct books *books, struct sale *sale, const struct l
         books_fail(books, "%s's %s is dated %" PRId64 " ms ahead", account->user,
                    lk_ledger_verb_name((lk_ledger_verb)entry->op.verb),
                    entry->time_ms - books->time_ms);
-    if (!books->was_asked_for(books, account->user, entry))
-        books_fail(books, "%s's %s is done, but nobody asks for it now", account->user,
-                   lk_ledger_verb_name((lk_ledger_verb)entry->op.verb));
 }
 
 static void enter(struct books *books, struct law_account *account, const struct law_entry *entry)
@@ -331,12 +338,15 @@ static size_t claims_of(const struct law_account *account)
     return count;
 }
 
-/* Of what was done and forgotten in one commit nothing is left: then what is written is believed. */
+/* Of what was done and forgotten in one commit nothing is left: then what is written is believed,
+ * if it was asked for, and never done before. */
 static void adopt(struct books *books, struct law_account *account, const struct page_account *page,
                   size_t known)
 {
-    for (size_t i = known; i < page->applied_count; i++)
+    for (size_t i = known; i < page->applied_count; i++) {
+        check_asked(books, account, &page->applied[i]);
         enter(books, account, &page->applied[i]);
+    }
     for (size_t i = 0; i < account->coupon_count; i++)
         account->coupons[i] = page->coupons[i];
     tell_change(books, account->user);

@@ -132,11 +132,28 @@ static void note(struct watch *watch, uint64_t least)
     if (!range->done_file || end - watch->noted < least)
         return;
     FILE *file = fopen(range->done_file, "a");
-    if (!file
-        || fprintf(file, "%s %" PRIu64 " %" PRIu64 "\n", range->name, watch->noted, end - 1) < 0
-        || fclose(file) != 0)
+    bool is_noted = file
+                    && fprintf(file, "%s %" PRIu64 " %" PRIu64 "\n", range->name, watch->noted,
+                               end - 1)
+                           > 0;
+    if ((file && fclose(file) != 0) || !is_noted) {
         perror(range->done_file);
+        watch->shared->stop = true;
+        return;
+    }
     watch->noted = end;
+}
+
+/* Before hours are spent on what could not be noted. */
+static bool can_note(const struct range *range)
+{
+    FILE *file = range->done_file ? fopen(range->done_file, "a") : NULL;
+
+    if (file)
+        fclose(file);
+    else if (range->done_file)
+        perror(range->done_file);
+    return file || !range->done_file;
 }
 
 /* The next seed, from *from on, that is not in the file, and the last one of that gap. False: the
@@ -156,6 +173,8 @@ static bool find_gap(const struct range *range, uint64_t *from, uint64_t *out_la
         *out_last = range->to;
         rewind(file);
         while ((fields = fscanf(file, "%63s %" SCNu64 " %" SCNu64, name, &first, &last)) == 3) {
+            if (first > last || last > INT64_MAX)
+                break;
             if (strcmp(name, range->name) != 0)
                 continue;
             if (first <= *from && *from <= last)
@@ -299,6 +318,8 @@ static int report(const struct watch *watch)
                frontier(watch), watch->range->to);
     if (sum.failures)
         return 1;
+    if (watch->range->done_file && watch->noted < frontier(watch))
+        return 2;
     return watch->signal ? 128 + watch->signal : 0;
 }
 
@@ -311,6 +332,8 @@ int jobs_run(const struct range *range)
     uint64_t from = range->from, last;
     sigset_t signals;
 
+    if (!can_note(range))
+        return 2;
     watch.shared = mmap(NULL, sizeof(*watch.shared), PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (watch.shared == MAP_FAILED) {

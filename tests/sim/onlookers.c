@@ -100,7 +100,6 @@ struct onlookers *onlookers_begin(struct line_workload *workload, const char *co
         onlookers_join(onlookers, container_of(node, struct sim_client, node));
     bool is_anew = sim->profile == PROFILE_ANEW;
     if (onlookers_in_percent(onlookers, is_anew ? 30 : 10)) {
-        onlookers->has_operator = true;
         onlookers->operator_is_busy = onlookers_in_percent(onlookers, is_anew ? 60 : 20);
         clerks_add_operator(onlookers, sim_client_any(sim));
     }
@@ -113,11 +112,6 @@ struct onlookers *onlookers_begin(struct line_workload *workload, const char *co
         onlookers_act_in(onlookers, &neighbour->act, 2 * SECOND, neighbour_acts);
     }
     return onlookers;
-}
-
-bool onlookers_have_operator(const struct onlookers *onlookers)
-{
-    return onlookers->has_operator;
 }
 
 void onlookers_settle(struct onlookers *onlookers)

@@ -13,7 +13,6 @@ struct onlookers *onlookers_begin(struct line_workload *workload, const char *co
                                   int path_count);
 /* To a client that began later. */
 void onlookers_join(struct onlookers *onlookers, struct sim_client *client);
-bool onlookers_have_operator(const struct onlookers *onlookers);
 void onlookers_witness(struct onlookers *onlookers, const struct tree *before);
 void onlookers_check(struct onlookers *onlookers);
 void onlookers_settle(struct onlookers *onlookers);

@@ -25,7 +25,7 @@ struct onlookers {
     struct road roads[2];
     int road_count;
     struct list observers, clerks, neighbours;
-    bool settling, has_operator, operator_is_busy;
+    bool settling, operator_is_busy;
     int64_t settled_ns;
 };
 

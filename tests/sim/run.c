@@ -24,6 +24,7 @@ static const struct workload *const workloads[] = { &workload_lock, &workload_rw
 #define WORKLOAD_COUNT (sizeof(workloads) / sizeof(*workloads))
 
 #define STORY_LINES 400
+#define NOT_NAMED UINT64_MAX
 
 static const char *const profiles[] = {
     [PROFILE_CALM] = "calm",         [PROFILE_LINKS] = "links",   [PROFILE_SERVERS] = "servers",
@@ -258,16 +259,17 @@ int main(int argc, char **argv)
     const char *ci = getenv("CI");
     bool is_ci = ci && strcmp(ci, "true") == 0, is_known = true;
     struct sweep sweep = { .profile = PROFILE_COUNT };
-    struct range range = { .from = is_ci ? 1 : (uint64_t)time(NULL) * 100000 };
+    struct range range = { .from = is_ci ? 1 : (uint64_t)time(NULL) * 100000, .to = NOT_NAMED };
     uint64_t seeds = 1000, jobs = 0;
+    int word = 0;
 
-    for (int option; is_known && (option = getopt_long(argc, argv, "", words, NULL)) != -1;) {
+    for (int option; is_known && (option = getopt_long(argc, argv, "", words, &word)) != -1;) {
         switch (option) {
         case 'f':
             is_known = read_number(optarg, &range.from);
             break;
         case 't':
-            is_known = read_number(optarg, &range.to) && range.to > 0;
+            is_known = read_number(optarg, &range.to);
             break;
         case 'n':
             is_known = read_number(optarg, &seeds) && seeds > 0;
@@ -299,8 +301,10 @@ int main(int argc, char **argv)
         }
     }
     range.jobs = (int)jobs;
-    if (!range.to)
+    if (range.to == NOT_NAMED)
         range.to = range.from + seeds - 1;
+    if (!is_known && optarg)
+        fprintf(stderr, "sim_run: --%s can't be '%s'\n", words[word].name, optarg);
     if (!is_known || optind < argc || range.to < range.from)
         return usage();
     /* Worlds take and give back a megabyte some thousand times a second: not from the kernel. */

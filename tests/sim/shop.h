@@ -73,6 +73,9 @@ void clerk_begin(struct shop *shop, struct sim_client *client);
 void clerks_settle(struct shop *shop);
 bool clerks_are_settled(const struct shop *shop);
 void clerks_end(struct shop *shop);
+/* Whether the result tells of what was done. */
+bool is_answer(const struct law_account *account, const struct law_entry *entry,
+               const lk_ledger_result *result);
 /* For the books. */
 bool clerks_asked(struct books *books, const char *user, const struct law_entry *entry);
 bool clerks_may_be_forgotten(struct books *books, const struct law_account *account, lk_id floor);

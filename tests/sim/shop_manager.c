@@ -196,12 +196,59 @@ static void lookup(struct program *program)
     if (!sale || (status != LK_OK && status != LK_E_NOT_FOUND && status != LK_E_ID_TOO_OLD))
         return;
     const struct law_entry *entry = law_entry_of(sale_account(sale, deed->op.user), deed->op.id);
-    if (status == LK_OK ? !entry : entry && entry->is_kept && entry->zxid <= began.zxid)
+    if (status == LK_OK ? !entry || !is_answer(sale_account(sale, deed->op.user), entry, &result)
+                        : entry && entry->is_kept && entry->zxid <= began.zxid)
         world_fail(&shop->sim->world, "%s: looking up %s answers %s, which is not so",
                    program->client->name, deed->name, lk_status_name(status));
 }
 
 /* ---- changing ---- */
+
+/* NULL: it was not done in any campaign that the answer may be about. */
+static const struct law_entry *order_of(const struct shop *shop, const struct began *began,
+                                        lk_id id)
+{
+    for (size_t i = began->sale; i <= shop->books.sale_count; i++) {
+        const struct sale *sale = shop->books.sales[i - 1];
+        for (size_t j = 0; j < sale->entry_count; j++)
+            if (law_id_is(sale->entries[j].op.id, id))
+                return &sale->entries[j];
+    }
+    return NULL;
+}
+
+/* What is answered LK_OK was done; what is answered otherwise was not, but for what is not known, and
+ * for what went with its campaign. */
+static void check_order(struct program *program, const struct began *began, const char *what,
+                        lk_id id, uint64_t count, int status, bool was_unknown)
+{
+    struct shop *shop = shop_at(program);
+    const struct law_entry *entry = order_of(shop, began, id);
+
+    if (program->client->is_dead || was_unknown)
+        return;
+    if (status == LK_OK && (!entry || entry->op.number != (int64_t)count))
+        world_fail(&shop->sim->world, "%s: %s answers LK_OK, but was not done",
+                   program->client->name, what);
+    if (status != LK_OK && status != LK_E_CLOSED && entry && same_sale(shop, began))
+        world_fail(&shop->sim->world, "%s: %s answers %s, but was done", program->client->name,
+                   what, lk_status_name(status));
+}
+
+/* A picture of the servers' time may be too early, but not by much too late. */
+static bool is_over(const struct shop *shop, const struct began *began, int status)
+{
+    const struct sale *sale = same_sale(shop, began);
+    int64_t now_ms = books_now_ms(&shop->books) + books_ahead_ms(&shop->books);
+
+    if (!sale)
+        return true;
+    const lk_campaign_options *rules = &sale->law.options;
+    bool has_ended = rules->ends_ms && rules->ends_ms <= now_ms;
+    return has_ended
+           || (status == LK_E_CAMPAIGN_CLOSED
+               && (sale->law.is_closed || (rules->closes_ms && rules->closes_ms <= now_ms)));
+}
 
 static void add_stock(struct program *program)
 {
@@ -209,13 +256,17 @@ static void add_stock(struct program *program)
     struct began began = call(shop);
     lk_id id = LK_ID_NONE;
     uint64_t count = (uint64_t)shop_between(shop, 1, shop->is_scarce ? 3 : 10);
+    bool was_unknown = false;
     int status;
 
-    do
+    do {
         status = lk_campaign_add_stock(ledger_at(program), count, &id, soon(program));
-    while (is_to_ask_again(program, status));
+        was_unknown = status == LK_E_UNKNOWN || (was_unknown && status != LK_OK);
+        check_order(program, &began, "adding stock", id, count, status, was_unknown);
+    } while (is_to_ask_again(program, status));
+    bool is_refused = status == LK_E_CAMPAIGN_ENDED || status == LK_E_CAMPAIGN_CLOSED;
     expect(program, &began, "adding stock", status,
-           status == LK_E_CAMPAIGN_ENDED ? LK_E_CAMPAIGN_ENDED : LK_E_CAMPAIGN_CLOSED);
+           is_refused && is_over(shop, &began, status) ? status : LK_OK);
 }
 
 static void close_campaign(struct program *program)
@@ -223,12 +274,19 @@ static void close_campaign(struct program *program)
     struct shop *shop = shop_at(program);
     struct began began = call(shop);
     lk_id id = LK_ID_NONE;
+    bool was_unknown = false;
     int status;
 
-    do
+    do {
         status = lk_campaign_close(ledger_at(program), &id, soon(program));
-    while (is_to_ask_again(program, status));
+        was_unknown = status == LK_E_UNKNOWN || (was_unknown && status != LK_OK);
+        check_order(program, &began, "closing", id, 0, status, was_unknown);
+    } while (is_to_ask_again(program, status));
     expect(program, &began, "closing", status, LK_OK);
+    const struct sale *sale = same_sale(shop, &began);
+    if (status == LK_OK && !program->client->is_dead && sale && !sale->law.is_closed)
+        world_fail(&shop->sim->world, "%s: closing answers LK_OK, but it is open",
+                   program->client->name);
 }
 
 static void create(struct program *program)
@@ -236,14 +294,16 @@ static void create(struct program *program)
     struct shop *shop = shop_at(program);
     struct began began = call(shop);
     lk_id id = LK_ID_NONE;
+    bool is_made = false;
     int status;
 
     do
         status = lk_campaign_create(ledger_at(program), &shop->rules, &id, soon(program));
     while (is_to_ask_again(program, status));
     expect(program, &began, "creating the campaign", status, shop->moves ? LK_E_EXISTS : LK_OK);
-    if (status == LK_OK && !program->client->is_dead
-        && (shop->books.sale_count == 0 || shop->books.sale_count < began.sale))
+    for (size_t i = 0; i < shop->books.sale_count; i++)
+        is_made = is_made || law_id_is(shop->books.sales[i]->created_by, id);
+    if (status == LK_OK && !program->client->is_dead && !is_made)
         world_fail(&shop->sim->world, "a campaign is said to be made, but is not there");
 }
 

@@ -106,6 +106,22 @@ must 'the seeds before it are' has_seen 10 10
 echo 'no ranges of seeds' >"$done"
 must 'a file of something else is not touched' exits 2 "$made_up" --from 1 --to 2 --done "$done"
 must 'a file of something else is not touched' [ "$(cat "$done")" = 'no ranges of seeds' ]
+for damaged in '9 4' '0 18446744073709551615' '-1 3'; do
+    echo "lock/drawn $damaged" >"$done"
+    must "a range that can't be is refused: $damaged" exits 2 "$made_up" --from 1 --to 5 --workload lock --done "$done"
+    must "a range that can't be is refused: $damaged" [ ! -e "$SEEN" ]
+done
+must 'nothing is run that could not be noted' \
+    exits 2 "$made_up" --from 1 --to 5 --workload lock --done "$work/no such folder/done"
+must 'nothing is run that could not be noted' [ ! -e "$SEEN" ]
+rm -f "$done"
+must 'what could not be noted ends the run' exits 2 sh -c \
+    "ulimit -f 0; trap '' XFSZ; exec \"\$@\" >/dev/null" sh "$made_up" --from 1 --to 5 --workload lock --done "$done"
+
+must 'seed 0 is a seed' exits 0 "$made_up" --seed 0 --workload lock
+must 'seed 0 alone' has_seen 0
+must 'a value that can not be is named' exits 2 "$made_up" --profile nonsense
+must 'a value that can not be is named' says "^sim_run: --profile can't be 'nonsense'$"
 
 for wrong in '--from' '--from x' '--from 3 --to 2' '--jobs 0' '--workload no' '--profile no' '--seeds 0' '1'; do
     # shellcheck disable=SC2086

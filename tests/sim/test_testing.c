@@ -10,8 +10,13 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "test_testing_story.h"
 
@@ -245,6 +250,22 @@ static void a_world_that_ends_ends_its_programs(void **state)
     assert_string_equal(why, "a program has not returned");
 }
 
+static void leave(void *arg)
+{
+    (void)arg;
+    pthread_exit(NULL);
+}
+
+static void a_program_may_end_its_thread(void **state)
+{
+    lk_testing_program *program;
+
+    (void)state;
+    assert_int_equal(lk_testing_start(world, clients[0], leave, NULL, &program), LK_OK);
+    assert_true(lk_testing_has_returned(program));
+    assert_int_equal(lk_testing_join(program, 0), LK_OK);
+}
+
 static void try_what_only_the_world_may(void *arg)
 {
     int64_t now_ns = lk_now_ns();
@@ -392,7 +413,9 @@ static void what_was_not_freed_is_named(void **state)
     assert_string_equal(why, "c1 was not freed, or one of its handles was not");
     assert_int_equal(lk_lock_release(locks[0], LK_FOREVER), LK_E_CLOSED);
     locks[0] = lk_lock_free(locks[0]);
-    (void)!lk_testing_free(world, NULL, 0);
+    strcpy(why, "?");
+    assert_int_equal(lk_testing_free(world, why, sizeof(why)), LK_E_STATE);
+    assert_string_equal(why, "c1 was not freed, or one of its handles was not");
     world = NULL;
     world_begin(1, 1); /* this thread is free for another one */
     world_ends_well();
@@ -411,6 +434,41 @@ static void an_allocation_that_was_not_given_back_is_found(void **state)
     world = NULL;
     assert_non_null(strstr(why, "not given back"));
     lk_line_free(line);
+}
+
+static void an_allocation_of_another_world_is_found(void **state)
+{
+    char why[LK_TESTING_TEXT_SIZE];
+    lk_line *line;
+
+    (void)state;
+    hold(0);
+    assert_int_equal(lk_line_list(clients[0], LINE, lk_in_ms(5000), &line), LK_OK);
+    clients_end();
+    assert_int_equal(lk_testing_free(world, NULL, 0), LK_E_STATE);
+    world_begin(1, 1);
+    lk_line_free(line);
+    assert_int_equal(lk_testing_free(world, why, sizeof(why)), LK_E_STATE);
+    world = NULL;
+    assert_non_null(strstr(why, " allocations were given back that were not made in it"));
+    assert_null(strchr(why, '-'));
+}
+
+static bool ends_the_world(void *arg)
+{
+    clients_end();
+    *(int *)arg = lk_testing_free(world, NULL, 0);
+    world = NULL;
+    return false;
+}
+
+static void a_world_may_end_while_it_is_asked(void **state)
+{
+    int status = 1;
+
+    (void)state;
+    assert_int_equal(lk_testing_run_until(world, ends_the_world, &status, 1000), LK_E_STATE);
+    assert_int_equal(status, LK_OK);
 }
 
 static void *try_from_outside(void *arg)
@@ -437,6 +495,74 @@ static void a_world_is_its_threads_own(void **state)
         assert_int_equal(statuses[i], LK_E_STATE);
 }
 
+static void *acquire_from_outside(void *arg)
+{
+    (void)arg;
+    (void)!lk_lock_acquire(locks[0], LK_FOREVER, NULL);
+    return NULL;
+}
+
+/* It would wait for real, and for ever. */
+static void a_call_from_a_thread_without_a_world_ends_the_process(void **state)
+{
+    int ended;
+
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        pthread_t thread;
+        setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+        (void)!freopen("/dev/null", "w", stderr);
+        alarm(20);
+        world_begin(1, 1);
+        clients_begin();
+        pthread_create(&thread, NULL, acquire_from_outside, NULL);
+        pthread_join(thread, NULL);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    assert_true(WIFSIGNALED(ended));
+    assert_int_equal(WTERMSIG(ended), SIGABRT);
+}
+
+static void sleep_long(void *arg)
+{
+    lk_testing_run_ms(arg, 3600 * 1000);
+}
+
+/* A bit for each answer that is not as it should be. */
+static int try_in_child(void)
+{
+    int wrong = 0;
+
+    wrong |= (lk_testing_run_ms(world, 1) != LK_E_FORKED) << 0;
+    wrong |= (lk_testing_expire(clients[0]) != LK_E_FORKED) << 1;
+    wrong |= (lk_lock_acquire(locks[0], LK_FOREVER, NULL) != LK_E_FORKED) << 2;
+    wrong |= (lk_testing_free(world, NULL, 0) != LK_E_FORKED) << 3;
+    world_begin(1, 1);
+    clients_begin();
+    clients_end();
+    wrong |= (lk_testing_free(world, NULL, 0) != LK_OK) << 4;
+    return wrong;
+}
+
+static void a_world_is_its_processs_own(void **state)
+{
+    int ended;
+
+    (void)state;
+    assert_int_equal(lk_testing_start(world, clients[1], sleep_long, world, NULL), LK_OK);
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(20);
+        _exit(try_in_child());
+    }
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    assert_true(WIFEXITED(ended));
+    assert_int_equal(WEXITSTATUS(ended), 0);
+    lk_testing_run_ms(world, 3600 * 1000);
+}
+
 static void what_makes_no_sense_is_refused(void **state)
 {
     lk_testing_options options = LK_TESTING_OPTIONS_INIT;
@@ -451,10 +577,14 @@ static void what_makes_no_sense_is_refused(void **state)
     assert_int_equal(lk_testing_lose_reply(clients[0], -1), LK_E_INVALID);
     assert_int_equal(lk_testing_stall(clients[0], (lk_testing_ways)0, 1), LK_E_INVALID);
     assert_int_equal(lk_testing_drift(clients[0], 200000), LK_E_INVALID);
+    assert_int_equal(lk_testing_pause(clients[0], -1), LK_E_INVALID);
+    assert_int_equal(lk_testing_pause(clients[0], INT64_MAX), LK_E_INVALID);
     assert_int_equal(lk_testing_server_down(world, 3), LK_E_INVALID);
     assert_int_equal(lk_testing_refuse_percent(world, 101), LK_E_INVALID);
     assert_int_equal(lk_testing_faults_for_ms(world, (lk_testing_faults)17, 1), LK_E_INVALID);
     assert_int_equal(lk_testing_znode_create(world, NULL, NULL, 0), LK_E_INVALID);
+    assert_int_equal(lk_testing_znode_create(world, "/a", NULL, 1), LK_E_INVALID);
+    assert_int_equal(lk_testing_znode_set(world, "/", NULL, 1), LK_E_INVALID);
     assert_int_equal(lk_testing_run_until(world, NULL, NULL, 1), LK_E_INVALID);
     assert_int_equal(lk_testing_join(NULL, 1), LK_E_INVALID);
     assert_int_equal(lk_testing_free(NULL, NULL, 0), LK_OK);
@@ -493,13 +623,18 @@ int main(void)
         STORY(a_program_stands_still_with_the_client_that_it_made),
         STORY(who_joins_a_program_waits_no_longer_than_it_says),
         STORY(a_world_that_ends_ends_its_programs),
+        STORY(a_program_may_end_its_thread),
         STORY(a_program_does_not_step_the_world),
         cmocka_unit_test(a_seed_replays_its_world),
         cmocka_unit_test(worlds_in_two_threads_do_not_meet),
         cmocka_unit_test(only_a_world_that_is_asked_to_tells_its_story),
         STORY(what_was_not_freed_is_named),
         STORY(an_allocation_that_was_not_given_back_is_found),
+        STORY(an_allocation_of_another_world_is_found),
+        STORY(a_world_may_end_while_it_is_asked),
         STORY(a_world_is_its_threads_own),
+        cmocka_unit_test(a_call_from_a_thread_without_a_world_ends_the_process),
+        STORY(a_world_is_its_processs_own),
         cmocka_unit_test_teardown(what_makes_no_sense_is_refused, story_end),
         cmocka_unit_test_teardown(the_clock_is_real_again_after_the_world, story_end),
     };

@@ -17,6 +17,7 @@ struct asked {
     struct actor *actor;
     bool is_give, is_turn, is_try, has_deadline, is_cancelled;
     uint64_t refused_before; /* allocations */
+    int64_t asked_ns;
     int ends;
 };
 
@@ -126,10 +127,21 @@ static bool was_scarce(const struct actor *actor, uint64_t refused_before)
     return actor->workload->sim->memory.refused > refused_before;
 }
 
-static bool strangers_are_about(const struct sim *sim)
+/* Since then somebody has removed a place of the client's in that line. */
+static bool was_struck(const struct asked *asked)
 {
-    return sim->profile == PROFILE_STRANGERS || sim->profile == PROFILE_ALL
-           || sim->profile == PROFILE_ANEW;
+    const struct actor *actor = asked->actor;
+    bool has_session = sim_client_is_open(actor->client); /* a client that is closed has none */
+    size_t size = strlen(actor->belief->path);
+
+    list_for_each (node, &actor->workload->sim->strucks) {
+        const struct struck *struck = container_of(node, struct struck, node);
+        if (struck->at_ns >= asked->asked_ns
+            && (!has_session || struck->session == link_session_of(actor->client))
+            && strncmp(struck->path, actor->belief->path, size) == 0 && struck->path[size] == '/')
+            return true;
+    }
+    return false;
 }
 
 static bool is_possible(const struct asked *asked, int status)
@@ -152,13 +164,8 @@ static bool is_possible(const struct asked *asked, int status)
                && strangers_are_about(asked->actor->client->sim);
     case LK_E_CLOSED:
         return !sim_client_is_open(asked->actor->client);
-    case LK_E_LOST:
-        if (asked->is_turn)
-            return true;
-        /* a stranger removed the place; that the session ended is no reason */
-        return !asked->is_give
-               && (strangers_are_about(asked->actor->client->sim)
-                   || onlookers_have_operator(asked->actor->workload->onlookers));
+    case LK_E_LOST: /* that the session ended is no reason */
+        return asked->is_turn || (!asked->is_give && was_struck(asked));
     default:
         return false;
     }
@@ -199,6 +206,7 @@ static struct asked *ask_new(struct actor *actor, bool is_give)
     asked->actor = actor;
     asked->is_give = is_give;
     asked->refused_before = actor->workload->sim->memory.refused;
+    asked->asked_ns = actor->workload->sim->world.now_ns;
     asked->has_deadline = !actor->workload->settling && in_percent(actor, is_give ? 30 : 50);
     list_append(&actor->workload->asked, &asked->node);
     return asked;

@@ -26,6 +26,7 @@ struct played {
         void *context;
     } asked[ASKED_MAX];
     size_t count, answered; /* answers go in the order of asking */
+    size_t room;            /* there is no memory to take more; 0: there is */
     bool is_closed;
 };
 
@@ -45,6 +46,8 @@ static int played_submit(struct keeper *keeper, const struct keeper_request *req
 {
     struct played *played = container_of(keeper, struct played, keeper);
 
+    if (played->room && played->count == played->room)
+        return LK_E_NOMEM;
     assert_true(played->count < ASKED_MAX);
     played->asked[played->count].verb = request->verb;
     played->asked[played->count++].context = context;
@@ -229,12 +232,46 @@ static void a_new_session_does_not_wait_for_the_requests_of_the_last_one(void **
     assert_int_equal(replies, REQUESTS_IN_FLIGHT_MAX + 1);
 }
 
+/* Else it would be read as if behind its barrier, and was not. */
+static void a_read_stays_behind_its_barrier_when_that_is_sent_again(void **state)
+{
+    struct played *played = &stage.sessions[0];
+    struct request_group group = { 0 };
+    size_t replies = 0;
+    (void)state;
+
+    played->room = 2;
+    send(&group, KEEPER_LIST, REQUEST_RETRY, &replies);
+    send(&group, KEEPER_MULTI, BARRIER_FLAGS, &replies);
+    send(&group, KEEPER_GET, REQUEST_RETRY, &replies);
+    assert_int_equal(played->count, 2);
+    say(played, KEEPER_SESSION_LOST);
+    answer_all(played, KEEPER_UNKNOWN);
+    say(played, KEEPER_SESSION_CONNECTED);
+    played->room = 3; /* the list, and again it is lost */
+    pass(TIMEOUT_NS / 100);
+    assert_int_equal(played->asked[2].verb, KEEPER_LIST);
+    say(played, KEEPER_SESSION_LOST);
+    answer_all(played, KEEPER_UNKNOWN);
+    say(played, KEEPER_SESSION_CONNECTED);
+    played->room = 0;
+    pass(TIMEOUT_NS / 3);
+    assert_int_equal(played->asked[3].verb, KEEPER_LIST);
+    assert_int_equal(played->asked[4].verb, KEEPER_MULTI);
+    assert_int_equal(played->asked[5].verb, KEEPER_GET);
+    assert_int_equal(played->count, 6);
+    answer_all(played, KEEPER_OK);
+    assert_int_equal(replies, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_proof_that_the_server_refused_proves_nothing, begin, end),
         cmocka_unit_test_setup_teardown(
             a_new_session_does_not_wait_for_the_requests_of_the_last_one, begin, end),
+        cmocka_unit_test_setup_teardown(a_read_stays_behind_its_barrier_when_that_is_sent_again,
+                                        begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
