@@ -260,7 +260,11 @@ void place_leave(struct place *place)
     case PLACE_QUEUED:
     case PLACE_PROVING:
     case PLACE_DELAYED:
-        place_remove(place);
+        /* Not watched, it may have gone unheard, and its name be another's. */
+        if (place->own_is_watched)
+            place_remove(place);
+        else
+            place_check_removed(place);
         return;
     case PLACE_HELD:
         place_release(place);

@@ -438,10 +438,13 @@ static void place_proved(void *context, const struct keeper_reply *reply)
         return;
     /* Late, or among the first words after a long silence: it proves too little. The next one after
      * a while, with all that the decision was made from, since much can have happened by then. */
-    if (reply->rc == KEEPER_OK && !lease_is_fresh(place->client))
-        place_retry_in(place, client_timeout_ns(place->client) / 12);
-    else
+    if (reply->rc != KEEPER_OK || lease_is_fresh(place->client)) {
         place_prove(place);
+        return;
+    }
+    place_retry_in(place, client_timeout_ns(place->client) / 12);
+    if (!place->own_is_watched)
+        place_watch_own(place, place_own_read_aside);
 }
 
 void place_prove(struct place *place)

@@ -16,8 +16,8 @@ struct asked {
     struct list node;
     struct actor *actor;
     bool is_give, is_turn, is_try, has_deadline, is_cancelled;
-    uint64_t refused_before; /* allocations */
-    int64_t asked_ns;
+    uint64_t refused_before;   /* allocations */
+    int64_t asked_ns, session; /* the client's, then */
     int ends;
 };
 
@@ -131,7 +131,10 @@ static bool was_scarce(const struct actor *actor, uint64_t refused_before)
 static bool was_struck(const struct asked *asked)
 {
     const struct actor *actor = asked->actor;
-    bool has_session = sim_client_is_open(actor->client); /* a client that is closed has none */
+    /* Which one it had meanwhile is not known of a client that is closed, or has another by now: it
+     * may hear late. */
+    bool has_session = sim_client_is_open(actor->client)
+                       && link_session_of(actor->client) == asked->session;
     size_t size = strlen(actor->belief->path);
 
     list_for_each (node, &actor->workload->sim->strucks) {
@@ -206,6 +209,7 @@ static struct asked *ask_new(struct actor *actor, bool is_give)
     asked->actor = actor;
     asked->is_give = is_give;
     asked->refused_before = actor->workload->sim->memory.refused;
+    asked->session = link_session_of(actor->client);
     asked->asked_ns = actor->workload->sim->world.now_ns;
     asked->has_deadline = !actor->workload->settling && in_percent(actor, is_give ? 30 : 50);
     list_append(&actor->workload->asked, &asked->node);
