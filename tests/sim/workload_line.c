@@ -127,6 +127,12 @@ static bool was_scarce(const struct actor *actor, uint64_t refused_before)
     return actor->workload->sim->memory.refused > refused_before;
 }
 
+static bool strangers_are_about(const struct sim *sim)
+{
+    return sim->profile == PROFILE_STRANGERS || sim->profile == PROFILE_ALL
+           || sim->profile == PROFILE_ANEW;
+}
+
 /* Since then somebody has removed a place of the client's in that line. */
 static bool was_struck(const struct asked *asked)
 {
