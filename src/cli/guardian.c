@@ -195,6 +195,7 @@ static bool waits_for_encloser(struct guardian *guardian, int64_t deadline_ns)
 /* Until it is answered or over; a request that can't be made is answered at once. */
 static void stand_in_line(struct guardian *guardian, int64_t deadline_ns)
 {
+    guardian->answered = false;
     int rc = grant_start(&guardian->grant, guardian->spec->try_once, deadline_ns, on_answer,
                          guardian);
     if (rc != LK_OK)

@@ -34,7 +34,7 @@ static bool is_struck(const struct belief *belief, const struct struck *struck)
         return false;
     return struck->czxid == belief->held_czxid
            || (belief->client->sim->workload->sharing && struck->czxid > belief->held_czxid
-               && struck->session == link_session_of(belief->client)
+               && struck->session == belief->held_session
                && number_of(struck->path) == number_of(belief->held_node));
 }
 
@@ -268,7 +268,7 @@ static const struct znode *turned_znode(const struct sim *sim, const struct beli
     list_for_each (node, &parent->children) {
         const struct znode *znode = container_of(node, struct znode, siblings);
         if (number_of(znode->path) == number_of(belief->held_node)
-            && znode->stat.ephemeral_owner == link_session_of(belief->client)
+            && znode->stat.ephemeral_owner == belief->held_session
             && weight_of(sim, znode->path) == 1)
             return znode;
     }
@@ -330,6 +330,7 @@ static void check_grant(struct sim *sim, struct belief *belief, lk_fence fence)
                fence.zxid);
     belief->held_fence = fence;
     belief->held_czxid = (int64_t)fence.zxid;
+    belief->held_session = link_session_of(belief->client);
     belief->own_applied = 0;
     if (fence.turn && own_znode(sim, belief))
         belief->held_czxid = own_znode(sim, belief)->stat.czxid;

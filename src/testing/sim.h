@@ -53,6 +53,7 @@ struct belief {
     bool held;
     lk_fence held_fence;
     int64_t held_czxid;
+    int64_t held_session; /* its client's, who may not have heard of its end */
     char held_node[256];     /* its path */
     const struct znode *own; /* as it was found when the servers had applied so much */
     size_t own_applied;
