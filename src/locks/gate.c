@@ -1,10 +1,8 @@
 /* gate.c - what a fence is compared with: in memory, or in a znode by versioned sets. */
 #include <latchkey/gate.h>
 
-#include <stdlib.h>
-
 #include "base/record.h"
-#include "session/flight.h"
+#include "session/visit.h"
 
 #define GATE_FORMAT 1
 
@@ -59,107 +57,64 @@ static int gate_decode(lk_gate *out, const void *data, size_t size)
     return status;
 }
 
-/* One visit of a gate at a znode: read, decide, write back under the version read. A lost reply and
- * a lost race are the same here: read again, since passing twice does no harm. */
-struct visit {
-    struct op op;
-    struct flight flight;
-    lk_client *client;
-    char *path;
+/* A lost reply and a lost race are the same here: read again, since passing twice does no harm. */
+struct passing {
+    struct visit visit;
     int (*pass)(lk_gate *gate, lk_fence fence);
     lk_fence fence;
 };
 
-static void visit_read(struct visit *visit);
+static void gate_got(struct flight *flight);
 
-static void visit_end(struct visit *visit, int status)
+static void gate_written(struct flight *flight)
 {
-    flight_drop(&visit->flight);
-    op_done(&visit->op, status);
-}
-
-static int visit_withdraw(struct op *op, int status)
-{
-    struct visit *visit = container_of(op, struct visit, op);
-
-    flight_drop(&visit->flight);
-    return status == LK_E_DEADLINE && client_session_id(visit->client) == 0 ? LK_E_NO_SERVER
-                                                                            : status;
-}
-
-static void visit_send(struct visit *visit, const struct keeper_request *request,
-                       void (*landed)(struct flight *flight))
-{
-    int status = flight_send(&visit->flight, visit->client, request, 1, landed);
-
-    if (status != LK_OK)
-        visit_end(visit, status);
-}
-
-static void visit_written(struct flight *flight)
-{
-    struct visit *visit = container_of(flight, struct visit, flight);
+    struct visit *visit = flight_visit(flight);
     const struct answer *answer = &flight->answers[0];
 
-    if (answer->rc == KEEPER_OK)
-        visit_end(visit, LK_OK);
-    else if (answer->rc == KEEPER_BAD_VERSION || answer->rc == KEEPER_NO_NODE
-             || answer->rc == KEEPER_NODE_EXISTS || answer_is_lost(answer))
-        visit_read(visit);
+    if (answer->rc == KEEPER_BAD_VERSION || answer->rc == KEEPER_NO_NODE || answer_is_lost(answer))
+        visit_read(visit, gate_got);
     else
         visit_end(visit, answer_status(answer));
 }
 
-static void visit_decide(struct visit *visit, lk_gate gate, int32_t version)
+static bool gate_is_unchanged(const lk_gate *before, const lk_gate *after)
+{
+    return lk_fence_compare(before->writer, after->writer) == 0
+           && lk_fence_compare(before->reader, after->reader) == 0;
+}
+
+static void gate_decide(struct passing *passing, lk_gate gate, int32_t version)
 {
     __attribute__((cleanup(record_free))) struct record_out record = { 0 };
     const lk_gate before = gate;
-    int status = visit->pass(&gate, visit->fence);
+    int status = passing->pass(&gate, passing->fence);
 
     if (status == LK_OK)
         status = gate_encode(&record, &gate);
-    if (status != LK_OK
-        || (lk_fence_compare(before.writer, gate.writer) == 0
-            && lk_fence_compare(before.reader, gate.reader) == 0)) {
-        visit_end(visit, status);
-        return;
-    }
-    const struct keeper_request set = { .verb = KEEPER_SET,
-                                        .path = visit->path,
-                                        .data = record.bytes,
-                                        .data_size = record.size,
-                                        .version = version };
-    visit_send(visit, &set, visit_written);
+    if (status != LK_OK || gate_is_unchanged(&before, &gate))
+        visit_end(&passing->visit, status);
+    else
+        visit_write(&passing->visit, &record, version, gate_written);
 }
 
-static void visit_made(struct flight *flight)
+static void gate_made(struct flight *flight)
 {
-    struct visit *visit = container_of(flight, struct visit, flight);
     int status = flight_made(flight);
 
     if (status == LK_OK || status == LK_E_UNKNOWN)
-        visit_read(visit);
+        visit_read(flight_visit(flight), gate_got);
     else
-        visit_end(visit, status);
+        visit_end(flight_visit(flight), status);
 }
 
-static void visit_make(struct visit *visit)
+static void gate_got(struct flight *flight)
 {
-    int status = flight_make(&visit->flight, visit->client, visit->path, KEEPER_PERSISTENT,
-                             visit_made);
-
-    if (status != LK_OK)
-        visit_end(visit, status);
-}
-
-static void visit_got(struct flight *flight)
-{
-    struct visit *visit = container_of(flight, struct visit, flight);
+    struct passing *passing = container_of(flight_visit(flight), struct passing, visit);
     const struct answer *answer = &flight->answers[0];
     lk_gate gate = { 0 };
 
     if (answer->rc == KEEPER_NO_NODE) {
-        visit_make(visit);
+        visit_make(&passing->visit, KEEPER_PERSISTENT, gate_made);
         return;
     }
     int status = answer_status(answer);
@@ -167,57 +122,32 @@ static void visit_got(struct flight *flight)
     if (status == LK_OK && answer->data_size > 0)
         status = gate_decode(&gate, answer->data, answer->data_size);
     if (status == LK_OK)
-        visit_decide(visit, gate, answer->stat.version);
+        gate_decide(passing, gate, answer->stat.version);
     else
-        visit_end(visit, status);
+        visit_end(&passing->visit, status);
 }
 
-static void visit_read(struct visit *visit)
+static void gate_visit(struct visit *visit)
 {
-    const struct keeper_request get = { .verb = KEEPER_GET, .path = visit->path };
-
-    visit_send(visit, &get, visit_got);
+    visit_read(visit, gate_got);
 }
 
-static int visit_wait(struct visit *visit, int64_t deadline_ns)
+static int gate_pass_at(lk_client *client, const char *path, lk_fence fence, int64_t deadline_ns,
+                        int (*pass)(lk_gate *gate, lk_fence fence))
 {
-    int status = client_enter(visit->client);
-
-    if (status != LK_OK)
-        return status;
-    status = op_may_wait(visit->client);
-    if (status == LK_OK) {
-        op_begin(visit->client, &visit->op, deadline_ns, visit_withdraw, NULL);
-        visit_read(visit);
-        status = op_wait(&visit->op);
-    }
-    client_leave(visit->client);
-    return status;
-}
-
-static int gate_visit(lk_client *client, const char *path, lk_fence fence, int64_t deadline_ns,
-                      int (*pass)(lk_gate *gate, lk_fence fence))
-{
-    struct visit visit = { .client = client, .pass = pass, .fence = fence };
+    struct passing passing = { .pass = pass, .fence = fence };
 
     if (!client || !path)
         return LK_E_INVALID;
-    int status = client_path(client, path, &visit.path);
-    if (status != LK_OK)
-        return status;
-    client_ref(client); /* another thread may free it, which ends the wait */
-    status = visit_wait(&visit, deadline_ns);
-    client_unref(client);
-    free(visit.path);
-    return status;
+    return visit_run(&passing.visit, client, path, deadline_ns, gate_visit);
 }
 
 int lk_gate_write_at(lk_client *client, const char *path, lk_fence fence, int64_t deadline_ns)
 {
-    return gate_visit(client, path, fence, deadline_ns, lk_gate_write);
+    return gate_pass_at(client, path, fence, deadline_ns, lk_gate_write);
 }
 
 int lk_gate_read_at(lk_client *client, const char *path, lk_fence fence, int64_t deadline_ns)
 {
-    return gate_visit(client, path, fence, deadline_ns, lk_gate_read);
+    return gate_pass_at(client, path, fence, deadline_ns, lk_gate_read);
 }
