@@ -40,7 +40,7 @@ public final class Peer {
     private static final class Contender extends Thread {
         final BlockingQueue<String[]> orders = new LinkedBlockingQueue<>();
         final String name;
-        volatile boolean stopped;
+        volatile boolean stopped, keeps;
         String path;
         InterProcessMutex lock;
         InterProcessReadWriteLock pair;
@@ -129,6 +129,11 @@ public final class Peer {
             case "turns":
                 for (stopped = false; !stopped;) {
                     take(words[2], words[3]);
+                    if (keeps) {
+                        keeps = false;
+                        tell(name + " keeps");
+                        orders.take(); // "go"
+                    }
                     give();
                 }
                 tell(name + " stopped");
@@ -166,6 +171,8 @@ public final class Peer {
             Contender contender = contenders.computeIfAbsent(words[0], Contender::new);
             if (words[1].equals("stop"))
                 contender.stopped = true;
+            else if (words[1].equals("keep"))
+                contender.keeps = true;
             else
                 contender.orders.add(words);
         }

@@ -9,7 +9,7 @@ bool member_reads(const struct member *member)
     return strstr(member->kind, "read") != NULL;
 }
 
-void member_make(struct member *member, lk_client *client)
+static void member_make(struct member *member, lk_client *client)
 {
     lk_lock_options lock_options = LK_LOCK_OPTIONS_INIT;
     lk_rwlock_options options = LK_RWLOCK_OPTIONS_INIT;
@@ -21,13 +21,14 @@ void member_make(struct member *member, lk_client *client)
         assert_status(lk_rwlock_new(&member->rwlock, client, "/l", &options), LK_OK);
 }
 
-void member_unmake(struct member *member)
+static void member_unmake(struct member *member)
 {
     member->lock = lk_lock_free(member->lock);
     member->rwlock = lk_rwlock_free(member->rwlock);
 }
 
-int member_enters(const struct member *member)
+/* Notes the turn. Fails if the lock was lost since, which no test here wants. */
+static int member_enters(const struct member *member)
 {
     lk_fence fence;
     char node[64];

@@ -5,7 +5,7 @@
 
 #include "peer.h"
 
-/* Without a peer it is ours; kinds are "lock", "read" and "write" then. */
+/* Without a peer it is one of ours in this process; kinds are "lock", "read" and "write" then. */
 struct member {
     const char *who;
     struct peer *peer;
@@ -24,12 +24,6 @@ void takes_and_holds(struct member *member);
 /* Comes as the nth in the line. */
 void takes_as(struct member *member, size_t nth);
 
-/* ---- for those who drive ours themselves ---- */
-
 bool member_reads(const struct member *member);
-void member_make(struct member *member, lk_client *client);
-void member_unmake(struct member *member);
-/* Notes the turn. Fails if the lock was lost since, which no test here wants. */
-int member_enters(const struct member *member);
 
 #endif

@@ -2,142 +2,202 @@
 #include "mixture.h"
 
 #include <stdio.h>
+#include <string.h>
 
-struct runner {
-    struct mixture *mixture;
-    struct member *member;
-};
+enum role { HOLDS, WAITS, WHATEVER_IT_DOES, ROLES };
 
-static int take_blocking(struct member *member)
-{
-    return member->lock           ? lk_lock_acquire(member->lock, LK_FOREVER, NULL)
-           : member_reads(member) ? lk_rwlock_read(member->rwlock, LK_FOREVER, NULL)
-                                  : lk_rwlock_write(member->rwlock, LK_FOREVER, NULL);
-}
-
-struct pause {
-    struct mixture *mixture;
-    size_t until_turns;
-};
-
-static bool is_over(void *arg)
-{
-    const struct pause *pause = arg;
-    return turns_count() >= pause->until_turns || atomic_load(&pause->mixture->stopped);
-}
-
-/* Stays out of the line for a few turns: else all would for ever follow one another in the order of
- * their first coming, and who stands behind whom would never be tried. */
-static void stay_out(struct mixture *mixture, size_t turns)
-{
-    struct pause pause = { mixture, turns_count() + turns };
-    live_await("a few turns of the others", is_over, &pause);
-}
-
-static void *run_ours(void *arg)
-{
-    struct runner *runner = arg;
-    struct member *member = runner->member;
-    int status = LK_OK;
-
-    for (size_t turn = 0; status == LK_OK && !atomic_load(&runner->mixture->stopped); turn++) {
-        status = take_blocking(member);
-        if (status == LK_OK)
-            status = member_enters(member);
-        if (status != LK_OK)
-            break;
-        turn_leave(member->who);
-        status = member->lock ? lk_lock_release(member->lock, LK_FOREVER)
-                              : lk_rwlock_release(member->rwlock, LK_FOREVER);
-        stay_out(runner->mixture, turn % (size_t)(2 + (member - runner->mixture->members)));
-    }
-    if (status != LK_OK)
-        atomic_store(&runner->mixture->refused, status);
-    return NULL;
-}
-
-static void start_theirs(struct member *member)
+static void starts(struct member *member)
 {
     peer_order(member->peer, "%s turns %s %s", member->who, member->kind, live_path("/l"));
 }
 
-static void stop_theirs(struct member *member)
+void mixture_begin(struct mixture *mixture)
 {
-    (void)peer_await(member->peer, member->who, "granted"); /* it had begun */
-    peer_order(member->peer, "%s stop", member->who);
-}
-
-/* SIGKILL for one of them, and another in its place. */
-static void replace(struct mixture *mixture, struct peer **peer)
-{
-    struct peer *old = *peer;
-    bool is_curator = peer == mixture->curator;
-
-    peer_kill(old);
-    *peer = is_curator ? peer_start_curator() : peer_start_kazoo();
-    for (size_t i = 0; i < mixture->count; i++)
-        if (mixture->members[i].peer == old) {
-            mixture->members[i].peer = *peer;
-            start_theirs(&mixture->members[i]);
-        }
-}
-
-static void let_run(struct mixture *mixture, bool with_kills, int64_t until_ns)
-{
-    enum { TURNS_BETWEEN_KILLS = 60 };
-    size_t turns = 0;
-    bool has_curator = false;
-
-    for (size_t i = 0; i < mixture->count; i++)
-        has_curator |= mixture->members[i].peer == *mixture->curator;
-    for (unsigned kills = 0; with_kills && lk_now_ns() < until_ns; kills++) {
-        turns = turns_count() + TURNS_BETWEEN_KILLS;
-        await_turns(turns);
-        assert_int_equal(atomic_load(&mixture->refused), LK_OK);
-        replace(mixture, has_curator && kills % 2 == 0 ? mixture->curator : mixture->kazoo);
-    }
-}
-
-/* Those who start late must have had their share too. */
-static void await_turns_of_each(struct mixture *mixture, size_t turns)
-{
-    for (size_t i = 0; i < mixture->count; i++)
-        await_turns_of(mixture->members[i].who, turns);
-}
-
-void mixture_run(struct mixture *mixture, bool with_kills, int64_t until_ns)
-{
-    enum { TURNS_OF_EACH = 50 };
-    struct runner runners[MEMBERS_MAX];
-    lk_client *client = LIVE_CLIENT("O", 0);
-
     turns_begin();
+    for (size_t i = 0; i < mixture->count; i++)
+        starts(&mixture->members[i]);
+}
+
+void mixture_end(struct mixture *mixture)
+{
     for (size_t i = 0; i < mixture->count; i++) {
         struct member *member = &mixture->members[i];
-        runners[i] = (struct runner){ mixture, member };
-        if (member->peer) {
-            start_theirs(member);
-            continue;
-        }
-        member_make(member, client);
-        assert_int_equal(pthread_create(&mixture->threads[i], NULL, run_ours, &runners[i]), 0);
+        (void)peer_await(member->peer, member->who, "granted"); /* it had begun */
+        peer_order(member->peer, "%s stop", member->who);
     }
-    let_run(mixture, with_kills, until_ns);
-    await_turns_of_each(mixture, TURNS_OF_EACH);
     for (size_t i = 0; i < mixture->count; i++)
-        if (mixture->members[i].peer)
-            stop_theirs(&mixture->members[i]);
-    atomic_store(&mixture->stopped, true);
-    live_changed();
-    for (size_t i = 0; i < mixture->count; i++) {
-        if (mixture->members[i].peer) {
-            (void)peer_await(mixture->members[i].peer, mixture->members[i].who, "stopped");
-            continue;
+        (void)peer_await(mixture->members[i].peer, mixture->members[i].who, "stopped");
+}
+
+/* ---- kills ---- */
+
+static bool is_of(const struct member *member, const struct sort *sort)
+{
+    return member->peer == *sort->peer;
+}
+
+/* The nth of them, around and around; NULL: there is none. */
+static struct member *member_of(struct mixture *mixture, const struct sort *sort, unsigned nth)
+{
+    struct member *of[MEMBERS_MAX];
+    unsigned count = 0;
+
+    for (size_t i = 0; i < mixture->count; i++)
+        if (is_of(&mixture->members[i], sort))
+            of[count++] = &mixture->members[i];
+    return count ? of[nth % count] : NULL;
+}
+
+/* A writer, for whom all others wait. */
+static struct member *writer_not_of(struct mixture *mixture, const struct sort *sort)
+{
+    for (size_t i = 0; i < mixture->count; i++)
+        if (!is_of(&mixture->members[i], sort) && !member_reads(&mixture->members[i]))
+            return &mixture->members[i];
+    return NULL;
+}
+
+static void keeps(struct member *member)
+{
+    peer_order(member->peer, "%s keep", member->who);
+    (void)peer_await(member->peer, member->who, "keeps");
+}
+
+static bool has_cut_a_turn(struct mixture *mixture, const struct peer *peer)
+{
+    bool has = false;
+
+    for (size_t i = 0; i < mixture->count; i++)
+        if (mixture->members[i].peer == peer)
+            has |= turn_of(mixture->members[i].who).was_killed;
+    return has;
+}
+
+/* SIGKILL for its process, and another in its place. */
+static void replace(struct mixture *mixture, struct sort *sort, enum role role)
+{
+    struct peer *old = *sort->peer;
+
+    peer_kill(old);
+    sort->killed_holding += role == HOLDS && has_cut_a_turn(mixture, old);
+    sort->killed_waiting += role == WAITS && !has_cut_a_turn(mixture, old);
+    *sort->peer = sort->start();
+    for (size_t i = 0; i < mixture->count; i++)
+        if (mixture->members[i].peer == old) {
+            mixture->members[i].peer = *sort->peer;
+            starts(&mixture->members[i]);
         }
-        pthread_join(mixture->threads[i], NULL);
-        member_unmake(&mixture->members[i]);
+}
+
+/* While another keeps the lock, and all stand there. */
+static void kill_waiter(struct mixture *mixture, struct sort *sort)
+{
+    struct member *holder = writer_not_of(mixture, sort);
+
+    assert_non_null(holder);
+    keeps(holder);
+    for (size_t i = 0; i < mixture->count; i++)
+        if (is_of(&mixture->members[i], &mixture->sorts[0]))
+            peer_order(mixture->members[i].peer, "%s come", mixture->members[i].who);
+    await_children(live_path("/l"), mixture->count);
+    replace(mixture, sort, WAITS);
+    peer_order(holder->peer, "%s go", holder->who);
+}
+
+static void kill_one(struct mixture *mixture, struct sort *sort, enum role role, unsigned nth)
+{
+    if (role == WAITS) {
+        kill_waiter(mixture, sort);
+        return;
     }
-    assert_int_equal(atomic_load(&mixture->refused), LK_OK);
-    print_message("    %zu turns\n", turns_count());
+    if (role == HOLDS)
+        keeps(member_of(mixture, sort, nth));
+    replace(mixture, sort, role);
+}
+
+static unsigned kill_some(struct mixture *mixture, int64_t until_ns)
+{
+    enum { TURNS_BETWEEN_KILLS = 300 };
+    unsigned kills = 0;
+
+    for (unsigned round = 0; round < ROLES || lk_now_ns() < until_ns; round++)
+        for (size_t i = 0; i < SORTS; i++) {
+            if (!member_of(mixture, &mixture->sorts[i], 0))
+                continue;
+            await_turns(turns_count() + TURNS_BETWEEN_KILLS);
+            assert_turns_seem_fair();
+            kill_one(mixture, &mixture->sorts[i], (enum role)(round % ROLES), round / ROLES);
+            kills++;
+        }
+    return kills;
+}
+
+/* ---- what came of it ---- */
+
+static size_t sort_of(const struct mixture *mixture, const char *who)
+{
+    for (size_t i = 0; i < mixture->count; i++)
+        for (size_t sort = 0; sort < SORTS; sort++)
+            if (strcmp(mixture->members[i].who, who) == 0
+                && is_of(&mixture->members[i], &mixture->sorts[sort]))
+                return sort;
+    fail_msg("%s is none of the members", who);
+    return 0;
+}
+
+/* It was one line only if each sort has stood right behind each other one. */
+static void assert_all_stood_behind_all(struct mixture *mixture)
+{
+    size_t behind[SORTS][SORTS] = { 0 };
+    const struct turn *turns = turns_in_order();
+
+    for (size_t i = 1; i < turns_count(); i++)
+        behind[sort_of(mixture, turns[i].who)][sort_of(mixture, turns[i - 1].who)]++;
+    for (size_t a = 0; a < SORTS; a++)
+        for (size_t b = 0; b < SORTS; b++)
+            if (member_of(mixture, &mixture->sorts[a], 0)
+                && member_of(mixture, &mixture->sorts[b], 0))
+                assert_true(behind[a][b] > 0 || a == b);
+}
+
+static void assert_each_sort_was_killed(struct mixture *mixture)
+{
+    for (size_t i = 0; i < SORTS; i++) {
+        const struct sort *sort = &mixture->sorts[i];
+        if (!member_of(mixture, sort, 0))
+            continue;
+        assert_true(sort->killed_holding > 0);
+        assert_true(sort->killed_waiting > 0);
+        print_message("    %s: killed %u times holding, %u times waiting\n", sort->name,
+                      sort->killed_holding, sort->killed_waiting);
+    }
+}
+
+/* until_ns 0: no kills. */
+static void run(struct mixture *mixture, int64_t until_ns)
+{
+    unsigned kills = 0;
+
+    mixture_begin(mixture);
+    if (until_ns)
+        kills = kill_some(mixture, until_ns);
+    for (size_t i = 0; i < mixture->count; i++)
+        await_turns_of(mixture->members[i].who, TURNS_OF_EACH);
+    assert_turns_seem_fair();
+    mixture_end(mixture);
+    print_message("    %zu turns, %u kills\n", turns_count(), kills);
     assert_turns_are_fair();
+    assert_all_stood_behind_all(mixture);
+    if (until_ns)
+        assert_each_sort_was_killed(mixture);
+}
+
+void mixture_run(struct mixture *mixture)
+{
+    run(mixture, 0);
+}
+
+void mixture_run_with_kills(struct mixture *mixture, int64_t until_ns)
+{
+    run(mixture, until_ns);
 }

@@ -42,6 +42,8 @@ static void note_turn(const struct news *news)
     char kind[16];
     int children = 0;
 
+    if (strcmp(news->word, "failed") == 0)
+        turns_failed(news->who, news->rest);
     if (strcmp(news->word, "released") == 0)
         turn_left(news->who, strtoll(news->rest, NULL, 10));
     if (strcmp(news->word, "granted") != 0
@@ -183,34 +185,9 @@ struct peer *peer_start_kazoo(void)
 struct peer *peer_start_ours(void)
 {
     const char *const argv[] = {
-        "/proc/self/exe", "peer", zkbox_servers(live_box()), live_root(), PEER_TIMEOUT_MS, NULL,
+        "/proc/self/exe", "peer", zkbox_servers(live_box()), PEER_TIMEOUT_MS, NULL,
     };
     return peer_start("ours", argv);
-}
-
-bool is_peer(int argc, char **argv)
-{
-    lk_client_options options = LK_CLIENT_OPTIONS_INIT;
-    lk_client *client;
-    lk_lock *lock;
-    lk_fence fence;
-    char node[64];
-
-    if (argc < 5 || strcmp(argv[1], "peer") != 0)
-        return false;
-    options.servers = argv[2];
-    options.root = argv[3];
-    options.session_timeout_ms = strtol(argv[4], NULL, 10);
-    options.callback_thread = true;
-    puts("* ready");
-    fflush(stdout);
-    if (lk_client_new(&client, &options) == LK_OK && lk_lock_new(&lock, client, "/l", NULL) == LK_OK
-        && lk_lock_acquire(lock, LK_FOREVER, &fence) == LK_OK
-        && lk_lock_node(lock, node, sizeof node) == LK_OK)
-        printf("X granted lock %s %" PRIu64 " %" PRIu64 " %s\n", node, fence.zxid, fence.zxid,
-               node);
-    fflush(stdout);
-    return getchar() == EOF;
 }
 
 void peer_order(struct peer *peer, const char *format, ...)
@@ -226,20 +203,28 @@ void peer_order(struct peer *peer, const char *format, ...)
     fflush(peer->to);
 }
 
-/* Its standard input ends: it closes its session and goes. */
-struct peer *peer_end(struct peer *peer)
+static void peer_free(struct peer *peer)
 {
-    if (!peer)
-        return NULL;
-    fclose(peer->to);
-    waitpid(peer->pid, NULL, 0);
-    pthread_join(peer->reader, NULL);
+    if (peer->to)
+        fclose(peer->to);
     fclose(peer->from);
     for (struct news *news = peer->news, *next; news; news = next) {
         next = news->next;
         free(news);
     }
     free(peer);
+}
+
+/* Its standard input ends: it closes its session and goes. */
+struct peer *peer_end(struct peer *peer)
+{
+    if (!peer)
+        return NULL;
+    fclose(peer->to);
+    peer->to = NULL;
+    waitpid(peer->pid, NULL, 0);
+    pthread_join(peer->reader, NULL);
+    peer_free(peer);
     return NULL;
 }
 
@@ -247,5 +232,10 @@ struct peer *peer_kill(struct peer *peer)
 {
     live_tell("%s gets SIGKILL", peer->name);
     kill(peer->pid, SIGKILL);
-    return peer_end(peer);
+    waitpid(peer->pid, NULL, 0);
+    pthread_join(peer->reader, NULL);
+    for (const struct news *news = peer->news; news; news = news->next)
+        turn_cut(news->who);
+    peer_free(peer);
+    return NULL;
 }

@@ -65,7 +65,7 @@ class Contender(threading.Thread):
         super().__init__(daemon=True)
         self.client, self.name_told = client, name
         self.orders = queue.Queue()
-        self.stopped = threading.Event()
+        self.stopped, self.keeps = threading.Event(), threading.Event()
         self.path = self.lock = None
         self.start()
 
@@ -103,6 +103,10 @@ class Contender(threading.Thread):
             self.stopped.clear()
             while not self.stopped.is_set():
                 self.take(*words)
+                if self.keeps.is_set():
+                    self.keeps.clear()
+                    tell(f"{self.name_told} keeps")
+                    self.orders.get()  # "go"
                 self.give()
             tell(f"{self.name_told} stopped")
         else:
@@ -134,6 +138,8 @@ def main():
             contenders[name] = Contender(client, name)
         if words == ["stop"]:
             contenders[name].stopped.set()
+        elif words == ["keep"]:
+            contenders[name].keeps.set()
         else:
             contenders[name].orders.put(words)
     ending.set()

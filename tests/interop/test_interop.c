@@ -2,15 +2,19 @@
  * first, whatever program it is.
  *
  * Each test moves a few members step by step, or lets all run; then the servers' zxids say whether
- * anybody entered too early. docs/interop.md says the same for users. */
+ * anybody entered too early. docs/interop.md says the same for users.
+ *
+ * `test_interop long [SECONDS]`: mixtures with kills, so long each. */
 #include "mixture.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Of the whole program: a JVM takes seconds to start. */
-static struct peer *curator, *kazoo;
+static struct peer *latchkey, *curator, *kazoo;
 
 static int64_t soon(void)
 {
@@ -276,21 +280,22 @@ static void who_waits_behind_a_killed_holder_is_next(void)
 
 static void they_wait_for_a_killed_one_of_ours_too(void)
 {
-    struct member java = { .who = "J", .peer = curator, .kind = "mutex" },
+    struct member victim = { .who = "X", .peer = latchkey, .kind = "lock" },
+                  java = { .who = "J", .peer = curator, .kind = "mutex" },
                   python = { .who = "P", .peer = kazoo, .kind = "dash" };
 
     turns_begin();
-    struct peer *ours = peer_start_ours();
-    (void)peer_await(ours, "X", "granted");
+    takes_and_holds(&victim);
     takes_as(&java, 2);
     takes_as(&python, 3);
-    peer_kill(ours);
+    latchkey = peer_kill(latchkey);
     holds(&java);
     gives(&java);
     holds(&python);
     gives(&python);
     assert_int_equal(turns_count(), 3);
     assert_turns_are_fair();
+    latchkey = peer_start_ours();
 }
 
 /* ---- revocation ---- */
@@ -339,96 +344,128 @@ static void our_revocation_is_heard_by_curators_holder(void)
 
 /* ---- mixtures ---- */
 
+static struct mixture mixture_of_six(void)
+{
+    return (struct mixture){ .sorts = { { "latchkey", &latchkey, peer_start_ours },
+                                        { "curator", &curator, peer_start_curator },
+                                        { "kazoo", &kazoo, peer_start_kazoo } },
+                             .count = 6 };
+}
+
 static struct mixture all_three_on_one_lock(void)
 {
-    return (struct mixture){ .curator = &curator,
-                             .kazoo = &kazoo,
-                             .count = 6,
-                             .members = { { .who = "O1", .kind = "lock" },
-                                          { .who = "O2", .kind = "lock" },
-                                          { .who = "J1", .peer = curator, .kind = "mutex" },
-                                          { .who = "J2", .peer = curator, .kind = "mutex" },
-                                          { .who = "P1", .peer = kazoo, .kind = "dash" },
-                                          { .who = "P2", .peer = kazoo, .kind = "dash" } } };
+    struct mixture mixture = mixture_of_six();
+    const struct member members[] = {
+        { .who = "O1", .peer = latchkey, .kind = "lock" },
+        { .who = "O2", .peer = latchkey, .kind = "lock" },
+        { .who = "J1", .peer = curator, .kind = "mutex" },
+        { .who = "J2", .peer = curator, .kind = "mutex" },
+        { .who = "P1", .peer = kazoo, .kind = "dash" },
+        { .who = "P2", .peer = kazoo, .kind = "dash" },
+    };
+
+    memcpy(mixture.members, members, sizeof members);
+    return mixture;
 }
 
 static struct mixture all_three_read_and_write(void)
 {
-    return (
-        struct mixture){ .curator = &curator,
-                         .kazoo = &kazoo,
-                         .count = 6,
-                         .members = { { .who = "OR", .kind = "read", .compat = LK_COMPAT_CURATOR },
-                                      { .who = "OW", .kind = "write", .compat = LK_COMPAT_CURATOR },
-                                      { .who = "JR", .peer = curator, .kind = "read" },
-                                      { .who = "JW", .peer = curator, .kind = "write" },
-                                      { .who = "PR", .peer = kazoo, .kind = "curator-read" },
-                                      { .who = "PW", .peer = kazoo, .kind = "curator-write" } } };
+    struct mixture mixture = mixture_of_six();
+    const struct member members[] = {
+        { .who = "OR", .peer = latchkey, .kind = "curator-read" },
+        { .who = "OW", .peer = latchkey, .kind = "curator-write" },
+        { .who = "JR", .peer = curator, .kind = "read" },
+        { .who = "JW", .peer = curator, .kind = "write" },
+        { .who = "PR", .peer = kazoo, .kind = "curator-read" },
+        { .who = "PW", .peer = kazoo, .kind = "curator-write" },
+    };
+
+    memcpy(mixture.members, members, sizeof members);
+    return mixture;
 }
 
 static struct mixture kazoo_and_ours_read_and_write(void)
 {
-    return (
-        struct mixture){ .curator = &curator,
-                         .kazoo = &kazoo,
-                         .count = 6,
-                         .members = { { .who = "OR", .kind = "read", .compat = LK_COMPAT_KAZOO },
-                                      { .who = "OW", .kind = "write", .compat = LK_COMPAT_KAZOO },
-                                      { .who = "OX", .kind = "write", .compat = LK_COMPAT_KAZOO },
-                                      { .who = "PR", .peer = kazoo, .kind = "mended-read" },
-                                      { .who = "PS", .peer = kazoo, .kind = "mended-read" },
-                                      { .who = "PW", .peer = kazoo, .kind = "write" } } };
+    struct mixture mixture = mixture_of_six();
+    const struct member members[] = {
+        { .who = "OR", .peer = latchkey, .kind = "kazoo-read" },
+        { .who = "OW", .peer = latchkey, .kind = "kazoo-write" },
+        { .who = "OX", .peer = latchkey, .kind = "kazoo-write" },
+        { .who = "PR", .peer = kazoo, .kind = "mended-read" },
+        { .who = "PS", .peer = kazoo, .kind = "mended-read" },
+        { .who = "PW", .peer = kazoo, .kind = "write" },
+    };
+
+    memcpy(mixture.members, members, sizeof members);
+    return mixture;
 }
 
 static void a_mixture_on_one_lock_is_fair(void)
 {
     struct mixture mixture = all_three_on_one_lock();
-    mixture_run(&mixture, false, 0);
+    mixture_run(&mixture);
 }
 
 static void a_mixture_of_readers_and_writers_is_fair(void)
 {
     struct mixture mixture = all_three_read_and_write();
-    mixture_run(&mixture, false, 0);
+    mixture_run(&mixture);
 }
 
 static void a_mixture_under_kazoos_names_is_fair(void)
 {
     struct mixture mixture = kazoo_and_ours_read_and_write();
-    mixture_run(&mixture, false, 0);
+    mixture_run(&mixture);
 }
 
-/* Ten minutes in all. */
-enum { LONG_MS = 200 * 1000 };
+/* The planted bug: else nobody would know that the tests above can fail. */
+static void one_who_does_not_wait_is_found_out(void)
+{
+    struct mixture mixture = all_three_on_one_lock();
+    char wrong[JUDGE_WRONG_SIZE];
+
+    raw_make(live_path("/l"));
+    mixture.members[1].kind = "impatient";
+    mixture_begin(&mixture);
+    await_turns_of("O2", TURNS_OF_EACH); /* or until it is found out */
+    mixture_end(&mixture);
+    assert_false(turns_are_fair(wrong));
+    assert_non_null(strstr(wrong, "O2 holds lk-lock-"));
+}
+
+/* So long each, if a test is not told otherwise: ten minutes in all. */
+static int64_t long_ms = 200 * 1000;
 
 static void a_long_mixture_on_one_lock_with_kills_is_fair(void)
 {
     struct mixture mixture = all_three_on_one_lock();
-    mixture_run(&mixture, true, lk_in_ms(LONG_MS));
+    mixture_run_with_kills(&mixture, lk_in_ms(long_ms));
 }
 
 static void a_long_mixture_of_readers_and_writers_with_kills_is_fair(void)
 {
     struct mixture mixture = all_three_read_and_write();
-    mixture_run(&mixture, true, lk_in_ms(LONG_MS));
+    mixture_run_with_kills(&mixture, lk_in_ms(long_ms));
 }
 
 static void a_long_mixture_under_kazoos_names_with_kills_is_fair(void)
 {
     struct mixture mixture = kazoo_and_ours_read_and_write();
-    mixture_run(&mixture, true, lk_in_ms(LONG_MS));
+    mixture_run_with_kills(&mixture, lk_in_ms(long_ms));
 }
 
 /* ---- the program ---- */
 
 static void the_peers_come(void)
 {
+    latchkey = peer_start_ours();
     curator = peer_start_curator();
     kazoo = peer_start_kazoo();
 }
 
 static void the_peers_go(void)
 {
+    latchkey = peer_end(latchkey);
     curator = peer_end(curator);
     kazoo = peer_end(kazoo);
 }
@@ -454,6 +491,7 @@ int main(int argc, char **argv)
         LIVE_TEST(a_mixture_on_one_lock_is_fair),
         LIVE_TEST(a_mixture_of_readers_and_writers_is_fair),
         LIVE_TEST(a_mixture_under_kazoos_names_is_fair),
+        LIVE_TEST(one_who_does_not_wait_is_found_out),
         LIVE_TEST(they_wait_for_a_killed_one_of_ours_too),
         LIVE_TEST(who_waits_behind_a_killed_holder_is_next),
         LIVE_TEST(the_peers_go),
@@ -469,6 +507,8 @@ int main(int argc, char **argv)
     if (is_peer(argc, argv))
         return 0;
     signal(SIGPIPE, SIG_IGN); /* orders to one who has died: the test says so */
+    if (argc > 2)
+        long_ms = strtol(argv[2], NULL, 10) * 1000;
     if (argc > 1 && strcmp(argv[1], "long") == 0)
         return live_main("interop long", NULL, long_tests, sizeof long_tests / sizeof *long_tests);
     return live_main("interop", NULL, tests, sizeof tests / sizeof *tests);

@@ -1,4 +1,4 @@
-/* turns.c - who held when, by the servers' zxids, and whether that was fair. See peer.h. */
+/* turns.c - who held when, by the servers' zxids; whether that was fair says judge.h. See peer.h. */
 #include "peer.h"
 
 #include <inttypes.h>
@@ -11,27 +11,8 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct {
     struct turn *turns;
     size_t count, room;
-    char wrong[400]; /* the first thing that was seen to be */
+    char wrong[JUDGE_WRONG_SIZE]; /* the first thing that was seen to be */
 } record;
-
-static bool is_reader(const char *name)
-{
-    return strstr(name, "__READ__") || strstr(name, "__rlock__") || strstr(name, "read-lock-");
-}
-
-/* The names are judged by the rule that they were made for, not by the library's. */
-static void check_children(const struct turn *turn, const char *children)
-{
-    const char *own = turn->node + strlen(turn->node) - 10;
-    char *copy = strdup(children), *rest = copy;
-
-    for (char *name; (name = strsep(&rest, ",")) != NULL;)
-        if (strlen(name) > 10 && strcmp(name + strlen(name) - 10, own) < 0
-            && !(turn->reads && is_reader(name)) && !*record.wrong)
-            snprintf(record.wrong, sizeof record.wrong, "%s holds %s although %s stands there",
-                     turn->who, turn->node, name);
-    free(copy);
-}
 
 void turn_entered(struct turn turn, const char *children)
 {
@@ -43,7 +24,8 @@ void turn_entered(struct turn turn, const char *children)
             abort();
     }
     record.turns[record.count++] = turn;
-    check_children(&turn, children);
+    if (!*record.wrong)
+        (void)judge_presence(&turn, children, record.wrong);
     pthread_mutex_unlock(&mutex);
 }
 
@@ -61,6 +43,23 @@ void turn_left(const char *who, int64_t zxid)
     struct turn *turn = last_turn(who);
     if (turn)
         turn->left = zxid;
+    pthread_mutex_unlock(&mutex);
+}
+
+void turn_cut(const char *who)
+{
+    pthread_mutex_lock(&mutex);
+    struct turn *turn = last_turn(who);
+    if (turn && turn->left == 0)
+        turn->was_killed = true;
+    pthread_mutex_unlock(&mutex);
+}
+
+void turns_failed(const char *who, const char *why)
+{
+    pthread_mutex_lock(&mutex);
+    if (!*record.wrong)
+        snprintf(record.wrong, sizeof record.wrong, "%s failed: %s", who, why);
     pthread_mutex_unlock(&mutex);
 }
 
@@ -119,31 +118,29 @@ size_t turns_count(void)
     return count;
 }
 
-static bool are_so_many(void *arg)
-{
-    return turns_count() >= *(size_t *)arg;
-}
-
-void await_turns(size_t count)
-{
-    live_await("more turns", are_so_many, &count);
-}
-
+/* Of this one; NULL: of anybody. */
 struct share {
     const char *who;
     size_t count;
 };
 
-static bool has_its_share(void *arg)
+static bool is_reached(void *arg)
 {
     const struct share *share = arg;
     size_t count = 0;
 
     pthread_mutex_lock(&mutex);
-    for (size_t i = 0; i < record.count; i++)
+    for (size_t i = 0; share->who && i < record.count; i++)
         count += strcmp(record.turns[i].who, share->who) == 0;
+    bool is = (share->who ? count : record.count) >= share->count || *record.wrong;
     pthread_mutex_unlock(&mutex);
-    return count >= share->count;
+    return is;
+}
+
+void await_turns(size_t count)
+{
+    struct share share = { NULL, count };
+    live_await("more turns", is_reached, &share);
 }
 
 void await_turns_of(const char *who, size_t count)
@@ -152,7 +149,7 @@ void await_turns_of(const char *who, size_t count)
     char what[60];
 
     snprintf(what, sizeof what, "%zu turns of %s", count, who);
-    live_await(what, has_its_share, &share);
+    live_await(what, is_reached, &share);
 }
 
 struct turn turn_of(const char *who)
@@ -166,33 +163,37 @@ struct turn turn_of(const char *who)
     return turn;
 }
 
-static int by_czxid(const void *a, const void *b)
+bool turns_are_fair(char wrong[JUDGE_WRONG_SIZE])
 {
-    const struct turn *x = a, *y = b;
-    return (x->czxid > y->czxid) - (x->czxid < y->czxid);
+    pthread_mutex_lock(&mutex);
+    if (!*record.wrong)
+        (void)judge_turns(record.turns, record.count, record.wrong);
+    bool are = !*record.wrong;
+    memcpy(wrong, record.wrong, JUDGE_WRONG_SIZE);
+    pthread_mutex_unlock(&mutex);
+    return are;
 }
 
-void assert_turns_are_fair(void)
+void assert_turns_seem_fair(void)
 {
-    int64_t writer_left = 0, anybody_left = 0;
+    char wrong[JUDGE_WRONG_SIZE];
 
     pthread_mutex_lock(&mutex);
-    qsort(record.turns, record.count, sizeof record.turns[0], by_czxid);
-    for (size_t i = 0; i < record.count && !*record.wrong; i++) {
-        const struct turn *turn = &record.turns[i];
-        if (turn->entered <= (turn->reads ? writer_left : anybody_left))
-            snprintf(record.wrong, sizeof record.wrong,
-                     "%s entered with %s at 0x%" PRIx64 ", before one of those before it had left",
-                     turn->who, turn->node, turn->entered);
-        int64_t left = turn->left > turn->entered ? turn->left : turn->entered;
-        if (left > anybody_left)
-            anybody_left = left;
-        if (!turn->reads && left > writer_left)
-            writer_left = left;
-    }
-    char wrong[sizeof record.wrong];
     memcpy(wrong, record.wrong, sizeof wrong);
     pthread_mutex_unlock(&mutex);
     if (*wrong)
         fail_msg("%s", wrong);
+}
+
+void assert_turns_are_fair(void)
+{
+    char wrong[JUDGE_WRONG_SIZE];
+
+    if (!turns_are_fair(wrong))
+        fail_msg("%s", wrong);
+}
+
+const struct turn *turns_in_order(void)
+{
+    return record.turns;
 }
