@@ -90,6 +90,9 @@ typedef struct lk_line_entry {
      * it is a reader all before the first writer; of a semaphore those within its permits. What a
      * lock delay, a late lease or a resize makes of it only the holders know. */
     bool holds;
+    bool asked; /* by lk_line_revoke(), to let go */
+    /* Permits with a time of their own, granted: when it is over, by the server's clock. Else 0. */
+    int64_t ends_ms;
 } lk_line_entry;
 
 typedef struct lk_line {
@@ -97,8 +100,10 @@ typedef struct lk_line {
     const lk_line_entry *entries; /* in order; foreign nodes last */
     size_t count;
     int64_t numbers_left; /* joins until the numbers must start anew */
-    int64_t server_ms;    /* largest server time seen in the listing */
-    uint32_t permits;     /* of a semaphore; else 0 */
+    /* The largest server time seen in the listing, at least what it was at the last change: so ages
+     * by it are lower bounds. For ages now see lk_client_server_ms(). */
+    int64_t server_ms;
+    uint32_t permits; /* of a semaphore; else 0 */
 } lk_line;
 
 /* Lists who stands at `path`. lk_line_free() frees. LK_E_NOT_FOUND: there is no such path (nobody
@@ -106,6 +111,31 @@ typedef struct lk_line {
  * LK_E_WOULD_DEADLOCK, LK_E_CORRUPT, LK_E_NEWER_FORMAT. */
 LK_API int lk_line_list(lk_client *client, const char *path, int64_t deadline_ns, lk_line **out);
 LK_EXPORT lk_line *lk_line_free(lk_line *line);
+
+typedef struct lk_line_watch lk_line_watch;
+
+/* LK_OK: `line` is who stands there, as lk_line_list() gives it; it lives until the callback
+ * returns. (That nobody stands and that there is no such path are one: an empty line without a
+ * kind.) Else `line` is NULL, and the status says why it can't be seen: LK_E_NO_RIGHTS, LK_E_KIND
+ * (the path is no line), LK_E_CORRUPT, LK_E_NEWER_FORMAT. It is tried again. */
+typedef void lk_line_fn(int status, const lk_line *line, void *arg);
+
+/* Calls back with the line as it stands, then at each change: who came, who went, other words of
+ * the first in line (a new card, a request to let go), another number of permits. Each telling is a
+ * state that the line had, later than the one before; of changes that come faster than they are
+ * read, or than the callback returns, the last is told. So it is after an outage and in a new
+ * session.
+ *
+ * Not told by itself: what whoever is not the first writes into its own znode; it is shown as it
+ * was when it was first seen. (So a permit that is prolonged; for its end ask lk_line_list().)
+ *
+ * A change costs two small reads and a listing, with ten waiters and with ten thousand, and one
+ * small read for each more that came since the last; a znode that does not stand in the line is
+ * read each time. LK_E_PATH, LK_E_TOO_LARGE. */
+LK_API int lk_line_watch_new(lk_line_watch **out, lk_client *client, const char *path,
+                             lk_line_fn *fn, void *arg);
+/* No callback after it returns; may be called inside it. */
+LK_EXPORT lk_line_watch *lk_line_watch_free(lk_line_watch *watch);
 
 /* Removes the znode whose fence is `fence` (its zxid) from the line, and nobody else;
  * LK_E_NOT_FOUND: nobody has it. The owner hears of it by an event: until then only the fence

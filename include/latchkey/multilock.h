@@ -6,7 +6,10 @@
  * given back in reverse.
  *
  * Held means all of them. As soon as one is lost the whole is LOST; a release gives the others back.
- * Calls block; none of them may be made inside a callback (LK_E_WOULD_DEADLOCK). */
+ * A multi-lock is owned by its handle, not by a thread. One request at a time a handle: while one is
+ * under way, a release too, another is answered LK_E_STATE. Those that end in _start are of the same
+ * contract, and wait for nothing (client.h); a blocking one inside a callback is answered
+ * LK_E_WOULD_DEADLOCK. */
 #ifndef LATCHKEY_MULTILOCK_H
 #define LATCHKEY_MULTILOCK_H
 
@@ -21,22 +24,34 @@ typedef struct lk_multilock lk_multilock;
 #define LK_MULTILOCK_MAX 64
 
 /* Talks to no server. options may be NULL; its on_change hears of the whole, as of one lock (with
- * no fence: there are several). LK_E_INVALID: no paths, too many, or one twice. LK_E_PATH,
+ * no fence: there are several; and LOST may follow WAITING, as soon as one that was had is lost).
+ * Its on_revoke hears of each of them. LK_E_INVALID: no paths, too many, or one twice. LK_E_PATH,
  * LK_E_TOO_LARGE. */
 LK_API int lk_multilock_new(lk_multilock **out, lk_client *client, const char *const *paths,
                             size_t count, const lk_lock_options *options);
+/* Gives up or releases in the background, if need be. No callback of it runs after it returns, but
+ * that of an asynchronous request still follows (LK_E_CANCELLED). */
 LK_EXPORT lk_multilock *lk_multilock_free(lk_multilock *multilock);
 
 /* All by the one deadline, or none: what was taken is given back before it answers (that is waited
  * for until the deadline; then it goes on in the background). Statuses of lk_lock_acquire(), of the
- * path lk_multilock_culprit(). */
+ * path lk_multilock_culprit(). LK_E_LOST: also one that was had and lost while the next was waited
+ * for, as all are with the session. */
 LK_API int lk_multilock_acquire(lk_multilock *multilock, int64_t deadline_ns);
+LK_API int lk_multilock_acquire_start(lk_multilock *multilock, int64_t deadline_ns,
+                                      lk_done_fn *done, void *arg, lk_op *out_op);
 /* All if all are free, else LK_E_BUSY. */
 LK_API int lk_multilock_try(lk_multilock *multilock, int64_t deadline_ns);
+LK_API int lk_multilock_try_start(lk_multilock *multilock, int64_t deadline_ns, lk_done_fn *done,
+                                  void *arg, lk_op *out_op);
 
-/* In reverse, all of them, also when some fail: the first failure is answered.
- * LK_E_LOST: one had been lost before. LK_E_DEADLINE. LK_E_STATE. */
+/* In reverse, all of them, also when some fail: the first failure is answered. They are asked for
+ * one behind the other, without waiting between.
+ * LK_E_LOST: one had been lost before; the others are given back. LK_E_DEADLINE: not confirmed in
+ * time, it goes on in the background. LK_E_STATE: not held. */
 LK_API int lk_multilock_release(lk_multilock *multilock, int64_t deadline_ns);
+LK_API int lk_multilock_release_start(lk_multilock *multilock, int64_t deadline_ns,
+                                      lk_done_fn *done, void *arg, lk_op *out_op);
 
 /* Never wait. The worst state of all, the shortest remaining time. */
 LK_EXPORT lk_grant_state lk_multilock_state(lk_multilock *multilock);

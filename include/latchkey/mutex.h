@@ -5,8 +5,9 @@
  *   thread --+--> local queue --> one place in the line of `path` (lock.h)
  *   thread --+
  *
- * However many threads wait, one znode stands for them in the line. Its first thread waits for the
- * servers, the others for it, in the order of their calls. The owner may lock again; it counts.
+ * However many threads wait, one znode stands for them in the line. The first of them waits for the
+ * servers, the others for it, in the order of their calls; if it gives up the next one waits on in
+ * the same place. The owner may lock again; it counts.
  *
  * Fairness between programs is strict by default: each unlock gives the lock back, and the next
  * thread joins the line at its end. With `local_turns` up to so many hand-overs in a row go from

@@ -9,7 +9,16 @@
  * programs can't be of two minds; lk_semaphore_resize() changes it while it is in use.
  *
  * A handle holds one set of permits at a time. Its fence is the set's id: `latchkey break` and
- * lk_line_break() go by it. Fences of a semaphore do not order its holders: see gate.h. */
+ * lk_line_break() go by it, and end that set alone. Fences of a semaphore do not order its holders:
+ * see gate.h.
+ *
+ * Permits may have a time to live of their own. It begins with the grant, and lk_semaphore_prolong()
+ * begins it anew; when it is over they are LOST, by this program's own clock, whatever becomes of
+ * its session. For the others they end by the server's clock, later than here, and the first
+ * waiter takes them away from a holder that does not stir: a try or an empty line takes none. It
+ * costs one more write at each grant. Clocks may be wrong by a 64th: the holder's time is shorter
+ * by so much, the waiter's longer. A leader's clock that is set while it reigns can end permits too
+ * early; then the fence protects alone. */
 #ifndef LATCHKEY_SEMAPHORE_H
 #define LATCHKEY_SEMAPHORE_H
 
@@ -22,16 +31,18 @@ extern "C" {
 typedef struct lk_semaphore lk_semaphore;
 
 #define LK_PERMITS_MAX 1000000
+#define LK_PERMITS_TTL_MIN_MS 100
 
 typedef struct lk_semaphore_options {
     size_t size;            /* set by LK_SEMAPHORE_OPTIONS_INIT */
     const char *label;      /* as in lock.h */
     lk_grant_fn *on_change; /* may be NULL */
     void *on_change_arg;
+    uint32_t ttl_ms; /* of each grant; at least LK_PERMITS_TTL_MIN_MS; 0: as long as the session */
 } lk_semaphore_options;
 #define LK_SEMAPHORE_OPTIONS_INIT                                                                  \
     {                                                                                              \
-        sizeof(lk_semaphore_options), NULL, NULL, NULL                                             \
+        sizeof(lk_semaphore_options), NULL, NULL, NULL, 0                                          \
     }
 
 /* Talks to no server. `permits`: how many there shall be; the first to acquire makes the semaphore
@@ -56,6 +67,16 @@ LK_API int lk_semaphore_release(lk_semaphore *semaphore, int64_t deadline_ns);
 LK_API int lk_semaphore_release_start(lk_semaphore *semaphore, int64_t deadline_ns,
                                       lk_done_fn *done, void *arg, lk_op *out_op);
 
+/* Permits with a ttl, held: they end `ttl_ms` (at least LK_PERMITS_TTL_MIN_MS; less than is left is
+ * a shortening) after this was sent, unless it is done again. Until it is answered they end as they
+ * would have; a shortening counts at once. Whoever asks while it is under way waits for both, and
+ * what was asked last counts. LK_OK: it holds. LK_E_LOST: it came too late, or they are gone.
+ * LK_E_STATE: not held, or without a ttl. LK_E_DEADLINE: it may still be done. LK_E_INVALID,
+ * LK_E_CANCELLED, LK_E_CLOSED, LK_E_NOMEM, LK_E_NO_RIGHTS, LK_E_WOULD_DEADLOCK. */
+LK_API int lk_semaphore_prolong(lk_semaphore *semaphore, uint32_t ttl_ms, int64_t deadline_ns);
+LK_API int lk_semaphore_prolong_start(lk_semaphore *semaphore, uint32_t ttl_ms, int64_t deadline_ns,
+                                      lk_done_fn *done, void *arg, lk_op *out_op);
+
 /* Changes N, and wakes who may hold by it. Fewer than are held: nobody loses a permit; the line
  * waits until enough have come back. Handles that were made with the old N keep what they have, and
  * are refused when they acquire again. LK_E_NOT_FOUND: there is no semaphore. LK_E_KIND,
@@ -64,7 +85,7 @@ LK_API int lk_semaphore_release_start(lk_semaphore *semaphore, int64_t deadline_
 LK_API int lk_semaphore_resize(lk_client *client, const char *path, uint32_t permits,
                                int64_t deadline_ns);
 
-/* Never wait; as in lock.h. */
+/* Never wait; as in lock.h. With a ttl, what remains is the smaller of it and the lease. */
 LK_EXPORT lk_grant_state lk_semaphore_state(lk_semaphore *semaphore);
 LK_EXPORT int64_t lk_semaphore_remaining_ns(lk_semaphore *semaphore);
 LK_API int lk_semaphore_fence(lk_semaphore *semaphore, lk_fence *out);

@@ -28,6 +28,7 @@ static int semaphore_new(struct grant *out, lk_client *client, const struct hold
 {
     lk_semaphore_options options = LK_SEMAPHORE_OPTIONS_INIT;
     options.label = spec->words;
+    options.ttl_ms = (uint32_t)(spec->ttl_ns / 1000000);
     options.on_change = on_change;
     options.on_change_arg = arg;
     return lk_semaphore_new(&out->semaphore, client, spec->path, spec->permits, &options);

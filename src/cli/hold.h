@@ -39,6 +39,8 @@ struct hold_spec {
     const char *words; /* the lock's label, the candidate's card; NULL: the client's */
     enum hold_kind kind;
     uint32_t permits; /* how many the semaphore has */
+    bool ttl_given;
+    int64_t ttl_ns; /* of the permit */
     bool try_once;
     bool wait_given;
     int64_t wait_ns;

@@ -170,9 +170,8 @@ static bool finding_take_names(struct finding *finding, const char *prefix,
     if (!finding->names)
         return false;
     for (size_t i = 0; i < list->child_count; i++) {
-        uint32_t number;
-        if (strncmp(list->children[i], prefix, strlen(prefix)) != 0
-            || !path_number(list->children[i], &number))
+        /* Also one whose number is none (place_adopt()): it is still ours. */
+        if (strncmp(list->children[i], prefix, strlen(prefix)) != 0)
             continue;
         finding->names[finding->count] = strdup(list->children[i]);
         if (!finding->names[finding->count])

@@ -45,6 +45,11 @@ static void holder_turned(struct place *place, int status)
     holder_end_all(&holder->turns, status);
 }
 
+static void holder_prolonged(struct place *place, int status)
+{
+    holder_end_all(&container_of(place, struct holder, place)->prolongs, status);
+}
+
 static void holder_lease(struct place *place, enum lease_change change)
 {
     holder_change(container_of(place, struct holder, place),
@@ -57,6 +62,7 @@ static void holder_lost(struct place *place, int reason)
 
     holder_change(holder, LK_LOST, reason);
     holder_end_all(&holder->turns, LK_E_LOST);
+    holder_end_all(&holder->prolongs, LK_E_LOST);
     holder_end_all(&holder->watchers, LK_OK);
 }
 
@@ -113,6 +119,7 @@ static const struct place_events holder_events = {
     .named = holder_named,
     .granted = holder_granted,
     .turned = holder_turned,
+    .prolonged = holder_prolonged,
     .lease = holder_lease,
     .asked = holder_asked,
     .lost = holder_lost,
@@ -176,6 +183,7 @@ int holder_new(struct holder **out, const struct holder_options *options)
     holder->place.host = holder->host;
     holder->place.kind = options->kind;
     holder->place.permits = options->permits;
+    holder->ttl_ms = options->ttl_ms;
     holder->place.compat = options->compat;
     holder->place.delay_ms = options->delay_ms;
     holder->on_revoke = options->on_revoke;
@@ -198,6 +206,7 @@ void holder_free(struct holder *holder)
         op_end(holder->acquire, LK_E_CANCELLED);
     holder_end_all(&holder->releases, LK_E_CANCELLED);
     holder_end_all(&holder->turns, LK_E_CANCELLED);
+    holder_end_all(&holder->prolongs, LK_E_CANCELLED);
     holder_end_all(&holder->watchers, LK_E_STATE);
     holder_end_all(&holder->proclaims, LK_E_CANCELLED);
     place_leave(&holder->place);
@@ -223,6 +232,8 @@ int64_t holder_remaining_ns(struct holder *holder)
     if (!holder || client_enter_closed(holder->client) != LK_OK)
         return 0;
     int64_t left_ns = holder_holds(holder) ? lease_remaining_ns(holder->client) : 0;
+    if (left_ns > term_left_ns(&holder->place))
+        left_ns = term_left_ns(&holder->place);
     client_leave(holder->client);
     return left_ns;
 }

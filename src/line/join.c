@@ -57,6 +57,8 @@ void place_begin(struct place *place)
 {
     place->weighing.agreed = false;
     place->delay_served = 0;
+    place->asked_early = false;
+    place->term.ran_out = false;
     place_prefix(place, place->wish.shares, place->prefix);
     place->token = client_random(place->client);
     place->uncertain = place->is_sweeping = place->looked_before = false;
@@ -76,9 +78,8 @@ static void place_created(void *context, const struct keeper_reply *reply)
     switch (reply->rc) {
     case KEEPER_OK:
         if (!place_adopt(place, reply->path, &reply->stat)) {
-            /* Without memory we can't even name it; without a number it can't stand in the line. */
-            place->uncertain = !place->node;
-            place_refuse(place, place->node ? LK_E_LINE_FULL : LK_E_NOMEM);
+            place->uncertain = true; /* without memory we can't even name it */
+            place_refuse(place, LK_E_NOMEM);
         } else if (given_up) {
             place_remove(place);
         } else {

@@ -133,6 +133,22 @@ static void place_mark_and_remove(struct place *place, const struct record_out *
     place_send(place, &multi, REQUEST_ONCE | REQUEST_PROOF, place_released);
 }
 
+/* Who ends a line forgets what is written there: nothing that who comes next could not write, too.
+ * A resize nobody else knows, nor a holder that was lost (of whom a reader takes no notice). */
+static bool place_may_end_line(const struct place *place)
+{
+    const struct line_look *parent = &place->parent;
+    const struct line_record *record = &parent->record;
+
+    if (place->number < NUMBERS_RESTART)
+        return false;
+    if (parent->status != LK_OK)
+        return parent->status == LK_E_NOT_FOUND && !place->wish.weight;
+    if (place->wish.weight)
+        return record->permits == place->permits && record->permits_most == place->permits;
+    return !place->wish.shares || record->held == 0;
+}
+
 void place_release(struct place *place)
 {
     __attribute__((cleanup(record_free))) struct record_out record = { 0 };
@@ -147,14 +163,15 @@ void place_release(struct place *place)
     line.tag = parent->stat.czxid;
     line.held = 0;
     lease_hold_end(place->client, &place->hold);
-    if (!may_mark || !client_is_connected(place->client)
-        || line_record_write(&record, &line) != LK_OK) {
+    bool may_end = place_may_end_line(place);
+    if ((!may_end && !may_mark) || !client_is_connected(place->client)
+        || (!may_end && line_record_write(&record, &line) != LK_OK)) {
         place_remove(place);
         return;
     }
     place_quiet(place);
     place->state = PLACE_LEAVING;
-    if (place->number >= NUMBERS_RESTART)
+    if (may_end)
         place_end_line(place);
     else
         place_mark_and_remove(place, &record);

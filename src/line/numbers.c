@@ -12,7 +12,8 @@
 void numbers_prefix(char prefix[NUMBERS_PREFIX_SIZE], struct numbers_style style)
 {
     if (style.weight)
-        snprintf(prefix, NUMBERS_PREFIX_SIZE, "lk-sem%" PRIu32 "-lock-", style.weight);
+        snprintf(prefix, NUMBERS_PREFIX_SIZE, "lk-sem%" PRIu32 "%s-lock-", style.weight,
+                 style.has_term ? "t" : "");
     else if (style.compat == LK_COMPAT_KAZOO)
         strcpy(prefix, style.is_reader ? "lk__rlock__" : "lk__lock__");
     else if (style.compat == LK_COMPAT_CURATOR && style.is_rwlock)
@@ -25,7 +26,15 @@ uint32_t numbers_weight(const char *name)
 {
     uint32_t weight;
 
-    return sscanf(name, "lk-sem%9" SCNu32 "-lock-", &weight) == 1 && weight > 0 ? weight : 1;
+    return sscanf(name, "lk-sem%9" SCNu32, &weight) == 1 && weight > 0 ? weight : 1;
+}
+
+bool numbers_has_term(const char *name)
+{
+    uint32_t weight;
+    int end = 0;
+
+    return sscanf(name, "lk-sem%9" SCNu32 "t-lock-%n", &weight, &end) == 1 && end > 0;
 }
 
 bool numbers_is_reader(const char *name)

@@ -24,7 +24,7 @@ static inline bool number_is_before(uint32_t a, uint32_t b)
  * semaphore's permits the name says how many, so that one listing decides.
  *
  *              lock, writer   reader          permits
- *   native     lk-lock-       lk-read-lock-   lk-sem3-lock-
+ *   native     lk-lock-       lk-read-lock-   lk-sem3-lock-, lk-sem3t-lock- (they end by themselves)
  *   Curator    lk-lock-       lk-__READ__     (of an rwlock: the writer is lk-__WRIT__)
  *   kazoo      lk__lock__     lk__rlock__
  *
@@ -35,10 +35,13 @@ struct numbers_style {
     lk_compat compat;
     bool is_rwlock, is_reader;
     uint32_t weight; /* permits; else 0 */
+    bool has_term;   /* permits with a time of their own */
 };
 void numbers_prefix(char prefix[NUMBERS_PREFIX_SIZE], struct numbers_style style);
 /* Of a semaphore's permits; 1 for whoever's name does not say it. */
 uint32_t numbers_weight(const char *name);
+/* Permits that end by themselves. */
+bool numbers_has_term(const char *name);
 
 /* Ours, Curator's or kazoo's. Whatever else has a number stands there exclusively. */
 bool numbers_is_reader(const char *name);

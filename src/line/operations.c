@@ -1,31 +1,11 @@
 /* operations.c - what a user asks of a holder and waits for: the grant, its end, its loss, new
  * words.
  *
- * An errand is one such request. The blocking call is the asynchronous one plus a wait: both begin
- * it the same way. */
+ * The blocking call is the asynchronous one plus a wait: both begin the same errand. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "line/holder.h"
-
-struct errand {
-    struct op op;
-    struct holder *holder;
-    struct list member; /* of holder->watchers or holder->releases */
-    const struct errand_kind *kind;
-    struct place_wish wish; /* acquire */
-    bool also_waiting;      /* release */
-    int64_t deadline_ns;
-    lk_done_fn *done;
-    void *arg;
-};
-
-struct errand_kind {
-    int (*refusal)(const struct holder *holder,
-                   const struct errand *errand); /* LK_OK: it may begin */
-    void (*begin)(struct holder *holder, struct errand *errand);
-    int (*withdraw)(struct op *op, int status);
-};
 
 void holder_end_all(struct list *errands, int status)
 {
@@ -81,8 +61,7 @@ static void errand_deliver(struct callback *callback)
     free(errand);
 }
 
-/* Inside the monitor. */
-static int errand_begin(struct holder *holder, struct errand *errand)
+int holder_begin(struct holder *holder, struct errand *errand)
 {
     int status = errand->kind->refusal(holder, errand);
 
@@ -91,6 +70,7 @@ static int errand_begin(struct holder *holder, struct errand *errand)
     errand->holder = holder;
     op_begin(holder->client, &errand->op, errand->deadline_ns, errand->kind->withdraw,
              errand->done ? errand_deliver : NULL);
+    errand->op.ended = errand->ended;
     errand->kind->begin(holder, errand);
     return LK_OK;
 }
@@ -103,7 +83,7 @@ static int errand_run(struct holder *holder, struct errand *errand, bool *out_in
 
     *out_inside = status == LK_OK;
     if (status == LK_OK)
-        status = errand_begin(holder, errand);
+        status = holder_begin(holder, errand);
     return status == LK_OK ? holder_wait(holder, &errand->op) : status;
 }
 
@@ -117,7 +97,7 @@ static int errand_start(struct holder *holder, const struct errand *wish, lk_op 
     struct errand *errand = malloc(sizeof *errand);
     if (errand)
         *errand = *wish;
-    status = errand ? errand_begin(holder, errand) : LK_E_NOMEM;
+    status = errand ? holder_begin(holder, errand) : LK_E_NOMEM;
     if (status != LK_OK)
         free(errand);
     else if (out_op)
@@ -153,12 +133,12 @@ static int acquire_withdraw(struct op *op, int status)
     return status;
 }
 
-static const struct errand_kind acquire_kind = { acquire_refusal, acquire_begin, acquire_withdraw };
+const struct errand_kind errand_acquire = { acquire_refusal, acquire_begin, acquire_withdraw };
 
 int holder_acquire(struct holder *holder, struct place_wish wish, int64_t deadline_ns,
                    lk_fence *out_fence)
 {
-    struct errand errand = { .kind = &acquire_kind, .wish = wish, .deadline_ns = deadline_ns };
+    struct errand errand = { .kind = &errand_acquire, .wish = wish, .deadline_ns = deadline_ns };
     bool inside;
     int status = errand_run(holder, &errand, &inside);
 
@@ -174,9 +154,65 @@ int holder_acquire_start(struct holder *holder, struct place_wish wish, int64_t 
                          lk_done_fn *done, void *arg, lk_op *out_op)
 {
     const struct errand errand = {
-        .kind = &acquire_kind, .wish = wish, .deadline_ns = deadline_ns, .done = done, .arg = arg
+        .kind = &errand_acquire, .wish = wish, .deadline_ns = deadline_ns, .done = done, .arg = arg
     };
     return errand_start(holder, &errand, out_op);
+}
+
+static int stand_outcome(struct holder *holder, struct errand *stand, lk_fence *out_fence)
+{
+    stand->holder = NULL;
+    int status = stand->op.status;
+    if (status == LK_OK && !holder_holds(holder))
+        status = LK_E_LOST;
+    if (status == LK_OK && out_fence)
+        *out_fence = holder->fence;
+    return status;
+}
+
+int holder_stand(struct holder *holder, struct errand *stand, int64_t deadline_ns,
+                 lk_fence *out_fence)
+{
+    int status = holder_enter(holder, true);
+
+    if (status != LK_OK) {
+        stand->holder = NULL; /* closed, and so ended; inside a callback nobody comes this far */
+        return status;
+    }
+    if (!holder_stands(stand)) {
+        *stand = (struct errand){ .kind = &errand_acquire, .deadline_ns = LK_FOREVER };
+        status = holder_begin(holder, stand);
+    }
+    if (status == LK_OK) {
+        holder->threads++;
+        bool is_over = op_wait_until(&stand->op, deadline_ns);
+        holder->threads--;
+        status = is_over ? stand_outcome(holder, stand, out_fence) : LK_E_DEADLINE;
+    }
+    return holder_leave(holder, status);
+}
+
+int holder_give_up(struct holder *holder, struct errand *stand, lk_fence *out_fence)
+{
+    int status = holder_enter(holder, false);
+
+    if (status != LK_OK) {
+        stand->holder = NULL;
+        return status;
+    }
+    if (!stand->op.done)
+        op_end(&stand->op, LK_E_DEADLINE);
+    pthread_cond_destroy(&stand->op.wake);
+    return holder_leave(holder, stand_outcome(holder, stand, out_fence));
+}
+
+int holder_may_wait(struct holder *holder)
+{
+    int status = holder_enter(holder, true);
+
+    if (status == LK_OK)
+        client_leave(holder->client);
+    return status == LK_E_WOULD_DEADLOCK ? status : LK_OK;
 }
 
 /* ---- release ---- */
@@ -204,6 +240,7 @@ static void release_begin(struct holder *holder, struct errand *errand)
     holder_change(holder, LK_IDLE, LK_OK);
     holder_end_all(&holder->watchers, LK_E_STATE);
     holder_end_all(&holder->turns, LK_E_CANCELLED);
+    holder_end_all(&holder->prolongs, LK_E_CANCELLED);
     if (holder->place.state == PLACE_OUT) {
         op_done(&errand->op, LK_OK);
         return;
@@ -212,11 +249,11 @@ static void release_begin(struct holder *holder, struct errand *errand)
     place_leave(&holder->place);
 }
 
-static const struct errand_kind release_kind = { release_refusal, release_begin, member_withdraw };
+const struct errand_kind errand_release = { release_refusal, release_begin, member_withdraw };
 
 int holder_release(struct holder *holder, bool also_waiting, int64_t deadline_ns)
 {
-    struct errand errand = { .kind = &release_kind,
+    struct errand errand = { .kind = &errand_release,
                              .also_waiting = also_waiting,
                              .deadline_ns = deadline_ns };
     bool inside;
@@ -228,7 +265,7 @@ int holder_release(struct holder *holder, bool also_waiting, int64_t deadline_ns
 int holder_release_start(struct holder *holder, bool also_waiting, int64_t deadline_ns,
                          lk_done_fn *done, void *arg, lk_op *out_op)
 {
-    const struct errand errand = { .kind = &release_kind,
+    const struct errand errand = { .kind = &errand_release,
                                    .also_waiting = also_waiting,
                                    .deadline_ns = deadline_ns,
                                    .done = done,
@@ -282,6 +319,46 @@ int holder_downgrade_start(struct holder *holder, int64_t deadline_ns, lk_done_f
     return errand_start(holder, &errand, out_op);
 }
 
+/* ---- more time ---- */
+
+static int prolong_refusal(const struct holder *holder, const struct errand *errand)
+{
+    (void)errand;
+    if (holder->state == LK_LOST)
+        return LK_E_LOST;
+    return holder_holds(holder) && holder->place.wish.ttl_ms ? LK_OK : LK_E_STATE;
+}
+
+static void prolong_begin(struct holder *holder, struct errand *errand)
+{
+    list_append(&holder->prolongs, &errand->member);
+    place_prolong(&holder->place, errand->ttl_ms);
+}
+
+static const struct errand_kind prolong_kind = { prolong_refusal, prolong_begin, member_withdraw };
+
+int holder_prolong(struct holder *holder, uint32_t ttl_ms, int64_t deadline_ns)
+{
+    struct errand errand = { .kind = &prolong_kind, .ttl_ms = ttl_ms, .deadline_ns = deadline_ns };
+    bool inside;
+    int status = errand_run(holder, &errand, &inside);
+
+    if (status == LK_OK && !holder_holds(holder))
+        status = LK_E_LOST;
+    return inside ? holder_leave(holder, status) : status;
+}
+
+int holder_prolong_start(struct holder *holder, uint32_t ttl_ms, int64_t deadline_ns,
+                         lk_done_fn *done, void *arg, lk_op *out_op)
+{
+    const struct errand errand = { .kind = &prolong_kind,
+                                   .ttl_ms = ttl_ms,
+                                   .deadline_ns = deadline_ns,
+                                   .done = done,
+                                   .arg = arg };
+    return errand_start(holder, &errand, out_op);
+}
+
 /* ---- the loss ---- */
 
 static int watch_refusal(const struct holder *holder, const struct errand *errand)
@@ -298,11 +375,11 @@ static void watch_begin(struct holder *holder, struct errand *errand)
         list_append(&holder->watchers, &errand->member);
 }
 
-static const struct errand_kind watch_kind = { watch_refusal, watch_begin, member_withdraw };
+const struct errand_kind errand_watch = { watch_refusal, watch_begin, member_withdraw };
 
 int holder_wait_lost(struct holder *holder, int64_t deadline_ns)
 {
-    struct errand errand = { .kind = &watch_kind, .deadline_ns = deadline_ns };
+    struct errand errand = { .kind = &errand_watch, .deadline_ns = deadline_ns };
     bool inside;
     int status = errand_run(holder, &errand, &inside);
 
@@ -441,7 +518,7 @@ int holder_proclaim(struct holder *holder, const void *words, size_t size, int64
     if (status == LK_OK)
         status = holder_set_words(holder, words, size);
     if (status == LK_OK)
-        status = errand_begin(holder, &proclaim.errand);
+        status = holder_begin(holder, &proclaim.errand);
     if (status == LK_OK)
         status = holder_wait(holder, &proclaim.errand.op);
     return holder_leave(holder, status);

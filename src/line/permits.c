@@ -7,7 +7,9 @@
  * Who waits behind another waiter watches that one. The first waiter watches the line itself, since
  * any holder may leave; when it is granted it writes its own znode anew, so that the one behind it
  * hears that it is the first now. A semaphore that was made smaller may have holders beyond its
- * number: whoever stands within the most it ever had is taken for a holder. */
+ * number: whoever stands within the most it ever had is taken for a holder.
+ *
+ * Permits may end by themselves, which the first waiter sees to: term.h. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,6 +158,16 @@ static void permits_weigh(struct place *place)
         permits_watch_last(place);
 }
 
+/* It alone ends what is before us and has run out. */
+static bool is_first_waiter(const struct place *place)
+{
+    const struct line_record *record = &place->parent.record;
+    uint64_t before = place->weighing.before;
+
+    return !place->wish.only_if_free && place->parent.status == LK_OK
+           && before <= record->permits_most && before + place->wish.weight > record->permits;
+}
+
 static void permits_listed(void *context, const struct keeper_reply *reply)
 {
     struct place *place = context;
@@ -176,6 +188,8 @@ static void permits_listed(void *context, const struct keeper_reply *reply)
     weighing->last = last ? path_join(place->path, last) : NULL;
     weighing->before = weight_before(reply, place->number);
     weighing->somebody_behind = somebody_behind(reply, place->number);
+    if (is_first_waiter(place))
+        expiry_follow(place, reply);
     if (last && !weighing->last)
         place_refuse(place, LK_E_NOMEM);
     else
@@ -276,10 +290,12 @@ void permits_signal(struct place *place)
 
 void permits_granted(struct place *place)
 {
-    bool signals = place->weighing.somebody_behind;
+    /* Who has just written its time there has told it already. */
+    bool signals = place->weighing.somebody_behind && !place->wish.ttl_ms;
 
     watch_unset(place->client, &place->predecessor_watch);
     weighing_clear(&place->weighing);
+    expiry_clear(place);
     if (signals)
         permits_signal(place);
 }

@@ -49,6 +49,7 @@ int place_record(const struct place *place, struct record_out *out)
         .host_size = strlen(place->host),
         .words = place->words,
         .words_size = place->words_size,
+        .term_ms = place->term.ms,
     };
     return place_record_write(out, &record);
 }
@@ -61,6 +62,17 @@ struct line_record place_line_record(const struct place *place)
                                  .permits = place->permits,
                                  .permits_most = place->permits,
                                  .delay_ms = place->delay_ms };
+}
+
+/* Past its end the server's counter goes on below zero: "lk-lock--1547483648" ends in ten digits
+ * too, but they say nothing of who came first. Such a place counts as one at the end, which is
+ * refused. */
+static uint32_t place_own_number(const struct place *place, const char *name)
+{
+    uint32_t number;
+
+    return strlen(name) == strlen(place->prefix) + 10 && path_number(name, &number) ? number
+                                                                                    : NUMBERS_END;
 }
 
 /* Both, since a session of the past may still have a znode with our token, about to vanish
@@ -83,8 +95,11 @@ bool place_adopt(struct place *place, const char *path, const struct keeper_stat
     place_forget_node(place);
     place->node = node;
     place->czxid = stat->czxid;
+    place->term.version = stat->version;
+    expiry_see(place, stat);
     place->events->named(place);
-    return path_number(path_name(path), &place->number);
+    place->number = place_own_number(place, path_name(path));
+    return true;
 }
 
 void place_forget_node(struct place *place)
@@ -107,6 +122,8 @@ void place_quiet(struct place *place)
     place->own_is_watched = false;
     watch_unset(place->client, &place->predecessor_watch);
     weighing_clear(&place->weighing);
+    term_clear(place);
+    expiry_clear(place);
     finding_free(place);
 }
 
@@ -200,14 +217,21 @@ void place_refuse(struct place *place, int status)
 
 static void place_missed(void *context, const struct keeper_reply *reply)
 {
+    struct place *place = context;
+
     (void)reply; /* answered at all: the session lives */
-    place_refuse(context, LK_E_LOST);
+    /* Our time began unheard, and is over: we stand again, at the end of the line. */
+    if (place->term.ran_out)
+        place_left(place);
+    else
+        place_refuse(place, LK_E_LOST);
 }
 
 /* A server that ends a session removes its znodes before it says so, and their watches fire. So a
  * waiter asks whether the session still lives: a commit for it means that a stranger did it. */
 static void place_miss(struct place *place)
 {
+    place->term.ran_out = term_may_be_over(place);
     place_quiet(place);
     place_forget_node(place);
     place->state = PLACE_MISSING;
@@ -231,6 +255,16 @@ void place_gone(struct place *place)
     place->state = PLACE_LEAVING;
     place->events->lost(place, LK_E_LOST);
     place_left(place);
+}
+
+/* The session may live on: then the znode must go, or nobody else can ever hold. */
+void place_lose(struct place *place)
+{
+    lease_hold_end(place->client, &place->hold);
+    place->wanted = false;
+    place->state = PLACE_LEAVING;
+    place->events->lost(place, LK_E_LOST);
+    place_check_removed(place);
 }
 
 void place_leave(struct place *place)
@@ -348,11 +382,7 @@ static void place_lease_changed(struct lease_hold *hold, enum lease_change chang
         place->events->lease(place, change);
         return;
     }
-    /* The session may live on: then the znode must go, or nobody else can ever hold. */
-    place->wanted = false;
-    place->state = PLACE_LEAVING;
-    place->events->lost(place, LK_E_LOST);
-    place_check_removed(place);
+    place_lose(place);
 }
 
 void place_init(struct place *place, lk_client *client, const struct place_events *events)

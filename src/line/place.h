@@ -19,6 +19,7 @@
 
 #include "line/numbers.h"
 #include "line/records.h"
+#include "line/term.h"
 #include "session/session.h"
 
 struct place;
@@ -32,6 +33,8 @@ struct place_events {
     void (*turned)(struct place *place, int status);
     /* SUSPENDED and RESTORED while HELD. */
     void (*lease)(struct place *place, enum lease_change change);
+    /* The end of place_prolong(), still HELD. */
+    void (*prolonged)(struct place *place, int status);
     /* HELD: somebody asks us to let go. */
     void (*asked)(struct place *place);
     /* HELD no longer; removal goes on by itself. */
@@ -52,6 +55,7 @@ struct place_wish {
     bool only_if_free; /* a try */
     bool shares;       /* a reader: holds beside other readers */
     uint32_t weight;   /* permits of a semaphore; else 0 */
+    uint32_t ttl_ms;   /* that end so long after their grant; 0: as long as the session lives */
 };
 
 enum place_state {
@@ -130,8 +134,11 @@ struct place {
 
     int64_t delay_served; /* the lost holder (czxid) whose delay we have waited for */
     int64_t asked_mzxid;  /* of our znode when we were last asked to let go */
+    bool asked_early;     /* before the grant, by who saw us to be first: told with it */
 
     struct weighing weighing; /* of a semaphore, see permits.c */
+    struct term term;         /* likewise, as is the next: see term.h */
+    struct expiry expiry;
 
     struct finding *finding;           /* FINDING, see find.c */
     size_t awaited;                    /* replies of the present flight */
@@ -160,6 +167,10 @@ int place_proclaim(struct place *place, struct request_group *group, request_fn 
  * turning already. LK_OK or LK_E_NOMEM. */
 int place_downgrade(struct place *place);
 
+/* HELD, with a ttl: the permits end so long after this; `prolonged` follows, unless they are lost or
+ * left before. If it is under way already, one end comes for both, and the last length counts. */
+void place_prolong(struct place *place, uint32_t ttl_ms);
+
 /* The name of a place in this line, but for its number: ours or, of our own kind of programs, a
  * reader's or writer's. */
 static inline void place_prefix(const struct place *place, bool is_reader, char *prefix)
@@ -167,7 +178,8 @@ static inline void place_prefix(const struct place *place, bool is_reader, char 
     numbers_prefix(prefix, (struct numbers_style){ .compat = place->compat,
                                                    .is_rwlock = place->kind == LINE_RWLOCK,
                                                    .is_reader = is_reader,
-                                                   .weight = place->wish.weight });
+                                                   .weight = place->wish.weight,
+                                                   .has_term = place->wish.ttl_ms > 0 });
 }
 
 static inline bool place_has_node(const struct place *place)
@@ -181,12 +193,13 @@ static inline bool place_has_node(const struct place *place)
  * tries again later. */
 bool place_send(struct place *place, const struct keeper_request *request, unsigned flags,
                 request_fn *fn);
-/* Our znode is known. */
+/* Our znode is known. False: no memory for its name. */
 bool place_adopt(struct place *place, const char *path, const struct keeper_stat *stat);
 void place_forget_node(struct place *place);
 void place_quiet(struct place *place);              /* drops requests, watches, timers */
 void place_refuse(struct place *place, int status); /* the wish is over; what is there is removed */
 void place_gone(struct place *place);               /* a stranger has removed our znode */
+void place_lose(struct place *place);               /* HELD: what time took, which stands yet */
 void place_left(struct place *place);               /* nothing is there any more, or nearly */
 void place_retry_later(struct place *place);
 void place_retry_in(struct place *place, int64_t delay_ns);
@@ -223,6 +236,7 @@ void place_read_parent(struct place *place);
 void place_parent_read(void *context, const struct keeper_reply *reply);
 bool place_watch_own(struct place *place, request_fn *fn);
 void place_own_read_aside(void *context, const struct keeper_reply *reply);
+void place_note_asked(struct place *place, const struct keeper_reply *reply); /* of our own znode */
 /* Begins a flight of `count` requests; `then` when place_arrived() was called for each. */
 void place_await(struct place *place, size_t count, void (*then)(struct place *place));
 void place_arrived(struct place *place); /* one of its replies has come */

@@ -46,14 +46,16 @@ int line_record_read(struct line_record *out, const void *data, size_t size)
 
 int place_record_write(struct record_out *out, const struct place_record *record)
 {
-    record_begin(out, RECORD_PLACE, record->asked ? PLACE_FORMAT : 1);
+    record_begin(out, RECORD_PLACE, record->term_ms ? PLACE_FORMAT : record->asked ? 2 : 1);
     record_put_u8(out, record->kind);
     record_put_u64(out, record->token);
     record_put_u64(out, record->pid);
     record_put_text(out, record->host, record->host_size);
     record_put_text(out, record->words, record->words_size);
-    if (record->asked)
-        record_put_u8(out, 1);
+    if (record->asked || record->term_ms)
+        record_put_u8(out, record->asked);
+    if (record->term_ms)
+        record_put_u32(out, record->term_ms);
     return record_end(out);
 }
 
@@ -72,6 +74,7 @@ int place_record_read(struct place_record *out, const void *data, size_t size)
     record.host = record_get_text(&in, &record.host_size);
     record.words = record_get_text(&in, &record.words_size);
     record.asked = in.version >= 2 && record_get_u8(&in) != 0;
+    record.term_ms = in.version >= 3 ? record_get_u32(&in) : 0;
     status = record_close(&in);
     if (status == LK_OK)
         *out = record;

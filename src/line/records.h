@@ -14,7 +14,7 @@ enum line_kind { LINE_LOCK = 1, LINE_RWLOCK = 2, LINE_SEMAPHORE = 3, LINE_ELECTI
 
 /* The newest. What needs no field of it is written in format 1, for programs that know no other. */
 #define LINE_FORMAT 2
-#define PLACE_FORMAT 2
+#define PLACE_FORMAT 3
 
 struct line_record {
     uint8_t kind;
@@ -37,7 +37,8 @@ struct place_record {
     /* Of one attempt to join: finds the znode again when the create's reply was lost. */
     uint64_t token;
     uint64_t pid;
-    bool asked;               /* to let go */
+    bool asked;       /* to let go */
+    uint32_t term_ms; /* these permits end so long after the znode's mtime; 0: no such end */
     const char *host, *words; /* when read: into the record, not NUL-terminated */
     size_t host_size, words_size;
 };

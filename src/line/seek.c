@@ -44,7 +44,7 @@ void place_arrived(struct place *place)
 /* ---- our own znode ---- */
 
 /* A waiter's record in our znode, or Curator's word for the same. */
-static void place_note_asked(struct place *place, const struct keeper_reply *reply)
+void place_note_asked(struct place *place, const struct keeper_reply *reply)
 {
     static const char revoke[] = "__REVOKE__";
     struct place_record record;
@@ -53,10 +53,13 @@ static void place_note_asked(struct place *place, const struct keeper_reply *rep
                      : reply->data_size == strlen(revoke)
                            && memcmp(reply->data, revoke, strlen(revoke)) == 0;
 
-    if (!asked || place->state != PLACE_HELD || reply->stat.mzxid == place->asked_mzxid)
+    if (!asked || reply->stat.mzxid == place->asked_mzxid)
         return;
     place->asked_mzxid = reply->stat.mzxid;
-    place->events->asked(place);
+    if (place->state == PLACE_HELD)
+        place->events->asked(place);
+    else
+        place->asked_early = true;
 }
 
 /* False, and all that follows done: it is gone, or it is another's that has got the same name in a
@@ -65,6 +68,7 @@ static bool place_own_stands(struct place *place, const struct keeper_reply *rep
 {
     if (reply->rc == KEEPER_OK && reply->stat.czxid == place->czxid) {
         place->own_is_watched = watch_is_set(&place->own_watch);
+        place->term.version = reply->stat.version;
         place_note_asked(place, reply);
         return true;
     }
@@ -397,7 +401,11 @@ static void place_grant(struct place *place)
     }
     if (place->wish.weight)
         permits_granted(place);
+    term_hold(place);
     place->events->granted(place);
+    if (place->asked_early)
+        place->events->asked(place);
+    place->asked_early = false;
 }
 
 static void place_send_proof(struct place *place, request_fn *fn)
@@ -453,6 +461,8 @@ void place_prove(struct place *place)
         return;
     place->state = PLACE_PROVING;
     if (lease_is_fresh(place->client)) {
+        if (term_begins(place))
+            return;
         place_grant(place);
         return;
     }

@@ -1,10 +1,8 @@
 /* gate.c - what a fence is compared with: in memory, or in a znode by versioned sets. */
 #include <latchkey/gate.h>
 
-#include "base/record.h"
+#include "locks/gate_record.h"
 #include "session/visit.h"
-
-#define GATE_FORMAT 1
 
 int lk_gate_write(lk_gate *gate, lk_fence fence)
 {
@@ -29,7 +27,7 @@ int lk_gate_read(lk_gate *gate, lk_fence fence)
 
 /* ---- in a znode ---- */
 
-static int gate_encode(struct record_out *out, const lk_gate *gate)
+int gate_record_write(struct record_out *out, const lk_gate *gate)
 {
     record_begin(out, RECORD_GATE, GATE_FORMAT);
     record_put_u64(out, gate->writer.zxid);
@@ -39,7 +37,7 @@ static int gate_encode(struct record_out *out, const lk_gate *gate)
     return record_end(out);
 }
 
-static int gate_decode(lk_gate *out, const void *data, size_t size)
+int gate_record_read(lk_gate *out, const void *data, size_t size)
 {
     struct record_in in;
     int status = record_open(&in, data, size, RECORD_GATE, GATE_FORMAT);
@@ -77,21 +75,17 @@ static void gate_written(struct flight *flight)
         visit_end(visit, answer_status(answer));
 }
 
-static bool gate_is_unchanged(const lk_gate *before, const lk_gate *after)
-{
-    return lk_fence_compare(before->writer, after->writer) == 0
-           && lk_fence_compare(before->reader, after->reader) == 0;
-}
-
+/* A refusal is certain, since what a server that lags shows can only have become newer. To pass is
+ * not before the servers have agreed to it, also where nothing changes: another may have passed
+ * that ours has not heard of. */
 static void gate_decide(struct passing *passing, lk_gate gate, int32_t version)
 {
     __attribute__((cleanup(record_free))) struct record_out record = { 0 };
-    const lk_gate before = gate;
     int status = passing->pass(&gate, passing->fence);
 
     if (status == LK_OK)
-        status = gate_encode(&record, &gate);
-    if (status != LK_OK || gate_is_unchanged(&before, &gate))
+        status = gate_record_write(&record, &gate);
+    if (status != LK_OK)
         visit_end(&passing->visit, status);
     else
         visit_write(&passing->visit, &record, version, gate_written);
@@ -120,7 +114,7 @@ static void gate_got(struct flight *flight)
     int status = answer_status(answer);
     /* Made, and not written yet: open to all. */
     if (status == LK_OK && answer->data_size > 0)
-        status = gate_decode(&gate, answer->data, answer->data_size);
+        status = gate_record_read(&gate, answer->data, answer->data_size);
     if (status == LK_OK)
         gate_decide(passing, gate, answer->stat.version);
     else

@@ -18,6 +18,7 @@ struct lk_guard {
     lk_guard_result *results;          /* as many */
     size_t count, capacity;
     struct holder **holders;
+    char **nodes; /* of them, as they were sent: a holder may be freed by the time of the answer */
     size_t holder_count;
     struct commit *commit; /* under way */
     bool is_committed;
@@ -45,6 +46,14 @@ int lk_guard_new(lk_guard **out, lk_client *client)
     return LK_OK;
 }
 
+static void guard_forget_nodes(lk_guard *guard)
+{
+    for (size_t i = 0; guard->nodes && i < guard->holder_count; i++)
+        free(guard->nodes[i]);
+    free(guard->nodes);
+    guard->nodes = NULL;
+}
+
 static void guard_empty(lk_guard *guard)
 {
     flight_drop(&guard->flight);
@@ -52,6 +61,7 @@ static void guard_empty(lk_guard *guard)
         free((char *)guard->operations[i].path);
         free((void *)guard->operations[i].data);
     }
+    guard_forget_nodes(guard);
     free(guard->operations);
     free(guard->results);
     free(guard->holders);
@@ -194,7 +204,12 @@ static void commit_landed(struct flight *flight)
     }
     guard->commit = NULL;
     int status = guard_judge(guard, answer);
+    size_t culprit = answer_culprit(answer);
+    bool is_gone = culprit < answer->result_count && culprit < guard->holder_count
+                   && answer->results[culprit].rc == KEEPER_NO_NODE;
     flight_drop(flight);
+    if (is_gone)
+        lease_node_gone(guard->client, guard->nodes[culprit]);
     op_done(&commit->op, status);
 }
 
@@ -210,6 +225,15 @@ static int guard_refusal(const lk_guard *guard)
     if (guard->holder_count > 0 && lease_remaining_ns(guard->client) == 0)
         return LK_E_LOST;
     return client_is_connected(guard->client) ? LK_OK : LK_E_NO_SERVER;
+}
+
+static int guard_note_nodes(lk_guard *guard)
+{
+    guard->nodes = calloc(guard->holder_count + 1, sizeof(*guard->nodes));
+    for (size_t i = 0; guard->nodes && i < guard->holder_count; i++)
+        if (!(guard->nodes[i] = strdup(guard->holders[i]->place.node)))
+            return LK_E_NOMEM;
+    return guard->nodes ? LK_OK : LK_E_NOMEM;
 }
 
 static int guard_send(lk_guard *guard)
@@ -241,9 +265,13 @@ static int commit_begin(lk_guard *guard, struct commit *commit, int64_t deadline
     int status = guard_refusal(guard);
 
     if (status == LK_OK)
+        status = guard_note_nodes(guard);
+    if (status == LK_OK)
         status = guard_send(guard);
-    if (status != LK_OK)
+    if (status != LK_OK) {
+        guard_forget_nodes(guard);
         return status;
+    }
     guard->is_committed = true;
     guard->commit = commit;
     commit->guard = guard;

@@ -5,17 +5,23 @@
  *    |<--nobody waits--+<---- the lock is given back <---- GIVING <------+ last unlock
  *                                                           a turn is left: OWNED by the next
  *
+ * A leader that gives up leaves the place in the line to the next: it stands for all who wait here.
+ *
  * The mutex here is never held while the lock below is asked to wait. Who is woken has been made
- * owner, or leader, already: nobody can slip in between. */
+ * owner, or leader, already: nobody can slip in between. And he is woken when the guard is free
+ * again, and does not need it: a hand-over costs one change of threads, not a second one for the
+ * guard that the waker still holds. */
 #include <latchkey/mutex.h>
 
 #include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include <latchkey/lock.h>
 
-#include "base/list.h"
+#include "line/holder.h"
 
 #define SECOND INT64_C(1000000000)
 
@@ -24,12 +30,16 @@ enum part { PART_NONE, PART_LEADER, PART_OWNER };
 struct waiter {
     struct list node;
     pthread_t thread;
-    pthread_cond_t wake;
-    enum part part; /* what the one before has made of us */
+    lk_fence fence;         /* of an owner */
+    _Atomic enum part part; /* what the one before has made of us */
+    /* Posted once it has, without the guard, and always awaited then: a semaphore may go as soon as
+     * its post was seen, which of a condition's signal nobody can know. */
+    sem_t wake;
 };
 
 struct lk_mutex {
     lk_lock *lock;
+    struct errand stand; /* our place in the line while we wait for it; the leader's */
     unsigned local_turns;
     pthread_mutex_t guard; /* of all below */
     struct list waiting;
@@ -94,47 +104,48 @@ static void own(lk_mutex *mutex, pthread_t thread)
     mutex->depth = 1;
 }
 
-/* The next in the queue leads from now on; nobody there: it is free. */
-static void pass_lead(lk_mutex *mutex)
+/* The next in the queue leads from now on; nobody there: it is free. Returns who is to be woken. */
+static struct waiter *pass_lead(lk_mutex *mutex)
 {
     struct list *node = list_take(&mutex->waiting);
 
     mutex->is_taken = node != NULL;
     if (!node)
-        return;
+        return NULL;
     struct waiter *next = container_of(node, struct waiter, node);
     next->part = PART_LEADER;
-    pthread_cond_signal(&next->wake);
+    return next;
 }
 
-/* With a larger fence. False: nobody waits, the turns are used up, or there is no grant to hand
- * over. */
-static bool pass_ownership(lk_mutex *mutex)
+/* With a larger fence. Returns who is to be woken; NULL: nobody waits, the turns are used up, or
+ * there is no grant to hand over. */
+static struct waiter *pass_ownership(lk_mutex *mutex)
 {
     if (list_is_empty(&mutex->waiting) || mutex->turns_left == 0
         || lk_lock_state(mutex->lock) != LK_HELD || lk_lock_remaining_ns(mutex->lock) == 0)
-        return false;
+        return NULL;
     struct waiter *next = container_of(list_take(&mutex->waiting), struct waiter, node);
     mutex->turns_left--;
     mutex->fence.turn++;
     own(mutex, next->thread);
+    next->fence = mutex->fence;
     next->part = PART_OWNER;
-    pthread_cond_signal(&next->wake);
-    return true;
+    return next;
 }
 
-/* Deadlines are of CLOCK_BOOTTIME, which no condition can wait by. */
-static bool wait_until(pthread_cond_t *wake, pthread_mutex_t *guard, int64_t deadline_ns)
+/* ---- waiting and waking (without the guard) ---- */
+
+static void wake(struct waiter *next)
+{
+    if (next)
+        sem_post(&next->wake);
+}
+
+/* Deadlines are of CLOCK_BOOTTIME, which no semaphore can wait by. */
+static struct timespec monotonic_in(int64_t left_ns)
 {
     struct timespec until;
 
-    if (deadline_ns == LK_FOREVER) {
-        pthread_cond_wait(wake, guard);
-        return true;
-    }
-    int64_t left_ns = deadline_ns - lk_now_ns();
-    if (left_ns <= 0)
-        return false;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += left_ns / SECOND;
     until.tv_nsec += left_ns % SECOND;
@@ -142,69 +153,100 @@ static bool wait_until(pthread_cond_t *wake, pthread_mutex_t *guard, int64_t dea
         until.tv_nsec -= SECOND;
         until.tv_sec++;
     }
-    pthread_cond_timedwait(wake, guard, &until);
-    return true;
+    return until;
 }
 
-static enum part queue(lk_mutex *mutex, int64_t deadline_ns)
+/* False: not woken by then. Signals and clocks that differ make another round. */
+static bool await_wake(struct waiter *self, int64_t deadline_ns)
 {
-    struct waiter self = { .thread = pthread_self() };
-    pthread_condattr_t attributes;
-
-    if (!mutex->is_taken) {
-        mutex->is_taken = true;
-        return PART_LEADER;
+    for (;;) {
+        if (deadline_ns == LK_FOREVER) {
+            if (sem_wait(&self->wake) == 0)
+                return true;
+            continue;
+        }
+        int64_t left_ns = deadline_ns - lk_now_ns();
+        if (left_ns <= 0)
+            return false;
+        struct timespec until = monotonic_in(left_ns);
+        if (sem_clockwait(&self->wake, CLOCK_MONOTONIC, &until) == 0)
+            return true;
     }
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&self.wake, &attributes);
-    pthread_condattr_destroy(&attributes);
-    list_append(&mutex->waiting, &self.node);
-    while (self.part == PART_NONE && wait_until(&self.wake, &mutex->guard, deadline_ns))
-        ;
-    if (self.part == PART_NONE)
-        list_remove(&self.node);
-    pthread_cond_destroy(&self.wake);
-    return self.part;
+}
+
+/* Stands in the queue already. PART_NONE: gave up in time, and has left it. */
+static enum part await_part(lk_mutex *mutex, struct waiter *self, int64_t deadline_ns)
+{
+    if (await_wake(self, deadline_ns))
+        return self->part;
+    pthread_mutex_lock(&mutex->guard);
+    enum part part = self->part;
+    if (part == PART_NONE)
+        list_remove(&self->node);
+    pthread_mutex_unlock(&mutex->guard);
+    if (part != PART_NONE)
+        (void)await_wake(self, LK_FOREVER); /* it is on its way, to this very place */
+    return part;
 }
 
 /* ---- lock ---- */
 
-/* Asks the servers, without the guard. */
-static int lead(lk_mutex *mutex, bool only_if_free, int64_t deadline_ns)
+static struct holder *holder_of(const lk_mutex *mutex)
 {
-    lk_fence fence;
+    return grant_holder(lk_lock_grant(mutex->lock));
+}
 
-    pthread_mutex_unlock(&mutex->guard);
-    int status = only_if_free ? lk_lock_try(mutex->lock, deadline_ns, &fence)
-                              : lk_lock_acquire(mutex->lock, deadline_ns, &fence);
+/* Out of time before the grant: the next thread waits on in the same place. False: there is none. */
+static bool leave_to_the_next(lk_mutex *mutex)
+{
     pthread_mutex_lock(&mutex->guard);
-    if (status != LK_OK) {
-        pass_lead(mutex);
-        return status;
+    struct waiter *next = list_is_empty(&mutex->waiting) ? NULL : pass_lead(mutex);
+    pthread_mutex_unlock(&mutex->guard);
+    wake(next);
+    return next != NULL;
+}
+
+/* What the servers said: the lead is over. */
+static int led(lk_mutex *mutex, int status, const lk_fence *fence)
+{
+    struct waiter *next = NULL;
+
+    pthread_mutex_lock(&mutex->guard);
+    if (status == LK_OK) {
+        mutex->fence = *fence;
+        mutex->turns_left = mutex->local_turns;
+        own(mutex, pthread_self());
+    } else {
+        next = pass_lead(mutex);
     }
-    mutex->fence = fence;
-    mutex->turns_left = mutex->local_turns;
-    own(mutex, pthread_self());
-    return LK_OK;
+    pthread_mutex_unlock(&mutex->guard);
+    wake(next);
+    return status;
 }
 
-static int lock_again(lk_mutex *mutex)
+/* Asks the servers. */
+static int lead(lk_mutex *mutex, bool only_if_free, int64_t deadline_ns, lk_fence *out_fence)
 {
-    if (lk_lock_remaining_ns(mutex->lock) == 0)
-        return LK_E_LOST;
-    mutex->depth++;
-    return LK_OK;
+    struct holder *holder = holder_of(mutex);
+
+    if (only_if_free)
+        return led(mutex, lk_lock_try(mutex->lock, deadline_ns, out_fence), out_fence);
+    int status = holder_stand(holder, &mutex->stand, deadline_ns, out_fence);
+    if (status == LK_E_DEADLINE && holder_stands(&mutex->stand)) {
+        if (leave_to_the_next(mutex))
+            return LK_E_DEADLINE;
+        status = holder_give_up(holder, &mutex->stand, out_fence);
+    }
+    return led(mutex, status, out_fence);
 }
 
-static int lock_new(lk_mutex *mutex, bool only_if_free, int64_t deadline_ns)
+static int wait_turn(lk_mutex *mutex, struct waiter *self, int64_t deadline_ns, lk_fence *out_fence)
 {
-    if (only_if_free && mutex->is_taken)
-        return LK_E_BUSY;
-    switch (queue(mutex, deadline_ns)) {
+    switch (await_part(mutex, self, deadline_ns)) {
     case PART_LEADER:
-        return lead(mutex, only_if_free, deadline_ns);
+        return lead(mutex, false, deadline_ns, out_fence);
     case PART_OWNER:
+        *out_fence = self->fence;
         return LK_OK;
     case PART_NONE:
         break;
@@ -212,15 +254,57 @@ static int lock_new(lk_mutex *mutex, bool only_if_free, int64_t deadline_ns)
     return LK_E_DEADLINE;
 }
 
+/* Comes with the guard, and gives it back. */
+static int lock_new(lk_mutex *mutex, bool only_if_free, int64_t deadline_ns, lk_fence *out_fence)
+{
+    struct waiter self = { .thread = pthread_self() };
+    bool leads = !mutex->is_taken;
+
+    if (!leads && only_if_free) {
+        pthread_mutex_unlock(&mutex->guard);
+        return LK_E_BUSY;
+    }
+    /* Who leads is told by the line; to stand in the queue is to wait too. */
+    int status = leads ? LK_OK : holder_may_wait(holder_of(mutex));
+    if (status != LK_OK) {
+        pthread_mutex_unlock(&mutex->guard);
+        return status;
+    }
+    if (leads) {
+        mutex->is_taken = true;
+        pthread_mutex_unlock(&mutex->guard);
+        return lead(mutex, only_if_free, deadline_ns, out_fence);
+    }
+    sem_init(&self.wake, 0, 0);
+    list_append(&mutex->waiting, &self.node);
+    pthread_mutex_unlock(&mutex->guard);
+    status = wait_turn(mutex, &self, deadline_ns, out_fence);
+    sem_destroy(&self.wake);
+    return status;
+}
+
+/* Likewise. */
+static int lock_again(lk_mutex *mutex, lk_fence *out_fence)
+{
+    bool is_ours = lk_lock_remaining_ns(mutex->lock) > 0;
+
+    mutex->depth += is_ours;
+    *out_fence = mutex->fence;
+    pthread_mutex_unlock(&mutex->guard);
+    return is_ours ? LK_OK : LK_E_LOST;
+}
+
 static int mutex_lock(lk_mutex *mutex, bool only_if_free, int64_t deadline_ns, lk_fence *out_fence)
 {
+    lk_fence fence;
+
     if (!mutex)
         return LK_E_INVALID;
     pthread_mutex_lock(&mutex->guard);
-    int status = is_owner(mutex) ? lock_again(mutex) : lock_new(mutex, only_if_free, deadline_ns);
+    int status = is_owner(mutex) ? lock_again(mutex, &fence)
+                                 : lock_new(mutex, only_if_free, deadline_ns, &fence);
     if (status == LK_OK && out_fence)
-        *out_fence = mutex->fence;
-    pthread_mutex_unlock(&mutex->guard);
+        *out_fence = fence;
     return status;
 }
 
@@ -236,30 +320,45 @@ int lk_mutex_try(lk_mutex *mutex, int64_t deadline_ns, lk_fence *out_fence)
 
 /* ---- unlock ---- */
 
+/* Without the guard; nobody owns it until then. */
 static int give_back(lk_mutex *mutex, int64_t deadline_ns)
 {
-    pthread_mutex_unlock(&mutex->guard);
     int status = lk_lock_release(mutex->lock, deadline_ns);
+
     pthread_mutex_lock(&mutex->guard);
-    pass_lead(mutex);
+    struct waiter *next = pass_lead(mutex);
+    pthread_mutex_unlock(&mutex->guard);
+    wake(next);
     return status;
 }
 
-static int unlock(lk_mutex *mutex, int64_t deadline_ns)
+/* Comes with the guard, and gives it back. */
+static int unlock_last(lk_mutex *mutex, int64_t deadline_ns)
 {
-    if (!is_owner(mutex))
-        return LK_E_STATE;
-    if (--mutex->depth > 0)
-        return lk_lock_remaining_ns(mutex->lock) > 0 ? LK_OK : LK_E_LOST;
-    return pass_ownership(mutex) ? LK_OK : give_back(mutex, deadline_ns);
+    struct waiter *next = pass_ownership(mutex);
+    int status = next ? LK_OK : holder_may_wait(holder_of(mutex));
+
+    mutex->depth += status != LK_OK; /* still the owner's */
+    pthread_mutex_unlock(&mutex->guard);
+    if (status != LK_OK)
+        return status;
+    if (!next)
+        return give_back(mutex, deadline_ns);
+    wake(next);
+    return LK_OK;
 }
 
 int lk_mutex_unlock(lk_mutex *mutex, int64_t deadline_ns)
 {
+    int status = LK_E_STATE;
+
     if (!mutex)
         return LK_E_INVALID;
     pthread_mutex_lock(&mutex->guard);
-    int status = unlock(mutex, deadline_ns);
+    if (is_owner(mutex) && --mutex->depth == 0)
+        return unlock_last(mutex, deadline_ns);
+    if (is_owner(mutex))
+        status = lk_lock_remaining_ns(mutex->lock) > 0 ? LK_OK : LK_E_LOST;
     pthread_mutex_unlock(&mutex->guard);
     return status;
 }

@@ -16,9 +16,11 @@ static struct holder *semaphore_holder(lk_semaphore *semaphore)
     return (struct holder *)semaphore;
 }
 
-static struct place_wish wish_of(uint32_t count, bool only_if_free)
+static struct place_wish wish_of(lk_semaphore *semaphore, uint32_t count, bool only_if_free)
 {
-    return (struct place_wish){ .weight = count, .only_if_free = only_if_free };
+    return (struct place_wish){ .weight = count,
+                                .only_if_free = only_if_free,
+                                .ttl_ms = semaphore ? semaphore_holder(semaphore)->ttl_ms : 0 };
 }
 
 int lk_semaphore_new(lk_semaphore **out, lk_client *client, const char *path, uint32_t permits,
@@ -31,7 +33,8 @@ int lk_semaphore_new(lk_semaphore **out, lk_client *client, const char *path, ui
         return LK_E_INVALID;
     if (!options)
         options = &defaults;
-    if (options->size != sizeof *options)
+    if (options->size != sizeof *options
+        || (options->ttl_ms && options->ttl_ms < LK_PERMITS_TTL_MIN_MS))
         return LK_E_INVALID;
     const char *label = options->label ? options->label : client_label(client);
     if (strlen(label) > LABEL_MAX)
@@ -41,6 +44,7 @@ int lk_semaphore_new(lk_semaphore **out, lk_client *client, const char *path, ui
         .path = path,
         .kind = LINE_SEMAPHORE,
         .permits = permits,
+        .ttl_ms = options->ttl_ms,
         .words = label,
         .words_size = strlen(label),
         .on_change = options->on_change,
@@ -63,8 +67,8 @@ int lk_semaphore_acquire(lk_semaphore *semaphore, uint32_t count, int64_t deadli
 {
     if (count == 0 || count > LK_PERMITS_MAX)
         return LK_E_INVALID;
-    return holder_acquire(semaphore_holder(semaphore), wish_of(count, false), deadline_ns,
-                          out_fence);
+    return holder_acquire(semaphore_holder(semaphore), wish_of(semaphore, count, false),
+                          deadline_ns, out_fence);
 }
 
 int lk_semaphore_acquire_start(lk_semaphore *semaphore, uint32_t count, int64_t deadline_ns,
@@ -72,8 +76,8 @@ int lk_semaphore_acquire_start(lk_semaphore *semaphore, uint32_t count, int64_t 
 {
     if (count == 0 || count > LK_PERMITS_MAX)
         return LK_E_INVALID;
-    return holder_acquire_start(semaphore_holder(semaphore), wish_of(count, false), deadline_ns,
-                                done, arg, out_op);
+    return holder_acquire_start(semaphore_holder(semaphore), wish_of(semaphore, count, false),
+                                deadline_ns, done, arg, out_op);
 }
 
 int lk_semaphore_try(lk_semaphore *semaphore, uint32_t count, int64_t deadline_ns,
@@ -81,7 +85,7 @@ int lk_semaphore_try(lk_semaphore *semaphore, uint32_t count, int64_t deadline_n
 {
     if (count == 0 || count > LK_PERMITS_MAX)
         return LK_E_INVALID;
-    return holder_acquire(semaphore_holder(semaphore), wish_of(count, true), deadline_ns,
+    return holder_acquire(semaphore_holder(semaphore), wish_of(semaphore, count, true), deadline_ns,
                           out_fence);
 }
 
@@ -90,8 +94,8 @@ int lk_semaphore_try_start(lk_semaphore *semaphore, uint32_t count, int64_t dead
 {
     if (count == 0 || count > LK_PERMITS_MAX)
         return LK_E_INVALID;
-    return holder_acquire_start(semaphore_holder(semaphore), wish_of(count, true), deadline_ns,
-                                done, arg, out_op);
+    return holder_acquire_start(semaphore_holder(semaphore), wish_of(semaphore, count, true),
+                                deadline_ns, done, arg, out_op);
 }
 
 int lk_semaphore_release(lk_semaphore *semaphore, int64_t deadline_ns)
@@ -103,6 +107,22 @@ int lk_semaphore_release_start(lk_semaphore *semaphore, int64_t deadline_ns, lk_
                                void *arg, lk_op *out_op)
 {
     return holder_release_start(semaphore_holder(semaphore), false, deadline_ns, done, arg, out_op);
+}
+
+int lk_semaphore_prolong(lk_semaphore *semaphore, uint32_t ttl_ms, int64_t deadline_ns)
+{
+    if (ttl_ms < LK_PERMITS_TTL_MIN_MS)
+        return LK_E_INVALID;
+    return holder_prolong(semaphore_holder(semaphore), ttl_ms, deadline_ns);
+}
+
+int lk_semaphore_prolong_start(lk_semaphore *semaphore, uint32_t ttl_ms, int64_t deadline_ns,
+                               lk_done_fn *done, void *arg, lk_op *out_op)
+{
+    if (ttl_ms < LK_PERMITS_TTL_MIN_MS)
+        return LK_E_INVALID;
+    return holder_prolong_start(semaphore_holder(semaphore), ttl_ms, deadline_ns, done, arg,
+                                out_op);
 }
 
 lk_grant_state lk_semaphore_state(lk_semaphore *semaphore)

@@ -7,8 +7,8 @@
  *   first      at the grant nobody stands before it in the line, but those it can hold beside
  *   larger     its fence is larger than that of every grant before it; a reader's than every
  *              writer's
- *   its own    nobody removes another's place, but an operator the one that he named; nobody
- *              writes to one
+ *   its own    nobody removes another's place, but an operator the one that he named, and anybody
+ *              one whose time has run out; nobody writes to one
  *
  * A stranger who deletes a znode or ends a session, and an operator's break, exempt the owner until
  * its engine has been told: only the fence protects then. Being told must not take for ever either.
@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "line/records.h"
 #include "session/engine.h"
 
 static int64_t number_of(const char *name);
@@ -30,7 +31,7 @@ static bool is_struck(const struct belief *belief, const struct struck *struck)
     /* Who turns into a reader deletes that znode itself: its event says nothing, the answer will. */
     bool is_deaf = belief->is_turning && belief->handle && belief->is_turning(belief->handle);
 
-    if (struck->told_ns != INT64_MAX && !is_deaf)
+    if (struck->is_due || (struck->told_ns != INT64_MAX && !is_deaf))
         return false;
     return struck->czxid == belief->held_czxid
            || (belief->client->sim->workload->sharing && struck->czxid > belief->held_czxid
@@ -48,13 +49,14 @@ static struct struck *struck_of(const struct belief *belief)
     return NULL;
 }
 
-static void strike(struct sim *sim, const char *path, int64_t czxid, int64_t session)
+static void strike(struct sim *sim, const char *path, int64_t czxid, int64_t session, bool is_due)
 {
     struct struck *struck = arena_take(&sim->world.arena, sizeof(*struck));
 
     struck->path = arena_text(&sim->world.arena, path);
     struck->czxid = czxid;
     struck->session = session;
+    struck->is_due = is_due;
     struck->at_ns = sim->world.now_ns;
     struck->told_ns = INT64_MAX;
     list_append(&sim->strucks, &struck->node);
@@ -156,17 +158,31 @@ static bool was_mistaken(const struct sim *sim, const struct txn *txn, const str
     return false;
 }
 
+/* Permits whose time is over, whatever the servers' clocks say: anybody may end them, and their owner
+ * is to know by itself. */
+static bool has_run_out(const struct sim *sim, const struct txn *txn, const struct znode *znode)
+{
+    struct place_record record;
+
+    return txn->session
+           && place_record_read(&record, znode->data, (size_t)znode->stat.data_size) == LK_OK
+           && record.term_ms
+           && txn->made_ns >= made_ns(sim, znode->stat.mzxid) + record.term_ms * MS;
+}
+
 static void witness_removal(struct sim *sim, const struct txn *txn, const struct znode *znode)
 {
     bool is_named = was_named(sim, txn, znode), is_mistaken = was_mistaken(sim, txn, znode);
     /* Two handles of one session can be mistaken for each other too. */
     bool is_own = txn->session == znode->stat.ephemeral_owner && !is_named && !is_mistaken;
 
-    if (!is_own && txn->session && !is_named && !is_mistaken)
+    bool is_due = !is_own && !is_named && !is_mistaken && has_run_out(sim, txn, znode);
+
+    if (!is_own && !is_due && txn->session && !is_named && !is_mistaken)
         world_fail(&sim->world, "session %" PRId64 " removes %s of session %" PRId64, txn->session,
                    znode->path, znode->stat.ephemeral_owner);
     if (!is_own)
-        strike(sim, znode->path, znode->stat.czxid, znode->stat.ephemeral_owner);
+        strike(sim, znode->path, znode->stat.czxid, znode->stat.ephemeral_owner, is_due);
     list_for_each (node, &sim->named) {
         struct named *named = container_of(node, struct named, node);
         if (named->czxid != znode->stat.czxid)
@@ -178,7 +194,7 @@ static void witness_removal(struct sim *sim, const struct txn *txn, const struct
 
 static void witness_words(struct sim *sim, const struct txn *txn, const struct znode *znode)
 {
-    if (txn->session && txn->session != znode->stat.ephemeral_owner
+    if (!sim->workload->judges_words && txn->session && txn->session != znode->stat.ephemeral_owner
         && !was_mistaken(sim, txn, znode))
         world_fail(&sim->world, "session %" PRId64 " writes to %s of session %" PRId64,
                    txn->session, znode->path, znode->stat.ephemeral_owner);
@@ -189,7 +205,7 @@ static void witness_end(struct sim *sim, const struct tree *before, const struct
     for (size_t i = 0; is_blamed(sim, txn) && i < TREE_BUCKETS; i++)
         for (const struct znode *znode = before->buckets[i]; znode; znode = znode->bucket_next)
             if (znode->stat.ephemeral_owner == txn->session)
-                strike(sim, znode->path, znode->stat.czxid, txn->session);
+                strike(sim, znode->path, znode->stat.czxid, txn->session, false);
 }
 
 static void witness(struct ensemble *ensemble, const struct tree *before, const struct txn *txn)
@@ -258,12 +274,12 @@ static uint32_t weight_of(const struct sim *sim, const char *path)
     return sim->workload->sharing ? sim->workload->sharing->weigh(strrchr(path, '/') + 1) : 1;
 }
 
-/* A writer that has become a reader, whether or not it knows: under the same number. */
+/* A writer that has become a reader, whether or not it knows: under the same number, in the same line. */
 static const struct znode *turned_znode(const struct sim *sim, const struct belief *belief)
 {
     const struct znode *parent = tree_find(ensemble_truth(&sim->ensemble), belief->path);
 
-    if (!sim->workload->sharing || !parent)
+    if (!belief->is_turning || !parent || parent->stat.czxid > belief->held_czxid)
         return NULL;
     list_for_each (node, &parent->children) {
         const struct znode *znode = container_of(node, struct znode, siblings);

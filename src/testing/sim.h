@@ -53,7 +53,7 @@ struct belief {
     bool held;
     lk_fence held_fence;
     int64_t held_czxid;
-    int64_t held_session; /* its client's, who may not have heard of its end */
+    int64_t held_session;    /* its client's, who may not have heard of its end */
     char held_node[256];     /* its path */
     const struct znode *own; /* as it was found when the servers had applied so much */
     size_t own_applied;
@@ -72,6 +72,7 @@ struct struck {
     struct list node;
     const char *path;
     int64_t czxid, session, at_ns, told_ns; /* told_ns: INT64_MAX until then */
+    bool is_due; /* its time was over: that it holds no more its owner is to know by itself */
 };
 
 /* The end of a session that a stranger has asked for. */
@@ -100,6 +101,7 @@ struct granted {
 struct workload {
     const char *name;
     const struct sharing *sharing; /* NULL: one at a time */
+    bool judges_words;             /* who writes to another's place is its witness's affair */
     bool bears_scarcity;           /* allocations may be refused: its judgement knows LK_E_NOMEM */
     void (*begin)(struct sim *sim);
     /* Once faults have ended: take up nothing new. */

@@ -167,6 +167,21 @@ static void the_node_tells_how_it_is_held(void **state)
          "echo $LATCHKEY_LOCK_NODE");
 }
 
+static void a_permit_with_a_time_ends_its_command(void **state)
+{
+    const char *path = harness_path("ttl");
+
+    (void)state;
+    tool_free(
+        tool_run(123, ARGS("lock", "--permits", "2", "--ttl", "2", path, "--", "sleep", "1000")));
+    says(0, "/lk-sem1t-lock-", "lock", "--permits", "2", "--ttl", "1000", path, "--", "sh", "-c",
+         "echo $LATCHKEY_LOCK_NODE");
+    struct tool *ann = holds("lock", "--permits", "2", "--ttl", "1000", path);
+    says(0, "ends in ", "status", path);
+    says(0, "\"ends_ms\":", "--json", "status", path);
+    let_go(ann);
+}
+
 static void what_excludes_each_other_is_usage(void **state)
 {
     (void)state;
@@ -177,6 +192,10 @@ static void what_excludes_each_other_is_usage(void **state)
                         "lock -x --permits 2 /a -- true");
     expect_line_refused(64, "--permits", "lock --permits 0 /a -- true");
     expect_line_refused(64, "--permits", "lock --permits 1000001 /a -- true");
+    expect_line_refused(64, "--ttl is of permits", "lock --ttl 5 /a -- true");
+    expect_line_refused(64, "--ttl is of permits", "lock -s --ttl 5 /a -- true");
+    expect_line_refused(64, "--ttl: not from 0.1 s", "lock --permits 2 --ttl 0.05 /a -- true");
+    expect_line_refused(64, "--ttl: not from 0.1 s", "lock --permits 2 --ttl 9999999 /a -- true");
 }
 
 int main(int argc, char **argv)
@@ -189,6 +208,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(another_number_of_permits_is_refused),
         cmocka_unit_test(a_holder_beside_others_is_broken_alone),
         cmocka_unit_test(the_node_tells_how_it_is_held),
+        cmocka_unit_test(a_permit_with_a_time_ends_its_command),
         cmocka_unit_test(what_excludes_each_other_is_usage),
     };
     harness_tool_path(argc, argv);

@@ -30,7 +30,7 @@ struct thread {
     lk_fence fence;
     atomic_uint *order; /* counts owners */
     unsigned rank;
-    atomic_bool asks, owns, may_go;
+    atomic_bool asks, is_back, owns, may_go;
 };
 
 static void *thread_main(void *arg)
@@ -39,6 +39,7 @@ static void *thread_main(void *arg)
 
     atomic_store(&thread->asks, true);
     thread->locked = lk_mutex_lock(thread->mutex, thread->deadline_ns, &thread->fence);
+    atomic_store(&thread->is_back, true);
     if (thread->locked == LK_OK) {
         thread->rank = atomic_fetch_add(thread->order, 1) + 1;
         atomic_store(&thread->owns, true);
@@ -194,6 +195,100 @@ static void who_leads_and_gives_up_lets_the_next_lead(void)
     lk_mutex_free(mutex);
 }
 
+/* Whose deadline ends while the turn is handed to him must take it, or nobody ever would. */
+enum { HASTY = 4, HASTES = 20000 };
+
+struct hasty {
+    pthread_t thread;
+    lk_mutex *mutex;
+    unsigned had, missed, other;
+};
+
+/* The czxid of whoever stands behind the holder; 0: nobody does. */
+static int64_t who_is_second(void)
+{
+    struct names names;
+    struct Stat stat = { 0 };
+    char node[NAME_SIZE + 4];
+
+    raw_children(live_path("/m"), &names);
+    if (names.count < 2)
+        return 0;
+    snprintf(node, sizeof(node), "/m/%s", names.name[1]);
+    return raw_exists(live_path(node), &stat) ? stat.czxid : 0;
+}
+
+/* One leads, another waits behind it here, the first gives up: is the other granted in the place
+ * that was there before? (Who comes when the first has gone already can't be.) */
+static bool the_place_is_kept(lk_mutex *mutex, struct stand *other)
+{
+    atomic_uint order = 0;
+    struct thread leader, heir;
+    int64_t place = 0;
+
+    acquire(other);
+    leader = (struct thread){ .mutex = mutex, .deadline_ns = lk_in_ms(300) };
+    assert_int_equal(pthread_create(&leader.thread, NULL, thread_main, &leader), 0);
+    while (!atomic_load(&leader.is_back) && (place = who_is_second()) == 0)
+        sched_yield();
+    begin(&heir, mutex, &order);
+    pthread_join(leader.thread, NULL);
+    assert_status(leader.locked, LK_E_DEADLINE);
+    release(other);
+    live_await("it owns", owns, &heir);
+    end(&heir);
+    return (int64_t)heir.fence.zxid == place;
+}
+
+static void who_leads_and_gives_up_leaves_its_place_in_the_line_to_the_next(void)
+{
+    struct stand *other = live_lock(LIVE_CLIENT("B", 0), "b", "/m");
+    lk_mutex *mutex = mutex_of(LIVE_CLIENT("A", 0), "/m", 0);
+    bool is_kept = false;
+
+    for (int round = 0; round < 20 && !is_kept; round++)
+        is_kept = the_place_is_kept(mutex, other);
+    assert_true(is_kept);
+    await_children(live_path("/m"), 0);
+    lk_mutex_free(mutex);
+}
+
+static void *hasty_main(void *arg)
+{
+    struct hasty *hasty = arg;
+
+    for (int i = 0; i < HASTES; i++) {
+        int64_t patience_ns = i % 2 ? INT64_C(4000) * (i % 16) : INT64_C(1000000) * PATIENCE_MS;
+        int status = lk_mutex_lock(hasty->mutex, lk_now_ns() + patience_ns, NULL);
+        hasty->had += status == LK_OK;
+        hasty->missed += status == LK_E_DEADLINE;
+        hasty->other += status != LK_OK && status != LK_E_DEADLINE;
+        if (status == LK_OK)
+            hasty->other += lk_mutex_unlock(hasty->mutex, soon()) != LK_OK;
+    }
+    return NULL;
+}
+
+static void no_turn_is_lost_on_those_who_give_up_as_it_comes(void)
+{
+    lk_mutex *mutex = mutex_of(LIVE_CLIENT("A", 0), "/m", UINT32_MAX);
+    struct hasty hasty[HASTY] = { 0 };
+
+    for (size_t i = 0; i < HASTY; i++) {
+        hasty[i].mutex = mutex;
+        assert_int_equal(pthread_create(&hasty[i].thread, NULL, hasty_main, &hasty[i]), 0);
+    }
+    for (size_t i = 0; i < HASTY; i++) {
+        pthread_join(hasty[i].thread, NULL);
+        assert_int_equal(hasty[i].other, 0);
+        assert_int_equal(hasty[i].had + hasty[i].missed, HASTES);
+        assert_true(hasty[i].had >= HASTES / 2);
+    }
+    assert_status(lk_mutex_lock(mutex, soon(), NULL), LK_OK);
+    assert_status(lk_mutex_unlock(mutex, soon()), LK_OK);
+    lk_mutex_free(mutex);
+}
+
 /* ---- several locks at once ---- */
 
 static const char *const three[] = { "/c", "/a", "/b" };
@@ -286,6 +381,8 @@ int main(void)
         LIVE_TEST(with_two_local_turns_three_threads_share_a_znode),
         LIVE_TEST(who_waits_here_gives_up_in_time),
         LIVE_TEST(who_leads_and_gives_up_lets_the_next_lead),
+        LIVE_TEST(who_leads_and_gives_up_leaves_its_place_in_the_line_to_the_next),
+        LIVE_TEST(no_turn_is_lost_on_those_who_give_up_as_it_comes),
         LIVE_TEST(all_are_taken_and_given_back),
         LIVE_TEST(none_is_kept_when_one_is_not_had),
         LIVE_TEST(one_lost_is_all_lost),

@@ -118,7 +118,8 @@ static void check_listing(const struct clerk *clerk, const lk_line *line)
 
     for (size_t i = 0; i < line->count; i++) {
         const lk_line_entry *entry = &line->entries[i];
-        bool in_order = i == 0 || entry->number < 0 || entry[-1].number < entry->number;
+        bool in_order = i == 0 || entry->number < 0 || entry[-1].number < entry->number
+                        || entry[-1].number == INT32_MAX; /* it sticks: a reader's and a writer's */
         taken += sharing ? sharing->weigh(entry->node) : 1;
         bool holds = entry->number >= 0 && taken <= (sharing ? sharing->room : 1);
         /* A semaphore whose record a stranger has overwritten does not say how many may hold. */

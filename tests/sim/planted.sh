@@ -34,10 +34,16 @@ expiry-taken-for-stranger lock 500
 number-as-fence lock 100
 waits-for-the-mark lock 100
 numbers-run-out lock 500
+numbers-run-out rwlock 500
+numbers-run-out semaphore 500
+numbers-below-zero lock 500
 no-node-as-proof lock 3000 anew
 no-node-keeps-lease lock 500 anew
 observer-takes-namesake election 500 anew
 observer-forgets-watch election 100
+line-watch-takes-namesake lock 1000 anew
+line-watched-after-listing lock 3000
+line-watch-mixes-moments election 6000
 proclaim-unconfirmed election 2000
 unsent-delete-forgotten lock 100 memory
 unnamed-create-forgotten lock 500 memory
@@ -52,6 +58,30 @@ reader-minds-readers rwlock 100
 lost-downgrade-is-done rwlock 500 flight
 granted-permit-silent sweep lk_semaphore_acquire*waiter*
 weights-not-counted semaphore 100
+term-from-joining semaphore 100
+term-from-answer semaphore 500 servers
+prolonged-unconfirmed semaphore 10000 edge
+shortening-unheeded semaphore 5000 flight
+removed-in-any-version semaphore 2000 flight
+term-without-drift semaphore 500 edge
+expiry-without-drift semaphore 100 edge
+another-leaders-clock semaphore 500 servers
+multilock-keeps-the-first multilock 100
+multilock-takes-as-given multilock 100
+multilock-stops-at-a-failure multilock 500
+multilock-gives-as-taken multilock 500 calm
+guard-without-check guard 1000 strangers
+guard-keeps-the-news guard 2000 strangers
+gate-looks-at-zxids guard 500
+gate-passes-unconfirmed guard 5000
+mutex-one-turn-more guard 100
+mutex-keeps-the-fence guard 100
+mutex-last-come-first guard 100
+delay-not-waited-for courtesy 100
+delay-after-release courtesy 200 calm
+revoke-whoever-holds courtesy 100
+revoke-without-czxid courtesy 3000 anew
+word-before-the-grant-lost courtesy 500 calm
 sync-as-barrier ledger 500 servers
 stock-without-version ledger 100
 account-without-version ledger 100

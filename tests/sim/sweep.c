@@ -166,6 +166,7 @@ static void end(struct scene *scene)
     lk_candidate_free(scene->candidate);
     lk_candidate_free(scene->others_candidate);
     lk_observer_free(scene->observer);
+    lk_line_watch_free(scene->line_watch);
     lk_guard_free(scene->guard);
     lk_rwlock_free(scene->rwlock);
     lk_rwlock_free(scene->others_rwlock);

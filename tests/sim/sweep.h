@@ -37,6 +37,7 @@ struct scene {
     lk_lock *lock, *others_lock;
     lk_candidate *candidate, *others_candidate;
     lk_observer *observer;
+    lk_line_watch *line_watch;
     lk_rwlock *rwlock, *others_rwlock;
     lk_semaphore *semaphore, *others_semaphore, *others_second_semaphore;
     lk_mutex *mutex;
@@ -50,6 +51,9 @@ struct scene {
     int64_t since_ns;
     int leaders_seen;
     lk_leader leader; /* seen last; without pointers */
+    int lines_seen;
+    size_t line_count; /* of the last */
+    lk_fence line_first;
     lk_id id;
     lk_ledger_result result;
 };

@@ -485,6 +485,57 @@ static int observes(struct scene *scene)
     return LK_OK;
 }
 
+/* ---- the line watched ---- */
+
+static void saw_line(int status, const lk_line *line, void *arg)
+{
+    struct scene *scene = arg;
+
+    scene->lines_seen++;
+    if (status != LK_OK) {
+        scene_wrong(scene, "who may see everything is told", status);
+        return;
+    }
+    scene->line_count = line->count;
+    scene->line_first = line->count ? line->entries[0].fence : (lk_fence){ 0 };
+}
+
+static bool has_seen_line(struct scene *scene)
+{
+    return scene->lines_seen > 0;
+}
+
+static int watch_line(struct scene *scene)
+{
+    int status = lk_line_watch_new(&scene->line_watch, scene->client->lk, LINE_PATH, saw_line,
+                                   scene);
+    if (status == LK_OK)
+        scene_await(scene, has_seen_line);
+    return status;
+}
+
+static bool line_is_others(struct scene *scene)
+{
+    lk_fence fence = { 0 };
+    return scene->line_count == 1 && lk_lock_fence(scene->others_lock, &fence) == LK_OK
+           && lk_fence_compare(fence, scene->line_first) == 0;
+}
+
+static bool line_is_empty(struct scene *scene)
+{
+    return scene->line_count == 0;
+}
+
+/* What it shows now, and what comes. */
+static int shows_the_line(struct scene *scene)
+{
+    scene_await(scene, line_is_others);
+    scene_other_leaves(scene);
+    sim_client_touch(scene->other);
+    scene_await(scene, line_is_empty);
+    return LK_OK;
+}
+
 /* ---- the operator's view ---- */
 
 static int list(struct scene *scene)
@@ -582,6 +633,8 @@ const struct row sweep_line_rows[] = {
       .run = candidate_wait_lost, .meanwhile = scene_stranger_deletes_first, .verdict = is_out },
     { "lk_observer_new", "somebody leads", .before = others_candidate, .run = observe,
       .verdict = observes },
+    { "lk_line_watch_new", "somebody holds", .before = scene_others_lock, .run = watch_line,
+      .verdict = shows_the_line },
     { "lk_line_list", "nobody ever stood there", .run = list, .expected = LK_E_NOT_FOUND },
     { "lk_line_list", "somebody holds", .before = scene_others_lock, .run = list },
     { "lk_line_break", "somebody holds", .before = scene_others_lock, .run = break_other,

@@ -103,6 +103,18 @@ static int multilock_try(struct scene *scene)
     return lk_multilock_try(scene->multilock, LK_FOREVER);
 }
 
+static int multilock_acquire_start(struct scene *scene)
+{
+    return scene_end_of(scene, lk_multilock_acquire_start(scene->multilock, LK_FOREVER, scene_done,
+                                                          scene, &scene->op));
+}
+
+static int multilock_try_start(struct scene *scene)
+{
+    return scene_end_of(
+        scene, lk_multilock_try_start(scene->multilock, LK_FOREVER, scene_done, scene, &scene->op));
+}
+
 static bool multilock_holds(const struct scene *scene)
 {
     lk_grant_state state = lk_multilock_state(scene->multilock);
@@ -127,6 +139,12 @@ static int multilock_hold(struct scene *scene)
 static int multilock_release(struct scene *scene)
 {
     return lk_multilock_release(scene->multilock, LK_FOREVER);
+}
+
+static int multilock_release_start(struct scene *scene)
+{
+    return scene_end_of(scene, lk_multilock_release_start(scene->multilock, LK_FOREVER, scene_done,
+                                                          scene, &scene->op));
 }
 
 static int multilock_is_held(struct scene *scene)
@@ -366,12 +384,26 @@ const struct row sweep_parts_rows[] = {
     { "lk_multilock_acquire", "behind another", .before = scene_others_lock,
       .prepare = multilock_new, .run = multilock_acquire, .meanwhile = scene_other_leaves,
       .again = multilock_again, .verdict = multilock_is_held, .flags = MAY_LOSE },
+    { "lk_multilock_acquire_start", "free", .prepare = multilock_new,
+      .run = multilock_acquire_start, .again = multilock_again, .verdict = multilock_is_held,
+      .flags = MAY_LOSE },
+    { "lk_multilock_acquire_start", "behind another", .before = scene_others_lock,
+      .prepare = multilock_new, .run = multilock_acquire_start, .meanwhile = scene_other_leaves,
+      .again = multilock_again, .verdict = multilock_is_held, .flags = MAY_LOSE },
     { "lk_multilock_try", "free", .prepare = multilock_new, .run = multilock_try,
       .again = multilock_again, .verdict = multilock_is_held, .flags = MAY_LOSE },
     { "lk_multilock_try", "busy", .before = scene_others_lock, .prepare = multilock_new,
       .run = multilock_try, .verdict = multilock_is_out, .expected = LK_E_BUSY, .flags = MAY_LOSE },
+    { "lk_multilock_try_start", "free", .prepare = multilock_new, .run = multilock_try_start,
+      .again = multilock_again, .verdict = multilock_is_held, .flags = MAY_LOSE },
+    { "lk_multilock_try_start", "busy", .before = scene_others_lock, .prepare = multilock_new,
+      .run = multilock_try_start, .verdict = multilock_is_out, .expected = LK_E_BUSY,
+      .flags = MAY_LOSE },
     { "lk_multilock_release", "held", .prepare = multilock_hold, .run = multilock_release,
       .again = multilock_release_again, .verdict = multilock_is_out, .flags = MAY_LOSE },
+    { "lk_multilock_release_start", "held", .prepare = multilock_hold,
+      .run = multilock_release_start, .again = multilock_release_again, .verdict = multilock_is_out,
+      .flags = MAY_LOSE },
     { "lk_multilock_free", "held", .prepare = multilock_hold, .run = multilock_free,
       .verdict = multilock_is_out },
 

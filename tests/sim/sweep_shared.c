@@ -4,7 +4,12 @@
 
 #include <stdio.h>
 
+#include "line/records.h"
+
 enum { PERMITS = 3, MORE_PERMITS = 5 };
+
+/* Permits with a time of their own: longer than any fault, longer still, and soon over. */
+enum { A_WHILE_MS = 10000, LONGER_MS = 15000, A_MOMENT_MS = 500 };
 
 /* ---- handles ---- */
 
@@ -19,7 +24,8 @@ static int rwlock_of(lk_rwlock **out, lk_client *client, struct scene *told)
     return lk_rwlock_new(out, client, LINE_PATH, &options);
 }
 
-static int semaphore_of(lk_semaphore **out, lk_client *client, uint32_t permits, struct scene *told)
+static int semaphore_with(lk_semaphore **out, lk_client *client, uint32_t permits, uint32_t ttl_ms,
+                          struct scene *told)
 {
     lk_semaphore_options options = LK_SEMAPHORE_OPTIONS_INIT;
 
@@ -27,7 +33,13 @@ static int semaphore_of(lk_semaphore **out, lk_client *client, uint32_t permits,
         return LK_OK;
     options.on_change = told ? scene_changed : NULL;
     options.on_change_arg = told;
+    options.ttl_ms = ttl_ms;
     return lk_semaphore_new(out, client, LINE_PATH, permits, &options);
+}
+
+static int semaphore_of(lk_semaphore **out, lk_client *client, uint32_t permits, struct scene *told)
+{
+    return semaphore_with(out, client, permits, 0, told);
 }
 
 static int rwlock_new(struct scene *scene)
@@ -38,6 +50,11 @@ static int rwlock_new(struct scene *scene)
 static int semaphore_new(struct scene *scene)
 {
     return semaphore_of(&scene->semaphore, scene->client->lk, PERMITS, scene);
+}
+
+static int semaphore_for_a_while(struct scene *scene)
+{
+    return semaphore_with(&scene->semaphore, scene->client->lk, PERMITS, A_WHILE_MS, scene);
 }
 
 /* ---- the bystander ---- */
@@ -75,6 +92,19 @@ static int other_takes_one(struct scene *scene)
 static int other_takes_all(struct scene *scene)
 {
     return other_takes(scene, PERMITS);
+}
+
+static int other_takes_all_for_a_moment(struct scene *scene)
+{
+    int status = semaphore_with(&scene->others_semaphore, scene->other->lk, PERMITS, A_MOMENT_MS,
+                                NULL);
+    return status == LK_OK ? other_takes_all(scene) : status;
+}
+
+/* Its session lives on, and so would its permits. */
+static void other_stands_still(struct scene *scene)
+{
+    sim_client_pause(scene->other, scene_t_ns(scene) * 3 / 4);
 }
 
 /* And waits for one more, which it keeps when it is granted. */
@@ -333,6 +363,44 @@ static int hold_permits(struct scene *scene)
     return status == LK_OK ? acquire(scene) : status;
 }
 
+static int hold_for_a_while(struct scene *scene)
+{
+    int status = semaphore_for_a_while(scene);
+    return status == LK_OK ? acquire(scene) : status;
+}
+
+static int prolong(struct scene *scene)
+{
+    return lk_semaphore_prolong(scene->semaphore, LONGER_MS, LK_FOREVER);
+}
+
+static int prolong_start(struct scene *scene)
+{
+    return scene_end_of(scene, lk_semaphore_prolong_start(scene->semaphore, LONGER_MS, LK_FOREVER,
+                                                          scene_done, scene, &scene->op));
+}
+
+static int prolong_again(struct scene *scene)
+{
+    int status = acquire_unless_held(scene);
+    return status == LK_OK ? prolong(scene) : status;
+}
+
+static int is_prolonged(struct scene *scene)
+{
+    struct place_record record = { 0 };
+    char name[128] = "", path[256];
+
+    if (lk_semaphore_node(scene->semaphore, name, sizeof(name)) != LK_OK)
+        return is_held_once(scene);
+    snprintf(path, sizeof(path), LINE_PATH "/%s", name);
+    const struct znode *own = tree_find(ensemble_truth(&scene->sim.ensemble), path);
+    if (!own || place_record_read(&record, own->data, (size_t)own->stat.data_size) != LK_OK
+        || record.term_ms != LONGER_MS)
+        scene_wrong(scene, "its time is not what it was prolonged to", LK_E_STATE);
+    return is_held_once(scene);
+}
+
 static int release(struct scene *scene)
 {
     return lk_semaphore_release(scene->semaphore, LK_FOREVER);
@@ -442,6 +510,12 @@ const struct row sweep_shared_rows[] = {
       .before = other_takes_all_and_waits, .prepare = semaphore_new, .run = acquire,
       .meanwhile = scene_other_leaves, .again = acquire_unless_held, .verdict = is_held_once,
       .flags = MAY_LOSE },
+    { "lk_semaphore_acquire", "for a while", .prepare = semaphore_for_a_while, .run = acquire,
+      .again = acquire_unless_held, .verdict = is_held_once, .flags = MAY_LOSE },
+    { "lk_semaphore_acquire", "behind a holder that does not stir when its time is over",
+      .before = other_takes_all_for_a_moment, .prepare = semaphore_for_a_while, .run = acquire,
+      .meanwhile = other_stands_still, .again = acquire_unless_held, .verdict = is_held_once,
+      .flags = MAY_LOSE },
     { "lk_semaphore_acquire", "more than there are", .before = other_takes_one,
       .prepare = semaphore_new, .run = acquire_too_many, .verdict = is_out,
       .expected = LK_E_PERMITS },
@@ -454,6 +528,12 @@ const struct row sweep_shared_rows[] = {
       .verdict = is_out, .expected = LK_E_BUSY },
     { "lk_semaphore_try_start", "free", .prepare = semaphore_new, .run = try_start,
       .again = acquire_unless_held, .verdict = is_held_once, .flags = MAY_LOSE },
+    { "lk_semaphore_prolong", "held", .prepare = hold_for_a_while, .run = prolong,
+      .again = prolong_again, .verdict = is_prolonged, .flags = MAY_LOSE },
+    { "lk_semaphore_prolong", "without a time of its own", .prepare = hold_permits, .run = prolong,
+      .verdict = is_held_once, .expected = LK_E_STATE, .flags = ONCE },
+    { "lk_semaphore_prolong_start", "held", .prepare = hold_for_a_while, .run = prolong_start,
+      .again = prolong_again, .verdict = is_prolonged, .flags = MAY_LOSE },
     { "lk_semaphore_release", "held", .prepare = hold_permits, .run = release, .verdict = is_out },
     { "lk_semaphore_release_start", "held", .prepare = hold_permits, .run = release_start,
       .verdict = is_out },

@@ -74,6 +74,7 @@ static const char *const asks_nothing[] = {
     "lk_dispatch",
     /* stops listening */
     "lk_observer_free",
+    "lk_line_watch_free",
     /* texts and numbers */
     "lk_coupon_parse",
     "lk_coupon_state_name",

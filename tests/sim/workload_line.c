@@ -96,7 +96,9 @@ static bool can_be_told(const struct actor *actor, const lk_grant_change *change
     int age = lk_fence_compare(change->fence, actor->told_fence);
 
     if (actor->workload->sim->memory.refused == 0)
-        return may_follow(actor->told, change->state);
+        return may_follow(actor->told, change->state)
+               || (actor->workload->vocabulary->is_many && actor->told == LK_WAITING
+                   && change->state == LK_LOST);
     return change->fence.zxid == 0 || age > 0
            || (age == 0 && (!is_over || change->state == LK_LOST));
 }
@@ -145,12 +147,24 @@ static bool was_struck(const struct asked *asked)
 
     list_for_each (node, &actor->workload->sim->strucks) {
         const struct struck *struck = container_of(node, struct struck, node);
-        if (struck->at_ns >= asked->asked_ns
+        if (!struck->is_due && struck->at_ns >= asked->asked_ns
             && (!has_session || struck->session == link_session_of(actor->client))
-            && strncmp(struck->path, actor->belief->path, size) == 0 && struck->path[size] == '/')
+            && (actor->workload->vocabulary->is_many
+                || (strncmp(struck->path, actor->belief->path, size) == 0
+                    && struck->path[size] == '/')))
             return true;
     }
     return false;
+}
+
+/* Of several, those that were had while another was waited for. Its release gives back the rest. */
+static bool was_lost_in_part(const struct asked *asked)
+{
+    const struct actor *actor = asked->actor;
+
+    return actor->workload->vocabulary->is_many
+           && (asked->is_give || actor->told == LK_LOST
+               || was_scarce(actor, asked->refused_before));
 }
 
 static bool is_possible(const struct asked *asked, int status)
@@ -174,7 +188,7 @@ static bool is_possible(const struct asked *asked, int status)
     case LK_E_CLOSED:
         return !sim_client_is_open(asked->actor->client);
     case LK_E_LOST: /* that the session ended is no reason */
-        return asked->is_turn || (!asked->is_give && was_struck(asked));
+        return asked->is_turn || was_lost_in_part(asked) || (!asked->is_give && was_struck(asked));
     default:
         return false;
     }
@@ -416,13 +430,15 @@ static void acted(struct event *event)
 
 /* ---- the workload ---- */
 
-/* Whose parent has seen nearly as many children as there are numbers. */
+/* Whose parent has seen nearly as many children as there are numbers; or more, so many that ten
+ * digits follow the minus. */
 static int32_t near_the_end(struct chance *chance, bool very_near)
 {
     int64_t kind = chance_between(chance, very_near ? 60 : 0, 99);
     return (int32_t)(kind < 60   ? NUMBERS_RESTART + chance_between(chance, -6, 6)
-                     : kind < 90 ? NUMBERS_END + chance_between(chance, -6, 3)
-                                 : INT32_MAX - chance_between(chance, 0, 3));
+                     : kind < 85 ? NUMBERS_END + chance_between(chance, -6, 3)
+                     : kind < 95 ? INT32_MAX - chance_between(chance, 0, 3)
+                                 : -chance_between(chance, 1000010000, INT32_MAX));
 }
 
 /* A line near the end of its numbers is to begin anew as soon as a holder is alone; but nobody
@@ -431,8 +447,7 @@ static bool is_overdue(struct line_workload *workload, const char *path)
 {
     const struct znode *parent = tree_find(ensemble_truth(&workload->sim->ensemble), path);
 
-    return workload->first_number > 0 && !workload->vocabulary->never_begins_anew
-           && !line_workload_is_at_the_end(workload) && parent
+    return workload->first_number > 0 && !line_workload_is_at_the_end(workload) && parent
            && parent->creates > (int32_t)NUMBERS_RESTART
            && (parent->stat.data_size != 7 || memcmp(parent->data, "foreign", 7) != 0);
 }
@@ -471,12 +486,16 @@ static void choose_options(struct line_workload *workload)
 
 void line_workload_begin(struct sim *sim, const struct vocabulary *vocabulary)
 {
-    static const char *const paths[2][2] = { { "/line", "/deep/er/line" },
-                                             { "/app/line", "/app/deep/er/line" } };
+    static const char *const paths[2][3] = {
+        { "/line", "/deep/er/line", "/third line" },
+        { "/app/line", "/app/deep/er/line", "/app/third line" },
+    };
     struct chance *chance = &sim->world.chance;
     struct line_workload *workload = arena_take(&sim->world.arena, sizeof(*workload));
     int64_t clients = chance_between(chance, 2, 5), path_count = chance_percent(chance, 75) ? 1 : 2;
 
+    if (vocabulary->is_many)
+        path_count = 3;
     workload->sim = sim;
     workload->vocabulary = vocabulary;
     sim->state = workload;
@@ -492,7 +511,7 @@ void line_workload_begin(struct sim *sim, const struct vocabulary *vocabulary)
         for (int64_t i = chance_percent(chance, 80) ? 1 : 2; i > 0; i--)
             add_actor(workload, client, chosen[chance_between(chance, 0, path_count - 1)]);
     }
-    workload->onlookers = onlookers_begin(workload, chosen, (int)path_count);
+    workload->onlookers = onlookers_begin(workload, chosen, path_count < 2 ? 1 : 2);
 }
 
 void line_workload_witness(struct sim *sim, const struct tree *before, const struct txn *txn)
@@ -510,6 +529,11 @@ void line_workload_check(struct sim *sim)
     onlookers_check(workload->onlookers);
 }
 
+const struct vocabulary *line_workload_vocabulary(const struct line_workload *workload)
+{
+    return workload->vocabulary;
+}
+
 struct sim *line_workload_sim(const struct line_workload *workload)
 {
     return workload->sim;
@@ -517,7 +541,7 @@ struct sim *line_workload_sim(const struct line_workload *workload)
 
 bool line_workload_is_at_the_end(const struct line_workload *workload)
 {
-    return workload->first_number > (int32_t)NUMBERS_END - 5000;
+    return workload->first_number < 0 || workload->first_number > (int32_t)NUMBERS_END - 5000;
 }
 
 bool line_workload_can_try(const struct line_workload *workload)

@@ -22,7 +22,7 @@ struct vocabulary {
     int (*turn)(void *handle, int64_t deadline_ns, lk_done_fn *done, void *arg, lk_op *out_op);
     bool can_try, has_ways;
     bool needs_the_data; /* of the line: foreign data is a refusal */
-    bool never_begins_anew; /* at the end of the numbers */
+    bool is_many; /* a handle stands in several lines, and loses the whole with one of them */
 };
 
 struct line_workload;
@@ -37,6 +37,7 @@ void line_workload_check_end(struct sim *sim);
 
 /* For who is about beside the actors (onlookers.c). */
 struct sim *line_workload_sim(const struct line_workload *workload);
+const struct vocabulary *line_workload_vocabulary(const struct line_workload *workload);
 bool line_workload_is_at_the_end(const struct line_workload *workload); /* of the numbers */
 bool line_workload_can_try(const struct line_workload *workload);
 /* Of an actor of this client in this line; NULL: none has a handle. */

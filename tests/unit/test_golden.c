@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "line/records.h"
+#include "locks/gate_record.h"
 
 struct golden {
     unsigned char bytes[512];
@@ -234,6 +235,58 @@ static void a_place_whose_owner_was_asked_to_let_go(void **state)
     assert_int_equal(read.words_size, 0);
 }
 
+static void a_gate(void **state)
+{
+    const lk_gate gate = { .writer = { .zxid = UINT64_C(0x100000007) },
+                           .reader = { .zxid = UINT64_C(0x10000002a), .turn = 3 } };
+    struct golden golden = golden_read("gate.hex");
+    struct record_out out = { 0 };
+    lk_gate read;
+
+    (void)state;
+    assert_int_equal(gate_record_write(&out, &gate), LK_OK);
+    assert_golden("gate.hex", &out);
+    record_free(&out);
+    assert_int_equal(gate_record_read(&read, golden.bytes, golden.size), LK_OK);
+    assert_int_equal(lk_fence_compare(read.writer, gate.writer), 0);
+    assert_int_equal(lk_fence_compare(read.reader, gate.reader), 0);
+    for (size_t at = RECORD_HEADER_SIZE; at < golden.size; at++) {
+        assert_int_equal(gate_record_read(&read, golden.bytes, at), LK_E_CORRUPT);
+        golden.bytes[at] ^= 1;
+        assert_int_equal(gate_record_read(&read, golden.bytes, golden.size), LK_E_CORRUPT);
+        golden.bytes[at] ^= 1;
+    }
+    golden.bytes[3] = GATE_FORMAT + 1;
+    assert_int_equal(gate_record_read(&read, golden.bytes, golden.size), LK_E_NEWER_FORMAT);
+}
+
+static void a_place_that_ends_by_itself(void **state)
+{
+    const struct place_record record = { .kind = LINE_SEMAPHORE,
+                                         .token = 1,
+                                         .pid = 2,
+                                         .term_ms = 30000,
+                                         .host = "host-a",
+                                         .host_size = 6,
+                                         .words = "" };
+    struct golden golden = golden_read("place-semaphore-3.hex");
+    struct record_out out = { 0 };
+    struct place_record read;
+
+    (void)state;
+    assert_int_equal(place_record_write(&out, &record), LK_OK);
+    assert_golden("place-semaphore-3.hex", &out);
+    record_free(&out);
+    assert_int_equal(place_record_read(&read, golden.bytes, golden.size), LK_OK);
+    assert_int_equal(read.term_ms, 30000);
+    assert_false(read.asked);
+    assert_int_equal(read.kind, LINE_SEMAPHORE);
+    assert_int_equal(read.token, 1);
+    assert_int_equal(read.pid, 2);
+    assert_int_equal(read.host_size, 6);
+    assert_memory_equal(read.host, "host-a", 6);
+}
+
 /* Each byte that is missing, or changed, is noticed. */
 static void a_record_of_format_2_is_refused_when_it_is_damaged(void **state)
 {
@@ -294,6 +347,8 @@ int main(void)
         cmocka_unit_test(a_candidates_place),
         cmocka_unit_test(a_place_without_words),
         cmocka_unit_test(a_place_whose_owner_was_asked_to_let_go),
+        cmocka_unit_test(a_place_that_ends_by_itself),
+        cmocka_unit_test(a_gate),
         cmocka_unit_test(a_record_of_format_2_is_refused_when_it_is_damaged),
         cmocka_unit_test(a_line_of_a_kind_that_is_none_is_corrupt),
         cmocka_unit_test(one_record_is_not_taken_for_the_other),

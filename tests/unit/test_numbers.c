@@ -108,6 +108,18 @@ static void a_semaphores_names_say_how_many_permits(void **state)
     assert_int_equal(numbers_weight("lk-semx-lock-0000000000"), 1);
 }
 
+static void and_whether_they_end_by_themselves(void **state)
+{
+    (void)state;
+    assert_true(numbers_has_term("lk-sem1t-lock-0000000000"));
+    assert_true(numbers_has_term("lk-sem1000000t-lock-0000000000"));
+    assert_false(numbers_has_term("lk-sem1-lock-0000000000"));
+    assert_false(numbers_has_term("lk-semt-lock-0000000000"));
+    assert_false(numbers_has_term("lk-sem1t-loc"));
+    assert_false(numbers_has_term("lk-lock-0000000000"));
+    assert_false(numbers_has_term("x-lk-sem1t-lock-0000000000"));
+}
+
 static void each_profile_has_its_prefixes(void **state)
 {
     static const struct {
@@ -119,6 +131,8 @@ static void each_profile_has_its_prefixes(void **state)
         { { LK_COMPAT_NATIVE, true, true, 0 }, "lk-read-lock-" },
         { { LK_COMPAT_NATIVE, false, false, 3 }, "lk-sem3-lock-" },
         { { LK_COMPAT_NATIVE, false, false, 1000000 }, "lk-sem1000000-lock-" },
+        { { LK_COMPAT_NATIVE, false, false, 3, true }, "lk-sem3t-lock-" },
+        { { LK_COMPAT_NATIVE, false, false, 1000000, true }, "lk-sem1000000t-lock-" },
         { { LK_COMPAT_CURATOR, false, false, 0 }, "lk-lock-" },
         { { LK_COMPAT_CURATOR, true, false, 0 }, "lk-__WRIT__" },
         { { LK_COMPAT_CURATOR, true, true, 0 }, "lk-__READ__" },
@@ -137,6 +151,7 @@ static void each_profile_has_its_prefixes(void **state)
         snprintf(name, sizeof name, "%s0000000007", prefix);
         assert_int_equal(numbers_is_reader(name), style->is_reader);
         assert_int_equal(numbers_weight(name), style->weight ? style->weight : 1);
+        assert_int_equal(numbers_has_term(name), style->has_term);
     }
 }
 
@@ -194,6 +209,7 @@ int main(void)
         cmocka_unit_test(only_writers_stand_in_a_readers_way),
         cmocka_unit_test(readers_alone_stand_in_no_readers_way),
         cmocka_unit_test(a_semaphores_names_say_how_many_permits),
+        cmocka_unit_test(and_whether_they_end_by_themselves),
         cmocka_unit_test(each_profile_has_its_prefixes),
         cmocka_unit_test(a_name_without_a_number_stands_nowhere),
         cmocka_unit_test(a_listing_without_us_says_so),
