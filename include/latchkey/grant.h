@@ -90,7 +90,7 @@ typedef struct lk_line_entry {
      * it is a reader all before the first writer; of a semaphore those within its permits. What a
      * lock delay, a late lease or a resize makes of it only the holders know. */
     bool holds;
-    bool asked; /* by lk_line_revoke(), to let go */
+    bool asked; /* by lk_line_revoke() or Curator's Revoker, to let go */
     /* Permits with a time of their own, granted: when it is over, by the server's clock. Else 0. */
     int64_t ends_ms;
 } lk_line_entry;
@@ -107,8 +107,9 @@ typedef struct lk_line {
 } lk_line;
 
 /* Lists who stands at `path`. lk_line_free() frees. LK_E_NOT_FOUND: there is no such path (nobody
- * ever stood there, or the empty path was tidied away). LK_E_PATH, LK_E_NO_RIGHTS, LK_E_DEADLINE,
- * LK_E_WOULD_DEADLOCK, LK_E_CORRUPT, LK_E_NEWER_FORMAT. */
+ * ever stood there, or the empty path was tidied away). LK_E_KIND: the path is no line. LK_E_PATH,
+ * LK_E_TOO_LARGE, LK_E_NO_RIGHTS, LK_E_DEADLINE, LK_E_WOULD_DEADLOCK, LK_E_CORRUPT,
+ * LK_E_NEWER_FORMAT. */
 LK_API int lk_line_list(lk_client *client, const char *path, int64_t deadline_ns, lk_line **out);
 LK_EXPORT lk_line *lk_line_free(lk_line *line);
 
@@ -145,9 +146,10 @@ LK_EXPORT lk_line_watch *lk_line_watch_free(lk_line_watch *watch);
  * that were never written have. Statuses as above. */
 LK_API int lk_line_break(lk_client *client, const char *path, lk_fence fence, int64_t deadline_ns);
 
-/* Asks the holder whose fence is `fence` to let go: its on_revoke is called (lock.h), if it has
- * one; whether it listens is its own affair. Curator's revocable locks hear it too. LK_E_NOT_FOUND:
- * nobody has that fence. Otherwise as lk_line_break(). */
+/* Asks the holder whose fence is `fence` to let go: its on_revoke is called, if it has one; whether
+ * it listens is its own affair. A candidate has none: it is shown as asked, and nothing more.
+ * Curator's revocable locks hear it too. LK_E_NOT_FOUND: nobody has that fence. LK_E_NO_SERVER:
+ * there was no session by the deadline. Otherwise as lk_line_break(). */
 LK_API int lk_line_revoke(lk_client *client, const char *path, lk_fence fence, int64_t deadline_ns);
 
 #ifdef __cplusplus

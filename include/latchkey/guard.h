@@ -48,16 +48,19 @@ LK_API int lk_guard_delete(lk_guard *guard, const char *path, int32_t version);
  * operation lk_guard_culprit() was refused with; nothing is applied. LK_E_UNKNOWN: the reply was
  * lost, or the deadline passed after it was sent; all or nothing is applied, look.
  * LK_E_NO_SERVER: not connected, nothing was sent: a guarded write that waits for a server would
- * not know whose lock it finds there. LK_E_STATE: committed already (lk_guard_clear() begins
- * anew). LK_E_INVALID: tied to
- * nothing, and empty. LK_E_WOULD_DEADLOCK. */
+ * not know whose lock it finds there. LK_E_STATE: committed already (lk_guard_clear() begins anew);
+ * or a grant it is tied to is becoming a reader's (lk_rwlock_downgrade()), nothing was sent, and it
+ * may be committed once that is done. LK_E_INVALID: tied to nothing, and empty.
+ * LK_E_WOULD_DEADLOCK. */
 LK_API int lk_guard_commit(lk_guard *guard, int64_t deadline_ns);
 LK_API int lk_guard_commit_start(lk_guard *guard, int64_t deadline_ns, lk_done_fn *done, void *arg,
                                  lk_op *out_op);
 
 /* After a commit. */
 typedef struct lk_guard_result {
-    int status;      /* LK_OK; what this operation was refused with; LK_E_CANCELLED: another was */
+    /* LK_OK; what this operation was refused with; LK_E_CANCELLED: another was; LK_E_STATE: nothing
+     * was sent */
+    int status;
     int32_t version; /* of a set: the znode's new version. Of a create: 0 */
 } lk_guard_result;
 /* The operations in order; the memory is the guard's, until it is cleared or freed. */

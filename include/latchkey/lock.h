@@ -28,9 +28,12 @@ typedef struct lk_lock_options {
     lk_revoke_fn *on_revoke; /* somebody asks the holder to let go; may be NULL */
     void *on_revoke_arg;
     lk_compat compat;
-    /* The line's lock delay: after a holder was lost, rather than released, the next one waits so
-     * long, for what the lost one may still be doing. The first who makes the line sets it, for
-     * all; the line's znode is then permanent. 0: none */
+    /* The line's lock delay: after an exclusive holder was lost, rather than released, the next
+     * exclusive one waits so long, for what the lost one may still be doing (readers, rwlock.h,
+     * neither wait nor are waited for). A try is busy meanwhile; a handle counts from when it first
+     * came to be next, so that tries or short waits with one handle end well. The first who makes
+     * the line sets it, for all; the line's znode is then permanent. A line that has none takes it
+     * over, but if its znode is a container, an empty line can forget a loss. 0: none */
     int64_t delay_ms;
 } lk_lock_options;
 #define LK_LOCK_OPTIONS_INIT                                                                       \

@@ -5,11 +5,11 @@
  * for each other in a ring (Havender, "Avoiding deadlock in multitasking systems", 1968). They are
  * given back in reverse.
  *
- * Held means all of them. As soon as one is lost the whole is LOST; a release gives the others back.
- * A multi-lock is owned by its handle, not by a thread. One request at a time a handle: while one is
- * under way, a release too, another is answered LK_E_STATE. Those that end in _start are of the same
- * contract, and wait for nothing (client.h); a blocking one inside a callback is answered
- * LK_E_WOULD_DEADLOCK. */
+ * Held means all of them. As soon as one is lost the whole is LOST; a release gives the others back,
+ * and until then it can't be acquired anew (LK_E_STATE). A multi-lock is owned by its handle, not
+ * by a thread. One request at a time a handle: while one is under way, a release too, another is
+ * answered LK_E_STATE. Those that end in _start are of the same contract, and wait for nothing
+ * (client.h); a blocking one inside a callback is answered LK_E_WOULD_DEADLOCK. */
 #ifndef LATCHKEY_MULTILOCK_H
 #define LATCHKEY_MULTILOCK_H
 

@@ -33,17 +33,20 @@ typedef struct lk_mutex_options {
     unsigned local_turns;   /* hand-overs in a row between threads here; 0: strictly fair */
     lk_grant_fn *on_change; /* of the place in the line, whichever thread owns it; may be NULL */
     void *on_change_arg;
+    lk_revoke_fn *on_revoke; /* somebody asks whichever thread owns it to let go; may be NULL */
+    void *on_revoke_arg;
 } lk_mutex_options;
 #define LK_MUTEX_OPTIONS_INIT                                                                      \
     {                                                                                              \
-        sizeof(lk_mutex_options), NULL, 0, NULL, NULL                                              \
+        sizeof(lk_mutex_options), NULL, 0, NULL, NULL, NULL, NULL                                  \
     }
 
 /* Talks to no server. options may be NULL. One handle for all threads. LK_E_PATH, LK_E_TOO_LARGE,
  * LK_E_SYSTEM. */
 LK_API int lk_mutex_new(lk_mutex **out, lk_client *client, const char *path,
                         const lk_mutex_options *options);
-/* Gives the lock back if it is held. No thread may be inside another call. */
+/* Gives the lock back if it is held: also for a thread that has ended as the owner, which nobody
+ * else does. No thread may be inside another call. */
 LK_EXPORT lk_mutex *lk_mutex_free(lk_mutex *mutex);
 
 /* LK_OK: this thread owns it, once more if it did before. The statuses of lk_lock_acquire().
@@ -60,7 +63,7 @@ LK_API int lk_mutex_unlock(lk_mutex *mutex, int64_t deadline_ns);
 
 /* Never wait. Of this thread: how often it has locked; 0: not the owner. */
 LK_EXPORT unsigned lk_mutex_depth(lk_mutex *mutex);
-/* Of the owner; to any other thread 0, LK_E_STATE, LK_IDLE. */
+/* Of the owner; to any other thread, and after a fork, 0, LK_E_STATE (LK_E_FORKED), LK_IDLE. */
 LK_EXPORT int64_t lk_mutex_remaining_ns(lk_mutex *mutex);
 LK_API int lk_mutex_fence(lk_mutex *mutex, lk_fence *out);
 LK_EXPORT lk_grant_state lk_mutex_state(lk_mutex *mutex);

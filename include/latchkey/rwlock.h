@@ -5,13 +5,16 @@
  * waiting writer waits; nobody starves. A reader watches the last writer before it, and nobody
  * else. After Hunt et al. (2010), section 2.4, "Read/Write Locks".
  *
- * A plain lock (lock.h) on the same path is a writer; so is a Curator mutex.
+ * A plain lock (lock.h) on the same path is a writer; so is a Curator mutex. Not beside Curator's
+ * own read-write lock, which does not see it (docs/interop.md).
  *
  * A handle holds one of the two at a time, and is owned by nobody: any thread may release it. A
  * writer may become a reader without a gap; a reader that would become a writer is refused, since
  * two of them would wait for each other.
  *
- * A reader's fence does not order it among readers: see gate.h. */
+ * A reader's fence does not order it among readers: see gate.h. A lock delay of the line (lock.h)
+ * holds up writers alone: a reader may come at once after a writer that was lost, so what both reach
+ * needs a gate. */
 #ifndef LATCHKEY_RWLOCK_H
 #define LATCHKEY_RWLOCK_H
 
@@ -60,8 +63,10 @@ LK_API int lk_rwlock_try_write_start(lk_rwlock *lock, int64_t deadline_ns, lk_do
 
 /* From writer to reader: the readers behind it hold with it, no writer comes in between. Its
  * fence is one turn larger than the writer's (grant.h). Its znode is a new one, with a czxid of its
- * own, which `status` shows and `break` asks for. LK_E_STATE: it does not write. LK_E_LOST. LK_E_DEADLINE: goes on in the background;
- * it still holds, as one or the other (lk_rwlock_mode()). */
+ * own, which lk_line_list() shows, and lk_line_break() and lk_line_revoke() ask for, instead of this
+ * fence. LK_E_STATE: it does not write. LK_E_LOST. LK_E_CANCELLED: it was released or freed
+ * meanwhile. LK_E_DEADLINE: goes on in the background; it still holds, as one or the other
+ * (lk_rwlock_mode()). */
 LK_API int lk_rwlock_downgrade(lk_rwlock *lock, int64_t deadline_ns, lk_fence *out_fence);
 LK_API int lk_rwlock_downgrade_start(lk_rwlock *lock, int64_t deadline_ns, lk_done_fn *done,
                                      void *arg, lk_op *out_op);

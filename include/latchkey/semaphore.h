@@ -39,10 +39,12 @@ typedef struct lk_semaphore_options {
     lk_grant_fn *on_change; /* may be NULL */
     void *on_change_arg;
     uint32_t ttl_ms; /* of each grant; at least LK_PERMITS_TTL_MIN_MS; 0: as long as the session */
+    lk_revoke_fn *on_revoke; /* somebody asks the holder to let go; may be NULL */
+    void *on_revoke_arg;
 } lk_semaphore_options;
 #define LK_SEMAPHORE_OPTIONS_INIT                                                                  \
     {                                                                                              \
-        sizeof(lk_semaphore_options), NULL, NULL, NULL, 0                                          \
+        sizeof(lk_semaphore_options), NULL, NULL, NULL, 0, NULL, NULL                              \
     }
 
 /* Talks to no server. `permits`: how many there shall be; the first to acquire makes the semaphore
@@ -52,7 +54,8 @@ LK_API int lk_semaphore_new(lk_semaphore **out, lk_client *client, const char *p
 LK_EXPORT lk_semaphore *lk_semaphore_free(lk_semaphore *semaphore);
 
 /* `count` permits, at least 1; everything else as lk_lock_acquire(), lk_lock_try(). LK_E_PERMITS:
- * the semaphore has another number of permits than the handle says, or fewer than `count`. */
+ * the semaphore has another number of permits than the handle says, or fewer than `count`; the
+ * latter also if a resize makes it so while it waits. */
 LK_API int lk_semaphore_acquire(lk_semaphore *semaphore, uint32_t count, int64_t deadline_ns,
                                 lk_fence *out_fence);
 LK_API int lk_semaphore_acquire_start(lk_semaphore *semaphore, uint32_t count, int64_t deadline_ns,
@@ -78,9 +81,10 @@ LK_API int lk_semaphore_prolong_start(lk_semaphore *semaphore, uint32_t ttl_ms, 
                                       lk_done_fn *done, void *arg, lk_op *out_op);
 
 /* Changes N, and wakes who may hold by it. Fewer than are held: nobody loses a permit; the line
- * waits until enough have come back. Handles that were made with the old N keep what they have, and
- * are refused when they acquire again. LK_E_NOT_FOUND: there is no semaphore. LK_E_KIND,
- * LK_E_FOREIGN, LK_E_CORRUPT, LK_E_NEWER_FORMAT, LK_E_NO_RIGHTS, LK_E_PATH, LK_E_DEADLINE,
+ * waits until enough have come back. Fewer than somebody waits for: that one is refused, when it is
+ * the first. Handles that were made with the old N keep what they have, and are refused when they
+ * acquire again. LK_E_NOT_FOUND: there is no semaphore. LK_E_DEADLINE: it may still be done.
+ * LK_E_KIND, LK_E_FOREIGN, LK_E_CORRUPT, LK_E_NEWER_FORMAT, LK_E_NO_RIGHTS, LK_E_PATH,
  * LK_E_NO_SERVER, LK_E_WOULD_DEADLOCK. */
 LK_API int lk_semaphore_resize(lk_client *client, const char *path, uint32_t permits,
                                int64_t deadline_ns);

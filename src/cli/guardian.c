@@ -246,12 +246,30 @@ static int refuse_standing(struct guardian *guardian)
 
 /* ---- holding ---- */
 
+/* What the grace is a part of. Permits with a time of their own may have less than a session. */
+static int64_t span_ns(const struct guardian *guardian)
+{
+    int64_t timeout_ns = session_timeout_ns(guardian), ttl_ns = guardian->spec->ttl_ns;
+    return guardian->spec->ttl_given && ttl_ns < timeout_ns ? ttl_ns : timeout_ns;
+}
+
 static int64_t grace_ns(const struct guardian *guardian)
 {
-    int64_t timeout_ns = session_timeout_ns(guardian), given_ns = guardian->spec->grace_ns;
+    int64_t most_ns = span_ns(guardian) / 4, given_ns = guardian->spec->grace_ns;
     if (!guardian->spec->grace_given)
-        return timeout_ns / 8;
-    return given_ns < timeout_ns / 4 ? given_ns : timeout_ns / 4;
+        return most_ns / 2;
+    return given_ns < most_ns ? given_ns : most_ns;
+}
+
+/* What ends while the session's lease goes on has a time of its own, or was taken. */
+static const char *why_lost(const struct guardian *guardian, bool taken)
+{
+    lk_client_info info;
+    lk_client_info_get(guardian->client, &info);
+    if (guardian->spec->ttl_given && info.lease_remaining_ns > grant_remaining_ns(&guardian->grant))
+        return taken ? "its time ran out, or somebody removed its node" : "its time runs out";
+    return taken ? "the lease ended, or somebody removed its node"
+                 : "no server has confirmed it in time";
 }
 
 static void lose(struct guardian *guardian, bool at_once, int64_t kill_at_ns)
@@ -262,11 +280,16 @@ static void lose(struct guardian *guardian, bool at_once, int64_t kill_at_ns)
     tell(guardian, TOLD_LOST, 0); /* before the signal: CMD's end must not look like its own */
     signal_group(guardian, at_once && spec->on_lost != 0 ? SIGKILL : spec->on_lost);
     cli_refuse(guardian->cli, EXIT_LOST, "%s: lost: %s; CMD %s", spec->path,
-               guardian->taken && at_once ? "the lease ended, or somebody removed its node"
-                                          : "no server has confirmed it in time",
+               why_lost(guardian, guardian->taken && at_once),
                spec->on_lost == 0 ? "runs on without protection"
                : at_once          ? "was killed, try again"
                                   : "was signalled, and is killed when the lease ends; try again");
+}
+
+static void publish_lease(struct guardian *guardian, int64_t ends_ns)
+{
+    atomic_store(&guardian->hold->lease->ends_ns,
+                 guardian->spec->on_lost != 0 ? ends_ns : LK_FOREVER);
 }
 
 /* What the lease demands now. Returns when to look again. */
@@ -284,7 +307,7 @@ static int64_t guard(struct guardian *guardian)
 
     int64_t left_ns = grant_remaining_ns(&guardian->grant), ends_ns = now_ns + left_ns;
     int64_t grace = on_lost != 0 ? grace_ns(guardian) : 0;
-    atomic_store(&guardian->hold->lease->ends_ns, on_lost != 0 ? ends_ns : LK_FOREVER);
+    publish_lease(guardian, ends_ns);
 
     bool at_once = guardian->taken || left_ns == 0;
     if (at_once || (on_lost != 0 && left_ns <= grace)) {
@@ -334,8 +357,10 @@ static int turn(struct guardian *guardian, int64_t deadline_ns)
     if (rc != LK_OK)
         return refuse_status(guardian, rc);
     guardian->granted_at_ns = lk_now_ns();
-    int64_t look_ns = guard(guardian);
+    publish_lease(guardian, guardian->granted_at_ns + grant_remaining_ns(&guardian->grant));
+    /* Before the guard looks: it may find little left, and that is told behind the grant. */
     hold_tell(guardian->hold, &granted);
+    int64_t look_ns = guard(guardian);
 
     while (!guardian->ended && !is_over(guardian)) {
         await(guardian, look_ns);
@@ -381,8 +406,10 @@ static int stand(struct guardian *guardian)
         return refuse(guardian, HOLD_REFUSED, EXIT_OWN);
 
     if (guardian->spec->grace_given && guardian->spec->grace_ns > grace_ns(guardian))
-        cli_note(guardian->cli, "%s: the grace is cut to %g s, a quarter of the session timeout",
-                 guardian->spec->path, (double)grace_ns(guardian) / NS_PER_S);
+        cli_note(guardian->cli, "%s: the grace is cut to %g s, a quarter of the %s",
+                 guardian->spec->path, (double)grace_ns(guardian) / NS_PER_S,
+                 span_ns(guardian) < session_timeout_ns(guardian) ? "permit's time"
+                                                                  : "session timeout");
     prctl(PR_SET_PDEATHSIG, 0);
     tell(guardian, TOLD_JOINING, 0);
     return turns(guardian, began_ns);

@@ -27,8 +27,9 @@ static const char help[] =
     "                    what CMD's process group gets before the lease ends: TERM (default), "
     "KILL,\n"
     "                    HUP, INT, USR1, USR2; or ignore: it runs on\n"
-    "      --grace SEC   from that signal to SIGKILL (an eighth of the session timeout; at most a\n"
-    "                    quarter)\n"
+    "      --grace SEC   from that signal to SIGKILL (an eighth of the session timeout, or of a "
+    "shorter\n"
+    "                    --ttl; at most a quarter)\n"
     "      --status-fd N how it ended, in one word on descriptor N: done, lost, timeout, refused,\n"
     "                    failed\n"
     "\n"
@@ -55,7 +56,7 @@ static bool has_ttl(struct cli *cli, const struct hold_spec *spec)
         cli_usage(cli, "--ttl is of permits: --permits 2 or more");
     else if (spec->ttl_ns < (int64_t)LK_PERMITS_TTL_MIN_MS * NS_PER_MS
              || spec->ttl_ns / NS_PER_MS > UINT32_MAX)
-        cli_usage(cli, "--ttl: not from %g s to %g s", LK_PERMITS_TTL_MIN_MS / 1e3,
+        cli_usage(cli, "--ttl: not from %g s to %.0f s", LK_PERMITS_TTL_MIN_MS / 1e3,
                   UINT32_MAX / 1e3);
     else
         return true;

@@ -1,5 +1,5 @@
 /* mixed.c - see mixed.h. The rows of docs/interop.md come down to three kinds of names, of which a
- * path should have one. */
+ * path should have one. Whoever has another name is waited for by latchkey, but not by Curator. */
 #include "cli/mixed.h"
 
 #include <string.h>
@@ -41,14 +41,15 @@ struct mixed mixed_look(const lk_line *line)
     for (size_t i = 0; i < line->count; i++) {
         const lk_line_entry *entry = &line->entries[i];
         enum kind kind = name_kind(entry->node);
-        if (entry->number < 0 || kind == OTHER)
+        if (entry->number < 0)
             continue;
         mixed.has_curator = mixed.has_curator || strncmp(entry->node, "_c_", 3) == 0;
         if (!firsts[kind][entry->ours])
             firsts[kind][entry->ours] = entry;
     }
-    for (size_t one = 0; one < 2 * (KAZOO + 1); one++)
-        for (size_t other = 0; other < one; other++)
+    size_t least = mixed.has_curator ? 2 * OTHER : 2 * DASHED;
+    for (size_t one = least; one < 2 * (KAZOO + 1); one++)
+        for (size_t other = least; other < one; other++)
             if (firsts[one / 2][one % 2] && firsts[other / 2][other % 2])
                 mixed_compare(&mixed, firsts[other / 2][other % 2], firsts[one / 2][one % 2]);
     return mixed;

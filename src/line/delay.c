@@ -59,13 +59,26 @@ static void delay_note(struct place *place)
     place_send(place, &set, REQUEST_ONCE | REQUEST_PROOF, delay_noted);
 }
 
+/* From when we first found that one gone, in whichever of our attempts that was: else who only tries,
+ * or waits for less than the delay, would never be granted. */
+static bool delay_is_over(struct place *place, int64_t held)
+{
+    int64_t now_ns = client_now(place->client);
+
+    if (place->delay_of != held) {
+        place->delay_of = held;
+        place->delay_end_ns = now_ns + (int64_t)delay_ms(place) * 1000000;
+    }
+    return now_ns >= place->delay_end_ns;
+}
+
 bool delay_begins(struct place *place)
 {
     int64_t held = place_line_record(place).held;
 
     if (!delay_is_kept(place) || held == place->czxid)
         return false;
-    if (held == 0 || held == place->delay_served) {
+    if (held == 0 || delay_is_over(place, held)) {
         delay_note(place);
     } else if (place->wish.only_if_free) {
         place_refuse(place, LK_E_BUSY);
@@ -73,13 +86,7 @@ bool delay_begins(struct place *place)
         place->state = PLACE_DELAYED;
         if (!place->own_is_watched)
             place_watch_own(place, place_own_read_aside);
-        place_retry_in(place, (int64_t)delay_ms(place) * 1000000);
+        place_retry_in(place, place->delay_end_ns - client_now(place->client));
     }
     return true;
-}
-
-void delay_over(struct place *place)
-{
-    place->delay_served = place_line_record(place).held;
-    place_read_parent(place);
 }

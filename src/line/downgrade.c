@@ -47,7 +47,7 @@ static void downgrade_read(void *context, const struct keeper_reply *reply)
 {
     struct place *place = context;
 
-    if (place_is_own(place, reply)) {
+    if (place_is_own(place, place->node, reply)) {
         place->czxid = reply->stat.czxid;
         place->own_is_watched = watch_is_set(&place->own_watch);
         place->uncertain = place->was_uncertain;
@@ -134,7 +134,7 @@ static void downgrade_new_looked(void *context, const struct keeper_reply *reply
 {
     struct place *place = context;
 
-    if (place_is_own(place, reply))
+    if (place_is_own(place, place->turning_to, reply))
         downgrade_adopt(place);
     else if (reply->rc == KEEPER_OK || reply->rc == KEEPER_NO_NODE)
         place_gone(place);

@@ -6,7 +6,7 @@
 
 #include "base/path.h"
 #include "line/numbers.h"
-#include "line/records.h"
+#include "line/place.h"
 
 bool seen_named(struct seen *out, const char *name)
 {
@@ -54,7 +54,7 @@ bool seen_read(struct seen *seen, const struct keeper_reply *reply)
         .pid = (int64_t)record.pid,
         .label = text_put(&at, label, label_size),
         .label_size = label_size,
-        .asked = record.asked,
+        .asked = record.asked || place_is_curators_word(reply),
         .ends_ms = record.term_ms ? reply->stat.mtime_ms + record.term_ms : 0,
     };
     free(seen->text);

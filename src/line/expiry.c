@@ -35,6 +35,7 @@ struct due {
 };
 
 static void due_read(struct due *due);
+static void due_read_watched(struct due *due);
 static void due_judge(struct due *due);
 static void expiry_plan(struct place *place);
 
@@ -116,6 +117,8 @@ static void due_seen(void *context, const struct keeper_reply *reply)
         due_note(due, reply);
     else
         due_leave_alone(due);
+    if (reply->rc == KEEPER_OK && due->end_ns == NEVER && !watch_is_set(&due->watch))
+        due_read_watched(due);
     expiry_plan(due->place);
 }
 
@@ -123,8 +126,10 @@ static void due_fire(struct watch *watch, enum keeper_watch_event event)
 {
     struct due *due = container_of(watch, struct due, watch);
 
-    if (event == KEEPER_WATCH_CHANGED && due->end_ns == NEVER)
-        due_read(due);
+    if (event != KEEPER_WATCH_CHANGED || due->end_ns != NEVER)
+        return;
+    due_read(due);
+    expiry_plan(due->place); /* without memory it is for later */
 }
 
 static void due_later(struct due *due)
@@ -142,11 +147,25 @@ static void due_send(struct due *due, const struct keeper_request *request, unsi
 
 static void due_read(struct due *due)
 {
-    const struct keeper_request get = { .verb = KEEPER_GET, .path = due->path, .watch = true };
+    const struct keeper_request get = { .verb = KEEPER_GET, .path = due->path };
 
     due->end_ns = NEVER;
+    due_send(due, &get, REQUEST_RETRY, due_seen);
+}
+
+/* Only one that has not begun: the client library names all watches at each reconnect, in one
+ * packet, which a server refuses when there are very many. */
+static void due_read_watched(struct due *due)
+{
+    const struct keeper_request get = { .verb = KEEPER_GET, .path = due->path, .watch = true };
+
     watch_set(due->place->client, &due->watch, due->path, due_fire);
     due_send(due, &get, REQUEST_RETRY, due_seen);
+    if (due->end_ns == NEVER)
+        return;
+    /* Not sent: it is read anew, later. */
+    watch_unset(due->place->client, &due->watch);
+    due->mzxid = 0;
 }
 
 /* ---- its time seems to be over ---- */

@@ -2,11 +2,11 @@
  * place was left.
  *
  * First a barrier, so that a server that lags can't hide it; then the listing, and our kind of names
- * from the newest on, in flights of a few reads. Ours is what bears our session and our token. Not
- * found: the create was not applied, and is sent again with the same token. A create that is
- * applied later still (the server had read it before it lost the connection) is met in seek.c, as a
- * predecessor that is ourselves, or by the sweep, which therefore looks twice, some time apart,
- * before it believes that nothing is there. */
+ * from the newest on, in flights of a few reads. Ours is what bears our session and our token
+ * (place_is_own() knows one exception). Not found: the create was not applied, and is sent again
+ * with the same token. A create that is applied later still (the server had read it before it lost
+ * the connection) is met in seek.c, as a predecessor that is ourselves, or by the sweep, which
+ * therefore looks twice, some time apart, before it believes that nothing is there. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,6 +92,12 @@ static void finding_end(struct place *place)
         finding_none(place);
         return;
     }
+    /* Whose record was written over too has taken it meanwhile. */
+    if (place_is_anothers(place, finding->found)) {
+        finding_free(place);
+        place_retry_later(place);
+        return;
+    }
     if (place->node && strcmp(place->node, finding->found) == 0) {
         finding_go_on(place);
         return;
@@ -110,16 +116,19 @@ static void finding_got(void *context, const struct keeper_reply *reply)
     struct place *place = read->place;
     struct finding *finding = place->finding;
 
-    if (place_is_own(place, reply)) {
+    char *path = path_join(place->path, read->name);
+    if (!path) {
+        place_quiet(place);
+        place_retry_later(place);
+        return;
+    }
+    if (place_is_own(place, path, reply)) {
         /* Names are read from the newest on: what is found later is lower. */
         free(finding->found);
-        finding->found = path_join(place->path, read->name);
+        finding->found = path;
         finding->found_stat = reply->stat;
-        if (!finding->found) {
-            place_quiet(place);
-            place_retry_later(place);
-            return;
-        }
+    } else {
+        free(path);
     }
     if (--finding->awaited == 0)
         finding_next(place);

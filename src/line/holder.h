@@ -112,7 +112,7 @@ static inline bool holder_stands(const struct errand *stand)
 {
     return stand->holder != NULL;
 }
-/* LK_E_WOULD_DEADLOCK inside a callback, else LK_OK. */
+/* LK_OK; LK_E_WOULD_DEADLOCK inside a callback, LK_E_CLOSED, LK_E_FORKED. */
 int holder_may_wait(struct holder *holder);
 
 /* `also_waiting`: gives up a wait too, whose operation ends with LK_E_CANCELLED. */

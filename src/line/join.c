@@ -19,6 +19,8 @@ static void place_looked(struct place *place)
     if (place->parent.exists && place->parent.status != LK_OK
         && place->parent.status != LK_E_NOT_FOUND && place->parent.status != LK_E_FOREIGN)
         place_refuse(place, place->parent.status);
+    else if (place->wish.weight && permits_can_never_be(place))
+        place_refuse(place, LK_E_PERMITS);
     else if (place->is_busy)
         place_refuse(place, LK_E_BUSY);
     else
@@ -56,7 +58,6 @@ static void place_look(struct place *place)
 void place_begin(struct place *place)
 {
     place->weighing.agreed = false;
-    place->delay_served = 0;
     place->asked_early = false;
     place->term.ran_out = false;
     place_prefix(place, place->wish.shares, place->prefix);

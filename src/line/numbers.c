@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/path.h"
@@ -24,17 +25,19 @@ void numbers_prefix(char prefix[NUMBERS_PREFIX_SIZE], struct numbers_style style
 
 uint32_t numbers_weight(const char *name)
 {
-    uint32_t weight;
+    char digits[10]; /* and no sign, which a number might have */
+    bool is_ours = sscanf(name, "lk-sem%9[0-9]", digits) == 1;
+    uint32_t weight = is_ours ? (uint32_t)strtoul(digits, NULL, 10) : 0;
 
-    return sscanf(name, "lk-sem%9" SCNu32, &weight) == 1 && weight > 0 ? weight : 1;
+    return weight > 0 ? weight : 1;
 }
 
 bool numbers_has_term(const char *name)
 {
-    uint32_t weight;
     int end = 0;
 
-    return sscanf(name, "lk-sem%9" SCNu32 "t-lock-%n", &weight, &end) == 1 && end > 0;
+    (void)sscanf(name, "lk-sem%*9[0-9]t-lock-%n", &end);
+    return end > 0;
 }
 
 bool numbers_is_reader(const char *name)

@@ -176,7 +176,7 @@ int holder_stand(struct holder *holder, struct errand *stand, int64_t deadline_n
     int status = holder_enter(holder, true);
 
     if (status != LK_OK) {
-        stand->holder = NULL; /* closed, and so ended; inside a callback nobody comes this far */
+        stand->holder = NULL; /* closed, and so ended: nobody leads inside a callback */
         return status;
     }
     if (!holder_stands(stand)) {
@@ -212,7 +212,7 @@ int holder_may_wait(struct holder *holder)
 
     if (status == LK_OK)
         client_leave(holder->client);
-    return status == LK_E_WOULD_DEADLOCK ? status : LK_OK;
+    return status;
 }
 
 /* ---- release ---- */

@@ -75,24 +75,16 @@ static void permits_fire(struct watch *watch, enum keeper_watch_event event)
     /* Elsewhere a decision is under way, which sees that nothing is watched. */
 }
 
-static void permits_parent_again(void *context, const struct keeper_reply *reply)
-{
-    place_parent_read(context, reply);
-}
-
 /* The line's data too: it says how many permits there are. */
 static void permits_watch_line(struct place *place)
 {
-    const struct keeper_request get = { .verb = KEEPER_GET, .path = place->path, .watch = true };
-
     free(place->weighing.watched);
     place->weighing.watched = NULL;
     place->weighing.watches_line = true;
     watch_unset(place->client, &place->predecessor_watch);
     watch_set(place->client, &place->predecessor_watch, place->path, permits_fire);
     place_await(place, 2 + (size_t)!place->own_is_watched, permits_weigh);
-    if (place_send(place, &get, REQUEST_RETRY, permits_parent_again))
-        permits_list(place, true);
+    permits_list(place, true);
 }
 
 static void permits_last_read(void *context, const struct keeper_reply *reply)
@@ -129,14 +121,15 @@ static void permits_watch_last(struct place *place)
     const struct keeper_request get = { .verb = KEEPER_GET,
                                         .path = weighing->watched,
                                         .watch = true };
-    place_await(place, 2 + (size_t)!place->own_is_watched, permits_weigh);
+    place_await(place, 3 + (size_t)!place->own_is_watched, permits_weigh);
     if (place_send(place, &get, REQUEST_RETRY, permits_last_read))
         permits_list(place, false);
 }
 
 /* ---- the decision ---- */
 
-/* What is watched was so before the listing was made. */
+/* The predecessor's watch was set before the listing was made; the line's watches by it and the read
+ * behind it. Who watches the line hears of all that any other would. */
 static void permits_weigh(struct place *place)
 {
     const struct weighing *weighing = &place->weighing;
@@ -150,8 +143,12 @@ static void permits_weigh(struct place *place)
         place_prove(place);
     else if (place->wish.only_if_free)
         place_refuse(place, LK_E_BUSY);
+    else if (place->wish.weight > record->permits)
+        place_refuse(place, LK_E_PERMITS); /* it would stand in the way of all behind it for good */
+    else if (weighing->watches_line)
+        place_queue(place);
     else if (weighing->before <= record->permits_most)
-        weighing->watches_line ? place_queue(place) : permits_watch_line(place);
+        permits_watch_line(place);
     else if (weighing->watched && strcmp(weighing->watched, weighing->last) == 0)
         place_queue(place);
     else
@@ -161,11 +158,8 @@ static void permits_weigh(struct place *place)
 /* It alone ends what is before us and has run out. */
 static bool is_first_waiter(const struct place *place)
 {
-    const struct line_record *record = &place->parent.record;
-    uint64_t before = place->weighing.before;
-
-    return !place->wish.only_if_free && place->parent.status == LK_OK
-           && before <= record->permits_most && before + place->wish.weight > record->permits;
+    return place->weighing.watches_line
+           && place->weighing.before <= place->parent.record.permits_most;
 }
 
 static void permits_listed(void *context, const struct keeper_reply *reply)
@@ -197,13 +191,17 @@ static void permits_listed(void *context, const struct keeper_reply *reply)
 }
 
 /* The last of its flight. Behind the read of our own znode, which tells a namesake in a new parent
- * from us. */
+ * from us; and before that of how many permits there are: those before us only become fewer, so at
+ * that moment they are no more than the listing says. The other way round a resize between the two
+ * would go unheeded. */
 static void permits_list(struct place *place, bool watch)
 {
     const struct keeper_request list = { .verb = KEEPER_LIST, .path = place->path, .watch = watch };
+    const struct keeper_request get = { .verb = KEEPER_GET, .path = place->path, .watch = watch };
 
-    if (place->own_is_watched || place_watch_own(place, place_own_read))
-        place_send(place, &list, REQUEST_RETRY, permits_listed);
+    if ((place->own_is_watched || place_watch_own(place, place_own_read))
+        && place_send(place, &list, REQUEST_RETRY, permits_listed))
+        place_send(place, &get, REQUEST_RETRY, place_parent_read);
 }
 
 /* ---- the number of permits: the first to come writes it into the line ---- */
@@ -238,10 +236,18 @@ static void permits_found(struct place *place)
     place_send(place, &set, REQUEST_ONCE | REQUEST_PROOF, permits_founded);
 }
 
+bool permits_can_never_be(const struct place *place)
+{
+    const struct line_look *parent = &place->parent;
+    uint32_t permits = parent->record.permits;
+
+    return parent->exists && parent->status == LK_OK
+           && ((place->permits && permits != place->permits) || place->wish.weight > permits);
+}
+
 void permits_decide(struct place *place)
 {
     const struct line_look *parent = &place->parent;
-    const struct line_record *record = &parent->record;
 
     place->state = PLACE_SEEKING;
     if (parent->status == LK_E_NOT_FOUND) {
@@ -252,10 +258,8 @@ void permits_decide(struct place *place)
         place_refuse(place, parent->status);
         return;
     }
-    /* Later changes are a resize, which is no reason to leave. */
-    if (!place->weighing.agreed
-        && ((place->permits && record->permits != place->permits)
-            || place->wish.weight > record->permits)) {
+    /* Later changes are a resize, which is no reason to leave while it is wide enough. */
+    if (!place->weighing.agreed && permits_can_never_be(place)) {
         place_refuse(place, LK_E_PERMITS);
         return;
     }
@@ -264,7 +268,7 @@ void permits_decide(struct place *place)
         place_prove(place);
         return;
     }
-    place_await(place, 1 + (size_t)!place->own_is_watched, permits_weigh);
+    place_await(place, 2 + (size_t)!place->own_is_watched, permits_weigh);
     permits_list(place, false);
 }
 

@@ -75,14 +75,42 @@ static uint32_t place_own_number(const struct place *place, const char *name)
                                                                                     : NUMBERS_END;
 }
 
+static void place_session_changed(struct session_listener *listener, enum session_change change);
+
+bool place_is_anothers(const struct place *place, const char *path)
+{
+    struct session_listener *listener = NULL;
+
+    while ((listener = session_listener_after(place->client, listener)) != NULL) {
+        const struct place *other = container_of(listener, struct place, listener);
+        if (listener->changed != place_session_changed || other == place)
+            continue;
+        if ((other->node && strcmp(other->node, path) == 0)
+            || (other->turning_to && strcmp(other->turning_to, path) == 0))
+            return true;
+    }
+    return false;
+}
+
+bool place_is_curators_word(const struct keeper_reply *get)
+{
+    static const char word[] = "__REVOKE__";
+    return get->data_size == strlen(word) && memcmp(get->data, word, strlen(word)) == 0;
+}
+
 /* Both, since a session of the past may still have a znode with our token, about to vanish
  * (CURATOR-498). */
-bool place_is_own(const struct place *place, const struct keeper_reply *get)
+bool place_is_own(const struct place *place, const char *path, const struct keeper_reply *get)
 {
     struct place_record record;
 
-    return get->rc == KEEPER_OK && get->stat.ephemeral_owner == client_session_id(place->client)
-           && place_record_read(&record, get->data, get->data_size) == LK_OK
+    if (get->rc != KEEPER_OK || get->stat.ephemeral_owner != client_session_id(place->client))
+        return false;
+    /* A create of another place whose reply we await was sent after this was read, or was lost: then
+     * that one looks for it too, and whichever comes first may have it. */
+    if (place_is_curators_word(get))
+        return !place_is_anothers(place, path);
+    return place_record_read(&record, get->data, get->data_size) == LK_OK
            && record.token == place->token;
 }
 
@@ -141,10 +169,8 @@ static void place_retry(struct timer *timer)
         permits_signal(place);
     else if (place->state == PLACE_HELD && !place->own_is_watched)
         place_watch_own(place, place_own_read_aside);
-    else if (place->state == PLACE_PROVING)
+    else if (place->state == PLACE_PROVING || place->state == PLACE_DELAYED)
         place_read_parent(place);
-    else if (place->state == PLACE_DELAYED)
-        delay_over(place);
     else if (place->state == PLACE_QUEUED && place->uncertain) {
         place->looked_before = true;
         place_find(place);

@@ -132,7 +132,8 @@ struct place {
     bool predecessor_is_gone; /* and nobody stood between it and us */
     struct watch predecessor_watch;
 
-    int64_t delay_served; /* the lost holder (czxid) whose delay we have waited for */
+    int64_t delay_of;     /* the lost holder (czxid) whom we have found to be gone */
+    int64_t delay_end_ns; /* so long after that; a try that comes again goes by the same */
     int64_t asked_mzxid;  /* of our znode when we were last asked to let go */
     bool asked_early;     /* before the grant, by who saw us to be first: told with it */
 
@@ -204,8 +205,12 @@ void place_left(struct place *place);               /* nothing is there any more
 void place_retry_later(struct place *place);
 void place_retry_in(struct place *place, int64_t delay_ns);
 void place_removed(struct place *place); /* as above, and it was in our line until now */
-/* By session and token. */
-bool place_is_own(const struct place *place, const struct keeper_reply *get);
+/* By session and token; or, if Curator's word stands in place of our record, by the session alone, if
+ * no other place is known to stand there. */
+bool place_is_own(const struct place *place, const char *path, const struct keeper_reply *get);
+bool place_is_anothers(const struct place *place, const char *path);
+/* The data of a znode that Curator's Revoker asks to let go, whatever was there before. */
+bool place_is_curators_word(const struct keeper_reply *get);
 int place_status(int rc); /* the status for a server's refusal */
 int place_record(const struct place *place, struct record_out *out);
 /* The line's record as it is, or as we would make it. */
@@ -222,11 +227,11 @@ void place_remove_other(struct place *place); /* the znode known so far is the h
 
 /* delay.c: the lock delay. True: the grant has to wait for it, and goes on by itself. */
 bool delay_begins(struct place *place);
-void delay_over(struct place *place);
 
 /* permits.c: as seek.c, for semaphores */
 void permits_decide(struct place *place);
 bool permits_are_taken(struct place *place, const struct keeper_reply *list); /* for a try */
+bool permits_can_never_be(const struct place *place); /* another number of them, or fewer */
 void permits_granted(struct place *place);
 void permits_signal(struct place *place);
 void weighing_clear(struct weighing *weighing);

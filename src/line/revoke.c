@@ -28,14 +28,18 @@ static void revoke_written(struct flight *flight)
         visit_end(flight_visit(flight), answer_status(answer));
 }
 
+/* What a newer latchkey wrote is not written over: who reads it would not know its own znode. */
 static int revoke_words(const struct answer *answer, struct record_out *out)
 {
     struct place_record record;
+    int status = place_record_read(&record, answer->data, answer->data_size);
 
-    if (place_record_read(&record, answer->data, answer->data_size) != LK_OK) {
+    if (status == LK_E_FOREIGN) {
         record_put_bytes(out, curator_word, strlen(curator_word));
         return out->status;
     }
+    if (status != LK_OK)
+        return status;
     record.asked = true;
     return place_record_write(out, &record);
 }
@@ -84,7 +88,7 @@ int lk_line_revoke(lk_client *client, const char *path, lk_fence fence, int64_t 
         return status;
     status = LK_E_NOT_FOUND;
     for (size_t i = 0; i < line->count; i++)
-        if (line->entries[i].fence.zxid == fence.zxid)
+        if (line->entries[i].number >= 0 && line->entries[i].fence.zxid == fence.zxid)
             status = revoke_node(client, path, line->entries[i].node, fence, deadline_ns);
     lk_line_free(line);
     return status;

@@ -46,12 +46,10 @@ void place_arrived(struct place *place)
 /* A waiter's record in our znode, or Curator's word for the same. */
 void place_note_asked(struct place *place, const struct keeper_reply *reply)
 {
-    static const char revoke[] = "__REVOKE__";
     struct place_record record;
     bool asked = place_record_read(&record, reply->data, reply->data_size) == LK_OK
                      ? record.asked
-                     : reply->data_size == strlen(revoke)
-                           && memcmp(reply->data, revoke, strlen(revoke)) == 0;
+                     : place_is_curators_word(reply);
 
     if (!asked || reply->stat.mzxid == place->asked_mzxid)
         return;
@@ -253,7 +251,7 @@ static void place_predecessor_read(void *context, const struct keeper_reply *rep
 {
     struct place *place = context;
 
-    if (place->uncertain && place_is_own(place, reply)) {
+    if (place->uncertain && place_is_own(place, place->predecessor, reply)) {
         place_adopt_lower(place, reply);
     } else if (reply->rc == KEEPER_OK) {
         place_arrived(place);

@@ -224,6 +224,10 @@ static int guard_refusal(const lk_guard *guard)
             return LK_E_LOST;
     if (guard->holder_count > 0 && lease_remaining_ns(guard->client) == 0)
         return LK_E_LOST;
+    /* It stands under one of two names (downgrade.c): to miss the one would not be to have lost. */
+    for (size_t i = 0; i < guard->holder_count; i++)
+        if (guard->holders[i]->place.is_turning)
+            return LK_E_STATE;
     return client_is_connected(guard->client) ? LK_OK : LK_E_NO_SERVER;
 }
 
@@ -330,10 +334,11 @@ int lk_guard_commit_start(lk_guard *guard, int64_t deadline_ns, lk_done_fn *done
 
 /* ---- afterwards ---- */
 
+/* LK_E_STATE: it was never sent. */
 static bool was_refused(lk_guard_result result)
 {
     return result.status != LK_OK && result.status != LK_E_CANCELLED
-           && result.status != LK_E_UNKNOWN;
+           && result.status != LK_E_UNKNOWN && result.status != LK_E_STATE;
 }
 
 const lk_guard_result *lk_guard_results(const lk_guard *guard, size_t *out_count)

@@ -1,32 +1,9 @@
-/* multilock.c - locks taken in the order of their paths' bytes, given back in reverse.
- *
- *   RESTING --acquire--> TAKING one after the other --all are held--> RESTING
- *      ^                   | one is refused, or one that was had is lost
- *      |<---all are out--- RETURNING
- *      |<---all are out--- GIVING <--release-- RESTING
- *
- * The engine steps it at the ends of its members' errands. Such an end may come in the midst of a
- * walk over places, where nothing may be released: so what follows a failure waits for a timer that
- * fires at once. The releases go out in reverse in one flight: none waits for another's answer, or
- * is held up by its failure. */
-#include <latchkey/multilock.h>
+/* multilock.c - several locks as one handle: the whole of many states, its requests and its news. How
+ * the many are taken and given: multilock_steps.c. */
+#include "locks/multilock.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#include "line/holder.h"
-
-enum phase { PHASE_RESTING, PHASE_TAKING, PHASE_RETURNING, PHASE_GIVING };
-
-struct member {
-    lk_multilock *multilock;
-    lk_lock *lock;
-    char *path;
-    size_t given;        /* its place among the paths as they were given */
-    bool is_asked;       /* at this acquire, or the last: a loss of before is no news */
-    lk_grant_state told; /* what its callbacks have said so far */
-    struct errand take, loss, give;
-};
 
 /* A caller's request. */
 struct ask {
@@ -36,30 +13,7 @@ struct ask {
     void *arg;
 };
 
-struct lk_multilock {
-    lk_client *client;      /* a reference */
-    struct member *members; /* in the order in which they are taken */
-    size_t count, culprit;  /* count: none */
-    enum phase phase;
-    struct ask *ask; /* under way, or NULL */
-    bool only_if_free;
-    size_t taken;  /* members that were asked, in TAKING */
-    size_t giving; /* releases that have not ended */
-    int status;    /* the first failure */
-    struct timer step;
-    unsigned threads; /* inside: the memory stays until they have left */
-    bool freed;
-    lk_grant_fn *on_change;
-    void *on_change_arg;
-    lk_grant_state told;
-};
-
 /* ---- the whole, of many ---- */
-
-static struct holder *member_holder(const struct member *member)
-{
-    return grant_holder(lk_lock_grant(member->lock));
-}
 
 static lk_grant_state member_state(const struct member *member)
 {
@@ -211,164 +165,11 @@ int lk_multilock_new(lk_multilock **out, lk_client *client, const char *const *p
     *out = multilock;
     return LK_OK;
 }
-
-/* ---- members' errands ---- */
-
-/* Of an end that comes after this nothing is made. */
-static void member_forget(struct errand *errand, int status)
-{
-    if (errand->holder && !errand->op.done)
-        op_end(&errand->op, status);
-}
-
-static void multilock_rest(lk_multilock *multilock)
-{
-    multilock->phase = PHASE_RESTING;
-    multilock->ask = NULL;
-    timer_stop(multilock->client, &multilock->step);
-    for (size_t i = multilock->count; i-- > 0;)
-        member_forget(&multilock->members[i].loss, LK_E_CANCELLED);
-}
-
-static void multilock_finish(lk_multilock *multilock)
-{
-    struct ask *ask = multilock->ask;
-
-    multilock_rest(multilock);
-    op_done(&ask->op, multilock->status);
-}
-
-static void given(lk_multilock *multilock, int status)
-{
-    if (multilock->status == LK_OK)
-        multilock->status = status;
-    if (--multilock->giving == 0)
-        multilock_finish(multilock);
-}
-
-static void give_ended(struct op *op)
-{
-    lk_multilock *multilock = container_of(op, struct member, give.op)->multilock;
-
-    if (multilock->phase == PHASE_RETURNING || multilock->phase == PHASE_GIVING)
-        given(multilock, op->status);
-}
-
-/* False: there was nothing to give back. What waits is given up, for `reason`. */
-static bool member_give(struct member *member, int reason)
-{
-    struct holder *holder = member_holder(member);
-
-    member_forget(&member->take, reason);
-    member_forget(&member->loss, LK_E_CANCELLED);
-    member->give = (struct errand){ .kind = &errand_release,
-                                    .deadline_ns = LK_FOREVER,
-                                    .ended = give_ended };
-    return holder_begin(holder, &member->give) == LK_OK;
-}
-
-static void give_all(lk_multilock *multilock, enum phase phase)
-{
-    multilock->phase = phase;
-    multilock->giving = multilock->count + 1; /* one is ours: not over before all have begun */
-    for (size_t i = multilock->count; i-- > 0;)
-        if (!member_give(&multilock->members[i], multilock->status))
-            multilock->giving--;
-    given(multilock, LK_OK);
-}
-
-static void give_back(struct timer *timer)
-{
-    give_all(container_of(timer, lk_multilock, step), PHASE_RETURNING);
-}
-
-static void take_failed(struct member *member, int status)
-{
-    lk_multilock *multilock = member->multilock;
-
-    if (multilock->status != LK_OK)
-        return;
-    multilock->status = status;
-    multilock->culprit = (size_t)(member - multilock->members);
-    timer_set(multilock->client, &multilock->step, client_now(multilock->client), give_back);
-}
-
-static void take_next(lk_multilock *multilock);
-
-static void loss_ended(struct op *op)
-{
-    struct member *member = container_of(op, struct member, loss.op);
-
-    if (member->multilock->phase == PHASE_TAKING)
-        take_failed(member, LK_E_LOST);
-}
-
-static void take_ended(struct op *op)
-{
-    struct member *member = container_of(op, struct member, take.op);
-    lk_multilock *multilock = member->multilock;
-
-    if (multilock->phase != PHASE_TAKING)
-        return;
-    if (op->status != LK_OK) {
-        take_failed(member, op->status);
-        return;
-    }
-    /* As soon as one is lost no more need be waited for. */
-    member->loss = (struct errand){ .kind = &errand_watch,
-                                    .deadline_ns = LK_FOREVER,
-                                    .ended = loss_ended };
-    (void)!holder_begin(member_holder(member), &member->loss);
-    if (multilock->status == LK_OK)
-        take_next(multilock);
-}
-
-static void take_next(lk_multilock *multilock)
-{
-    if (multilock->taken == multilock->count) {
-        multilock_finish(multilock);
-        return;
-    }
-    struct member *member = &multilock->members[multilock->taken++];
-    member->is_asked = true;
-    member->take = (struct errand){ .kind = &errand_acquire,
-                                    .wish = { .only_if_free = multilock->only_if_free },
-                                    .deadline_ns = LK_FOREVER,
-                                    .ended = take_ended };
-    int status = holder_begin(member_holder(member), &member->take);
-    if (status != LK_OK)
-        take_failed(member, status);
-}
-
 /* ---- requests ---- */
-
-/* What is held or waited for is given back in the background. */
-static void multilock_let_go(lk_multilock *multilock, int reason)
-{
-    for (size_t i = multilock->count; i-- > 0;) {
-        member_give(&multilock->members[i], reason);
-        member_forget(&multilock->members[i].give, LK_E_CANCELLED);
-    }
-}
 
 static int ask_withdraw(struct op *op, int status)
 {
-    lk_multilock *multilock = container_of(op, struct ask, op)->multilock;
-    enum phase phase = multilock->phase;
-
-    if (phase == PHASE_TAKING && multilock->status == LK_OK)
-        multilock->culprit = multilock->taken - 1;
-    /* What there is to say was known before; only its removal took too long. */
-    if (status == LK_E_DEADLINE && multilock->status != LK_OK)
-        status = multilock->status;
-    multilock_rest(multilock);
-    if (status == LK_E_CLOSED)
-        return status; /* the session goes, and all with it */
-    for (size_t i = multilock->count; i-- > 0;)
-        member_forget(&multilock->members[i].give, LK_E_CANCELLED);
-    if (phase == PHASE_TAKING)
-        multilock_let_go(multilock, status);
-    return status;
+    return multilock_withdraw(container_of(op, struct ask, op)->multilock, status);
 }
 
 static int acquire_refusal(const lk_multilock *multilock)
@@ -381,30 +182,12 @@ static int acquire_refusal(const lk_multilock *multilock)
     return LK_OK;
 }
 
-static void acquire_begin(lk_multilock *multilock, bool only_if_free)
-{
-    for (size_t i = 0; i < multilock->count; i++)
-        multilock->members[i].is_asked = false;
-    multilock->status = LK_OK;
-    multilock->only_if_free = only_if_free;
-    multilock->phase = PHASE_TAKING;
-    multilock->culprit = multilock->count;
-    multilock->taken = 0;
-    take_next(multilock);
-}
-
 static int release_refusal(const lk_multilock *multilock)
 {
     for (size_t i = 0; i < multilock->count; i++)
         if (holder_holds(member_holder(&multilock->members[i])))
             return LK_OK;
     return whole_of(multilock, member_state) == LK_LOST ? LK_E_LOST : LK_E_STATE;
-}
-
-static void release_begin(lk_multilock *multilock)
-{
-    multilock->status = is_held(multilock) ? LK_OK : LK_E_LOST;
-    give_all(multilock, PHASE_GIVING);
 }
 
 enum wish { WISH_ACQUIRE, WISH_TRY, WISH_RELEASE };
@@ -419,11 +202,11 @@ static int ask_begin(lk_multilock *multilock, struct ask *ask, enum wish wish, i
         return multilock->ask ? LK_E_STATE : status;
     op_begin(multilock->client, &ask->op, deadline_ns, ask_withdraw, deliver);
     ask->multilock = multilock;
-    multilock->ask = ask;
+    multilock->ask = &ask->op;
     if (wish == WISH_RELEASE)
-        release_begin(multilock);
+        multilock_give(multilock, is_held(multilock) ? LK_OK : LK_E_LOST);
     else
-        acquire_begin(multilock, wish == WISH_TRY);
+        multilock_take(multilock, wish == WISH_TRY);
     return LK_OK;
 }
 
@@ -544,7 +327,7 @@ lk_multilock *lk_multilock_free(lk_multilock *multilock)
     multilock->threads++;
     multilock->freed = true;
     if (multilock->ask)
-        op_end(&multilock->ask->op, LK_E_CANCELLED);
+        op_end(multilock->ask, LK_E_CANCELLED);
     client_leave(multilock->client);
     for (size_t i = multilock->count; i-- > 0;)
         lk_lock_free(multilock->members[i].lock);

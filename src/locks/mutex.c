@@ -7,10 +7,11 @@
  *
  * A leader that gives up leaves the place in the line to the next: it stands for all who wait here.
  *
- * The mutex here is never held while the lock below is asked to wait. Who is woken has been made
- * owner, or leader, already: nobody can slip in between. And he is woken when the guard is free
- * again, and does not need it: a hand-over costs one change of threads, not a second one for the
- * guard that the waker still holds. */
+ * The guard here is never held while the lock below is asked anything: it is the client that, with
+ * its own monitor held, takes the guard when it closes, and sends those away who wait here. Who is
+ * woken has been made owner, or leader, already: nobody can slip in between. And he is woken when
+ * the guard is free again, and does not need it: a hand-over costs one change of threads, not a
+ * second one for the guard that the waker still holds. */
 #include <latchkey/mutex.h>
 
 #include <pthread.h>
@@ -25,7 +26,7 @@
 
 #define SECOND INT64_C(1000000000)
 
-enum part { PART_NONE, PART_LEADER, PART_OWNER };
+enum part { PART_NONE, PART_LEADER, PART_OWNER, PART_CLOSED };
 
 struct waiter {
     struct list node;
@@ -40,56 +41,17 @@ struct waiter {
 struct lk_mutex {
     lk_lock *lock;
     struct errand stand; /* our place in the line while we wait for it; the leader's */
+    struct session_listener listener;
     unsigned local_turns;
-    pthread_mutex_t guard; /* of all below */
+    pthread_mutex_t guard; /* of all below; but what it has its owner reads without */
     struct list waiting;
-    bool is_taken; /* by an owner, a leader, or who gives it back */
+    bool is_closed; /* the client: nobody waits any more */
+    bool is_taken;  /* by an owner, a leader, or who gives it back */
     pthread_t owner;
     unsigned depth;      /* of the owner; 0: there is none */
     unsigned turns_left; /* local hand-overs */
     lk_fence fence;
 };
-
-/* ---- new, free ---- */
-
-int lk_mutex_new(lk_mutex **out, lk_client *client, const char *path,
-                 const lk_mutex_options *options)
-{
-    const lk_mutex_options defaults = LK_MUTEX_OPTIONS_INIT;
-
-    if (!options)
-        options = &defaults;
-    if (!out || options->size != sizeof(*options))
-        return LK_E_INVALID;
-    lk_lock_options lock_options = LK_LOCK_OPTIONS_INIT;
-    lock_options.label = options->label;
-    lock_options.on_change = options->on_change;
-    lock_options.on_change_arg = options->on_change_arg;
-    lk_mutex *mutex = calloc(1, sizeof(*mutex));
-    if (!mutex)
-        return LK_E_NOMEM;
-    mutex->local_turns = options->local_turns;
-    int status = pthread_mutex_init(&mutex->guard, NULL) == 0 ? LK_OK : LK_E_SYSTEM;
-    if (status == LK_OK
-        && (status = lk_lock_new(&mutex->lock, client, path, &lock_options)) != LK_OK)
-        pthread_mutex_destroy(&mutex->guard);
-    if (status != LK_OK) {
-        free(mutex);
-        return status;
-    }
-    *out = mutex;
-    return LK_OK;
-}
-
-lk_mutex *lk_mutex_free(lk_mutex *mutex)
-{
-    if (!mutex)
-        return NULL;
-    lk_lock_free(mutex->lock);
-    pthread_mutex_destroy(&mutex->guard);
-    free(mutex);
-    return NULL;
-}
 
 /* ---- the queue (under the guard) ---- */
 
@@ -117,12 +79,10 @@ static struct waiter *pass_lead(lk_mutex *mutex)
     return next;
 }
 
-/* With a larger fence. Returns who is to be woken; NULL: nobody waits, the turns are used up, or
- * there is no grant to hand over. */
+/* With a larger fence. Returns who is to be woken; NULL: nobody waits. */
 static struct waiter *pass_ownership(lk_mutex *mutex)
 {
-    if (list_is_empty(&mutex->waiting) || mutex->turns_left == 0
-        || lk_lock_state(mutex->lock) != LK_HELD || lk_lock_remaining_ns(mutex->lock) == 0)
+    if (list_is_empty(&mutex->waiting))
         return NULL;
     struct waiter *next = container_of(list_take(&mutex->waiting), struct waiter, node);
     mutex->turns_left--;
@@ -189,12 +149,91 @@ static enum part await_part(lk_mutex *mutex, struct waiter *self, int64_t deadli
     return part;
 }
 
-/* ---- lock ---- */
+/* ---- new, free ---- */
 
 static struct holder *holder_of(const lk_mutex *mutex)
 {
     return grant_holder(lk_lock_grant(mutex->lock));
 }
+
+/* Inside the monitor. Who leads hears of it from the line. */
+static void session_changed(struct session_listener *listener, enum session_change change)
+{
+    lk_mutex *mutex = container_of(listener, lk_mutex, listener);
+
+    if (change != SESSION_CLOSING)
+        return;
+    pthread_mutex_lock(&mutex->guard);
+    mutex->is_closed = true;
+    for (struct list *node; (node = list_take(&mutex->waiting)) != NULL;) {
+        struct waiter *waiter = container_of(node, struct waiter, node);
+        waiter->part = PART_CLOSED;
+        wake(waiter);
+    }
+    pthread_mutex_unlock(&mutex->guard);
+}
+
+static int await_closing(lk_mutex *mutex, lk_client *client)
+{
+    int status = client_enter(client);
+
+    if (status != LK_OK)
+        return status;
+    mutex->listener.changed = session_changed;
+    session_listen(client, &mutex->listener);
+    client_leave(client);
+    return LK_OK;
+}
+
+int lk_mutex_new(lk_mutex **out, lk_client *client, const char *path,
+                 const lk_mutex_options *options)
+{
+    const lk_mutex_options defaults = LK_MUTEX_OPTIONS_INIT;
+
+    if (!options)
+        options = &defaults;
+    if (!out || options->size != sizeof(*options))
+        return LK_E_INVALID;
+    lk_lock_options lock_options = LK_LOCK_OPTIONS_INIT;
+    lock_options.label = options->label;
+    lock_options.on_change = options->on_change;
+    lock_options.on_change_arg = options->on_change_arg;
+    lock_options.on_revoke = options->on_revoke;
+    lock_options.on_revoke_arg = options->on_revoke_arg;
+    lk_mutex *mutex = calloc(1, sizeof(*mutex));
+    if (!mutex)
+        return LK_E_NOMEM;
+    mutex->local_turns = options->local_turns;
+    int status = lk_lock_new(&mutex->lock, client, path, &lock_options);
+    if (status == LK_OK)
+        status = pthread_mutex_init(&mutex->guard, NULL) == 0 ? LK_OK : LK_E_SYSTEM;
+    if (status == LK_OK && (status = await_closing(mutex, client)) != LK_OK)
+        pthread_mutex_destroy(&mutex->guard);
+    if (status != LK_OK) {
+        lk_lock_free(mutex->lock);
+        free(mutex);
+        return status;
+    }
+    *out = mutex;
+    return LK_OK;
+}
+
+lk_mutex *lk_mutex_free(lk_mutex *mutex)
+{
+    if (!mutex)
+        return NULL;
+    lk_client *client = holder_of(mutex)->client;
+    if (client_enter_closed(client) == LK_OK) {
+        session_unlisten(&mutex->listener);
+        client_leave(client);
+    }
+    lk_lock_free(mutex->lock);
+    pthread_mutex_destroy(&mutex->guard);
+    free(mutex);
+    return NULL;
+}
+
+/* ---- lock ---- */
 
 /* Out of time before the grant: the next thread waits on in the same place. False: there is none. */
 static bool leave_to_the_next(lk_mutex *mutex)
@@ -248,6 +287,8 @@ static int wait_turn(lk_mutex *mutex, struct waiter *self, int64_t deadline_ns, 
     case PART_OWNER:
         *out_fence = self->fence;
         return LK_OK;
+    case PART_CLOSED:
+        return LK_E_CLOSED;
     case PART_NONE:
         break;
     }
@@ -259,13 +300,8 @@ static int lock_new(lk_mutex *mutex, bool only_if_free, int64_t deadline_ns, lk_
 {
     struct waiter self = { .thread = pthread_self() };
     bool leads = !mutex->is_taken;
+    int status = leads ? LK_OK : only_if_free ? LK_E_BUSY : mutex->is_closed ? LK_E_CLOSED : LK_OK;
 
-    if (!leads && only_if_free) {
-        pthread_mutex_unlock(&mutex->guard);
-        return LK_E_BUSY;
-    }
-    /* Who leads is told by the line; to stand in the queue is to wait too. */
-    int status = leads ? LK_OK : holder_may_wait(holder_of(mutex));
     if (status != LK_OK) {
         pthread_mutex_unlock(&mutex->guard);
         return status;
@@ -283,15 +319,15 @@ static int lock_new(lk_mutex *mutex, bool only_if_free, int64_t deadline_ns, lk_
     return status;
 }
 
-/* Likewise. */
 static int lock_again(lk_mutex *mutex, lk_fence *out_fence)
 {
-    bool is_ours = lk_lock_remaining_ns(mutex->lock) > 0;
-
-    mutex->depth += is_ours;
+    if (lk_lock_remaining_ns(mutex->lock) == 0)
+        return LK_E_LOST;
+    pthread_mutex_lock(&mutex->guard);
+    mutex->depth++;
     *out_fence = mutex->fence;
     pthread_mutex_unlock(&mutex->guard);
-    return is_ours ? LK_OK : LK_E_LOST;
+    return LK_OK;
 }
 
 static int mutex_lock(lk_mutex *mutex, bool only_if_free, int64_t deadline_ns, lk_fence *out_fence)
@@ -300,9 +336,17 @@ static int mutex_lock(lk_mutex *mutex, bool only_if_free, int64_t deadline_ns, l
 
     if (!mutex)
         return LK_E_INVALID;
+    /* After a fork the guard may be held by a thread that is no more: so this comes first. */
+    int status = holder_may_wait(holder_of(mutex));
+    if (status != LK_OK)
+        return status;
     pthread_mutex_lock(&mutex->guard);
-    int status = is_owner(mutex) ? lock_again(mutex, &fence)
-                                 : lock_new(mutex, only_if_free, deadline_ns, &fence);
+    if (is_owner(mutex)) {
+        pthread_mutex_unlock(&mutex->guard);
+        status = lock_again(mutex, &fence);
+    } else {
+        status = lock_new(mutex, only_if_free, deadline_ns, &fence);
+    }
     if (status == LK_OK && out_fence)
         *out_fence = fence;
     return status;
@@ -320,11 +364,13 @@ int lk_mutex_try(lk_mutex *mutex, int64_t deadline_ns, lk_fence *out_fence)
 
 /* ---- unlock ---- */
 
-/* Without the guard; nobody owns it until then. */
+/* Nobody owns it from now on, until the next leads, or comes. */
 static int give_back(lk_mutex *mutex, int64_t deadline_ns)
 {
+    pthread_mutex_lock(&mutex->guard);
+    mutex->depth = 0;
+    pthread_mutex_unlock(&mutex->guard);
     int status = lk_lock_release(mutex->lock, deadline_ns);
-
     pthread_mutex_lock(&mutex->guard);
     struct waiter *next = pass_lead(mutex);
     pthread_mutex_unlock(&mutex->guard);
@@ -332,16 +378,16 @@ static int give_back(lk_mutex *mutex, int64_t deadline_ns)
     return status;
 }
 
-/* Comes with the guard, and gives it back. */
 static int unlock_last(lk_mutex *mutex, int64_t deadline_ns)
 {
-    struct waiter *next = pass_ownership(mutex);
-    int status = next ? LK_OK : holder_may_wait(holder_of(mutex));
+    struct waiter *next = NULL;
 
-    mutex->depth += status != LK_OK; /* still the owner's */
-    pthread_mutex_unlock(&mutex->guard);
-    if (status != LK_OK)
-        return status;
+    if (mutex->turns_left > 0 && lk_lock_state(mutex->lock) == LK_HELD
+        && lk_lock_remaining_ns(mutex->lock) > 0) {
+        pthread_mutex_lock(&mutex->guard);
+        next = pass_ownership(mutex);
+        pthread_mutex_unlock(&mutex->guard);
+    }
     if (!next)
         return give_back(mutex, deadline_ns);
     wake(next);
@@ -350,24 +396,27 @@ static int unlock_last(lk_mutex *mutex, int64_t deadline_ns)
 
 int lk_mutex_unlock(lk_mutex *mutex, int64_t deadline_ns)
 {
-    int status = LK_E_STATE;
-
     if (!mutex)
         return LK_E_INVALID;
+    int status = holder_may_wait(holder_of(mutex));
+    if (status != LK_OK && status != LK_E_CLOSED)
+        return status;
     pthread_mutex_lock(&mutex->guard);
-    if (is_owner(mutex) && --mutex->depth == 0)
-        return unlock_last(mutex, deadline_ns);
-    if (is_owner(mutex))
-        status = lk_lock_remaining_ns(mutex->lock) > 0 ? LK_OK : LK_E_LOST;
+    unsigned depth = is_owner(mutex) ? mutex->depth : 0;
+    mutex->depth -= depth > 1;
     pthread_mutex_unlock(&mutex->guard);
-    return status;
+    if (depth == 0)
+        return LK_E_STATE;
+    if (depth == 1)
+        return unlock_last(mutex, deadline_ns);
+    return lk_lock_remaining_ns(mutex->lock) > 0 ? LK_OK : LK_E_LOST;
 }
 
 /* ---- asking ---- */
 
 unsigned lk_mutex_depth(lk_mutex *mutex)
 {
-    if (!mutex)
+    if (!mutex || holder_may_wait(holder_of(mutex)) == LK_E_FORKED)
         return 0;
     pthread_mutex_lock(&mutex->guard);
     unsigned depth = is_owner(mutex) ? mutex->depth : 0;
@@ -394,10 +443,10 @@ int lk_mutex_fence(lk_mutex *mutex, lk_fence *out)
 {
     if (!mutex || !out)
         return LK_E_INVALID;
-    pthread_mutex_lock(&mutex->guard);
-    int status = is_owner(mutex) && lk_lock_remaining_ns(mutex->lock) > 0 ? LK_OK : LK_E_STATE;
-    if (status == LK_OK)
-        *out = mutex->fence;
-    pthread_mutex_unlock(&mutex->guard);
-    return status;
+    if (holder_may_wait(holder_of(mutex)) == LK_E_FORKED)
+        return LK_E_FORKED;
+    if (lk_mutex_remaining_ns(mutex) == 0)
+        return LK_E_STATE;
+    *out = mutex->fence;
+    return LK_OK;
 }

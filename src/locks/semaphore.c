@@ -2,11 +2,10 @@
  * number. */
 #include <latchkey/semaphore.h>
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "line/holder.h"
-#include "session/flight.h"
+#include "session/visit.h"
 
 #define LABEL_MAX 255
 
@@ -49,6 +48,8 @@ int lk_semaphore_new(lk_semaphore **out, lk_client *client, const char *path, ui
         .words_size = strlen(label),
         .on_change = options->on_change,
         .on_change_arg = options->on_change_arg,
+        .on_revoke = options->on_revoke,
+        .on_revoke_arg = options->on_revoke_arg,
     };
     int status = holder_new(&holder, &holder_options);
     if (status == LK_OK)
@@ -158,73 +159,24 @@ lk_grant *lk_semaphore_grant(lk_semaphore *semaphore)
 /* ---- resize: read, write under the version read, until it is so ---- */
 
 struct resize {
-    struct op op;
-    struct flight flight;
-    lk_client *client;
-    char *path;
+    struct visit visit; /* at the line */
     uint32_t permits;
 };
 
-static void resize_read(struct resize *resize);
-
-static void resize_end(struct resize *resize, int status)
-{
-    flight_drop(&resize->flight);
-    op_done(&resize->op, status);
-}
-
-static int resize_withdraw(struct op *op, int status)
-{
-    struct resize *resize = container_of(op, struct resize, op);
-
-    flight_drop(&resize->flight);
-    return status == LK_E_DEADLINE && client_session_id(resize->client) == 0 ? LK_E_NO_SERVER
-                                                                             : status;
-}
-
-static void resize_send(struct resize *resize, const struct keeper_request *request,
-                        void (*landed)(struct flight *flight))
-{
-    int status = flight_send(&resize->flight, resize->client, request, 1, landed);
-
-    if (status != LK_OK)
-        resize_end(resize, status);
-}
+static void resize_got(struct flight *flight);
 
 static void resize_written(struct flight *flight)
 {
-    struct resize *resize = container_of(flight, struct resize, flight);
     const struct answer *answer = &flight->answers[0];
 
     if (answer->rc == KEEPER_BAD_VERSION || answer_is_lost(answer))
-        resize_read(resize);
+        visit_read(flight_visit(flight), resize_got);
     else
-        resize_end(resize, answer_status(answer));
+        visit_end(flight_visit(flight), answer_status(answer));
 }
 
-static void resize_write(struct resize *resize, struct line_record record, int32_t version)
+static int resized(const struct answer *answer, uint32_t permits, struct record_out *out)
 {
-    __attribute__((cleanup(record_free))) struct record_out out = { 0 };
-
-    record.permits = resize->permits;
-    if (record.permits > record.permits_most)
-        record.permits_most = record.permits;
-    if (line_record_write(&out, &record) != LK_OK) {
-        resize_end(resize, LK_E_NOMEM);
-        return;
-    }
-    const struct keeper_request set = { .verb = KEEPER_SET,
-                                        .path = resize->path,
-                                        .data = out.bytes,
-                                        .data_size = out.size,
-                                        .version = version };
-    resize_send(resize, &set, resize_written);
-}
-
-static void resize_got(struct flight *flight)
-{
-    struct resize *resize = container_of(flight, struct resize, flight);
-    const struct answer *answer = &flight->answers[0];
     struct line_record record;
     int status = answer_status(answer);
 
@@ -234,47 +186,38 @@ static void resize_got(struct flight *flight)
         status = line_record_read(&record, answer->data, answer->data_size);
     if (status == LK_OK && record.kind != LINE_SEMAPHORE)
         status = LK_E_KIND;
-    if (status != LK_OK || record.permits == resize->permits)
-        resize_end(resize, status);
-    else
-        resize_write(resize, record, answer->stat.version);
-}
-
-static void resize_read(struct resize *resize)
-{
-    const struct keeper_request get = { .verb = KEEPER_GET, .path = resize->path };
-
-    resize_send(resize, &get, resize_got);
-}
-
-static int resize_wait(struct resize *resize, int64_t deadline_ns)
-{
-    int status = client_enter(resize->client);
-
     if (status != LK_OK)
         return status;
-    status = op_may_wait(resize->client);
-    if (status == LK_OK) {
-        op_begin(resize->client, &resize->op, deadline_ns, resize_withdraw, NULL);
-        resize_read(resize);
-        status = op_wait(&resize->op);
-    }
-    client_leave(resize->client);
-    return status;
+    record.permits = permits;
+    if (record.permits_most < permits)
+        record.permits_most = permits;
+    return line_record_write(out, &record);
+}
+
+/* The same number is written too: a server that lags may show one that was changed since. */
+static void resize_got(struct flight *flight)
+{
+    __attribute__((cleanup(record_free))) struct record_out out = { 0 };
+    struct resize *resize = container_of(flight_visit(flight), struct resize, visit);
+    const struct answer *answer = &flight->answers[0];
+    int status = resized(answer, resize->permits, &out);
+
+    if (status == LK_OK)
+        visit_write(&resize->visit, &out, answer->stat.version, resize_written);
+    else
+        visit_end(&resize->visit, status);
+}
+
+static void resize_begin(struct visit *visit)
+{
+    visit_read(visit, resize_got);
 }
 
 int lk_semaphore_resize(lk_client *client, const char *path, uint32_t permits, int64_t deadline_ns)
 {
-    struct resize resize = { .client = client, .permits = permits };
+    struct resize resize = { .permits = permits };
 
     if (!client || !path || permits == 0 || permits > LK_PERMITS_MAX)
         return LK_E_INVALID;
-    int status = client_path(client, path, &resize.path);
-    if (status != LK_OK)
-        return status;
-    client_ref(client); /* another thread may free it, which ends the wait */
-    status = resize_wait(&resize, deadline_ns);
-    client_unref(client);
-    free(resize.path);
-    return status;
+    return visit_run(&resize.visit, client, path, deadline_ns, resize_begin);
 }

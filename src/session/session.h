@@ -142,6 +142,9 @@ struct session_listener {
 };
 void session_listen(lk_client *client, struct session_listener *listener);
 void session_unlisten(struct session_listener *listener); /* not listening: nothing happens */
+/* Who listens: the first one, or who comes after that one; NULL: nobody. */
+struct session_listener *session_listener_after(lk_client *client,
+                                                const struct session_listener *listener);
 
 enum lease_change {
     LEASE_SUSPENDED, /* a proof is late */

@@ -101,7 +101,8 @@ static void names_that_do_not_see_each_other_are_bad(void **state)
         { "_c_1-__READ__", "_c_2-lock-", true }, { "lk-read-lock-", "2__rlock__", true },
         { "_c_1-lock-", "lk-lock-", false },     { "_c_1-__READ__", "lk-__WRIT__", false },
         { "1__lock__", "lk__rlock__", false },   { "1-lock-", "_c_2-lock-", false },
-        { "unknown-", "lk-lock-", false },
+        { "unknown-", "lk-lock-", false },       { "_c_1-latch-", "lk-lock-", true },
+        { "unknown-", "_c_1-lock-", true },
     };
     zhandle_t *witness = witness_open();
 

@@ -182,6 +182,22 @@ static void a_permit_with_a_time_ends_its_command(void **state)
     let_go(ann);
 }
 
+/* The grace is a part of it, not of the longer session: CMD begins, and its end is told as a loss. */
+static void a_permit_with_less_time_than_a_grace_runs_its_command(void **state)
+{
+    (void)state;
+    struct tool *tool = tool_run(123, ARGS("lock", "--permits", "2", "--ttl", "1", "--status-fd",
+                                           "1", harness_path("short"), "--", "sh", "-c",
+                                           "echo began; exec sleep 1000"));
+    assert_string_equal(tool_out(tool), "began\nlost\n");
+    tool_says(tool, "its time runs out");
+    tool_free(tool);
+    tool = tool_run(123, ARGS("lock", "--permits", "2", "--ttl", "1", "--grace", "2",
+                              harness_path("short"), "--", "sleep", "1000"));
+    assert_non_null(strstr(tool_err(tool), "cut to 0.25 s, a quarter of the permit's time"));
+    tool_free(tool);
+}
+
 static void what_excludes_each_other_is_usage(void **state)
 {
     (void)state;
@@ -209,6 +225,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_holder_beside_others_is_broken_alone),
         cmocka_unit_test(the_node_tells_how_it_is_held),
         cmocka_unit_test(a_permit_with_a_time_ends_its_command),
+        cmocka_unit_test(a_permit_with_less_time_than_a_grace_runs_its_command),
         cmocka_unit_test(what_excludes_each_other_is_usage),
     };
     harness_tool_path(argc, argv);

@@ -281,7 +281,7 @@ static struct contender *contender_named(const char *name)
     if (ours.count == CONTENDERS_MAX)
         abort();
     struct contender *contender = &ours.contenders[ours.count++];
-    contender->stays_out = 1 + ours.count;
+    contender->stays_out = 3 + ours.count; /* so that all the others follow one another, too */
     snprintf(contender->name, sizeof contender->name, "%s", name);
     if (pthread_create(&thread, NULL, contend, contender) != 0)
         abort();

@@ -75,6 +75,33 @@ static void a_holder_hears_that_it_is_asked_to_let_go(void)
     lk_lock_free(a);
 }
 
+static void permits_and_a_mutex_hear_it_too(void)
+{
+    lk_client *client = LIVE_CLIENT("A", 0), *other = LIVE_CLIENT("B", 0);
+    lk_semaphore_options permits_options = LK_SEMAPHORE_OPTIONS_INIT;
+    lk_mutex_options mutex_options = LK_MUTEX_OPTIONS_INIT;
+    struct asked permits_asked = { 0 }, mutex_asked = { 0 };
+    lk_semaphore *permits = NULL;
+    lk_mutex *mutex = NULL;
+    lk_fence fence;
+
+    permits_options.on_revoke = mutex_options.on_revoke = asked_fn;
+    permits_options.on_revoke_arg = &permits_asked;
+    mutex_options.on_revoke_arg = &mutex_asked;
+    assert_status(lk_semaphore_new(&permits, client, "/s", 2, &permits_options), LK_OK);
+    assert_status(lk_mutex_new(&mutex, client, "/m", &mutex_options), LK_OK);
+    assert_status(lk_semaphore_acquire(permits, 1, soon(), &fence), LK_OK);
+    assert_status(lk_line_revoke(other, "/s", fence, soon()), LK_OK);
+    live_await("the permit's holder is asked", was_asked, &permits_asked);
+    assert_status(lk_mutex_lock(mutex, soon(), &fence), LK_OK);
+    assert_status(lk_line_revoke(other, "/m", fence, soon()), LK_OK);
+    live_await("the mutex's holder is asked", was_asked, &mutex_asked);
+    assert_status(lk_mutex_unlock(mutex, soon()), LK_OK);
+    assert_status(lk_semaphore_release(permits, soon()), LK_OK);
+    lk_mutex_free(mutex);
+    lk_semaphore_free(permits);
+}
+
 static void curators_word_is_heard_too(void)
 {
     lk_lock_options options = LK_LOCK_OPTIONS_INIT;
@@ -88,6 +115,84 @@ static void curators_word_is_heard_too(void)
     live_await("the holder is asked", was_asked, &asked);
     assert_status(lk_lock_release(a, soon()), LK_OK);
     lk_lock_free(a);
+}
+
+static void another_programs_holder_is_shown_to_have_been_asked(void)
+{
+    lk_client *client = LIVE_CLIENT("A", 0);
+    lk_line *line = NULL;
+
+    raw_make(live_path("/l"));
+    raw_create(live_path("/l/x-lock-"), "words", 5, ZOO_EPHEMERAL | ZOO_SEQUENCE);
+    assert_status(lk_line_list(client, "/l", soon(), &line), LK_OK);
+    assert_int_equal(line->count, 1);
+    assert_false(line->entries[0].asked);
+    assert_status(lk_line_revoke(client, "/l", line->entries[0].fence, soon()), LK_OK);
+    lk_line_free(line);
+    assert_status(lk_line_list(client, "/l", soon(), &line), LK_OK);
+    assert_true(line->entries[0].asked);
+    lk_line_free(line);
+}
+
+/* Then nothing but its session says whose it is: not found, it would stand before its own owner for
+ * ever. Another handle of that session, which waits, keeps what is its own. */
+static void one_whose_words_were_written_over_is_found_after_a_lost_reply(void)
+{
+    lk_client *client = LIVE_CLIENT("A", .proxied = true, .timeout_ms = BRISK_MS);
+    const lk_lock_options plain = LK_LOCK_OPTIONS_INIT;
+    lk_lock *a = lock_with(client, plain), *b = lock_with(client, plain);
+
+    raw_make(live_path("/l"));
+    raw_create(live_path("/l/x-lock-"), NULL, 0, ZOO_EPHEMERAL | ZOO_SEQUENCE);
+    struct answer *b_waits = asks(b, "b");
+    await_children(live_path("/l"), 2);
+    zkbox_proxy_one_way(live_proxy(), ZKBOX_TO_CLIENT);
+    struct answer *a_waits = asks(a, "a");
+    await_children(live_path("/l"), 3);
+    raw_set(live_path("/l/lk-lock-0000000001"), "__REVOKE__", 10);
+    raw_set(live_path("/l/lk-lock-0000000002"), "__REVOKE__", 10);
+    zkbox_proxy_heal(live_proxy());
+    raw_delete(live_path("/l/x-lock-0000000000"));
+    assert_status(await_answer(b_waits), LK_OK);
+    assert_status(lk_lock_release(b, soon()), LK_OK);
+    assert_status(await_answer(a_waits), LK_OK);
+    assert_status(lk_lock_release(a, soon()), LK_OK);
+    await_children(live_path("/l"), 0);
+    lk_lock_free(a);
+    lk_lock_free(b);
+}
+
+/* The record's version is its fourth byte: this one is of a latchkey to come. */
+static void what_a_newer_latchkey_wrote_is_not_written_over(void)
+{
+    static const char record[] = "LK\x02\xff of a time to come";
+    lk_client *client = LIVE_CLIENT("A", 0);
+    char data[64];
+    struct Stat stat;
+
+    raw_make(live_path("/l"));
+    const char *node = raw_create(live_path("/l/lk-lock-"), record, sizeof record - 1,
+                                  ZOO_EPHEMERAL | ZOO_SEQUENCE);
+    assert_true(raw_exists(node, &stat));
+    lk_fence fence = { .zxid = (uint64_t)stat.czxid };
+    assert_status(lk_line_revoke(client, "/l", fence, soon()), LK_E_NEWER_FORMAT);
+    assert_int_equal(raw_get(node, data, sizeof data, &stat), sizeof record - 1);
+    assert_memory_equal(data, record, sizeof record - 1);
+}
+
+static void what_does_not_stand_in_the_line_is_not_asked(void)
+{
+    lk_client *client = LIVE_CLIENT("A", 0);
+    char data[64];
+    struct Stat stat;
+
+    raw_make(live_path("/l"));
+    raw_create(live_path("/l/notes"), "words", 5, ZOO_EPHEMERAL);
+    assert_true(raw_exists(live_path("/l/notes"), &stat));
+    lk_fence fence = { .zxid = (uint64_t)stat.czxid };
+    assert_status(lk_line_revoke(client, "/l", fence, soon()), LK_E_NOT_FOUND);
+    assert_int_equal(raw_get(live_path("/l/notes"), data, sizeof data, &stat), 5);
+    assert_memory_equal(data, "words", 5);
 }
 
 /* ---- the lock delay ---- */
@@ -130,6 +235,25 @@ static void after_a_loss_the_line_remembers_although_it_was_empty(void)
     assert_status(lk_lock_try(b, soon(), NULL), LK_E_BUSY);
     assert_status(lk_lock_acquire(b, soon(), NULL), LK_OK);
     assert_true(lk_now_ns() - lost_ns >= DELAY_MS * INT64_C(1000000));
+    lk_lock_free(a);
+    lk_lock_free(b);
+}
+
+static void who_only_tries_is_granted_when_the_delay_is_over(void)
+{
+    lk_client *client = LIVE_CLIENT("A", 0);
+    lk_lock *a = delayed(client), *b = delayed(client);
+    int status;
+
+    assert_status(lk_lock_acquire(a, soon(), NULL), LK_OK);
+    int64_t lost_ns = lk_now_ns(), until_ns = soon();
+    raw_delete(live_path("/l/lk-lock-0000000000"));
+    assert_status(lk_lock_wait_lost(a, soon()), LK_OK);
+    while ((status = lk_lock_try(b, soon(), NULL)) == LK_E_BUSY && lk_now_ns() < until_ns)
+        ;
+    assert_status(status, LK_OK);
+    assert_true(lk_now_ns() - lost_ns >= DELAY_MS * INT64_C(1000000));
+    assert_status(lk_lock_release(b, soon()), LK_OK);
     lk_lock_free(a);
     lk_lock_free(b);
 }
@@ -236,9 +360,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LIVE_TEST(a_holder_hears_that_it_is_asked_to_let_go),
+        LIVE_TEST(permits_and_a_mutex_hear_it_too),
         LIVE_TEST(curators_word_is_heard_too),
+        LIVE_TEST(another_programs_holder_is_shown_to_have_been_asked),
+        LIVE_TEST(one_whose_words_were_written_over_is_found_after_a_lost_reply),
+        LIVE_TEST(what_a_newer_latchkey_wrote_is_not_written_over),
+        LIVE_TEST(what_does_not_stand_in_the_line_is_not_asked),
         LIVE_TEST(after_a_loss_the_next_one_waits),
         LIVE_TEST(after_a_loss_the_line_remembers_although_it_was_empty),
+        LIVE_TEST(who_only_tries_is_granted_when_the_delay_is_over),
         LIVE_TEST(who_knows_of_no_delay_keeps_it_all_the_same),
         LIVE_TEST(after_a_release_nobody_waits),
         LIVE_TEST(each_profile_has_its_names),

@@ -89,6 +89,7 @@ static void who_does_not_hold_writes_nothing(void)
 
     assert_status(lk_guard_create(guard, "/new", NULL, 0), LK_OK);
     assert_status(lk_guard_commit(guard, soon()), LK_E_LOST);
+    assert_int_equal(lk_guard_culprit(guard), 1); /* no operation was refused */
     acquire(a);
     release(a);
     assert_status(lk_guard_commit(guard, soon()), LK_E_LOST);
@@ -115,6 +116,30 @@ static void who_has_lost_without_knowing_writes_nothing(void)
     assert_true(status == LK_E_LOST || status == LK_E_UNKNOWN);
     assert_false(raw_exists(live_path("/new"), NULL));
     lk_guard_free(guard);
+}
+
+/* Its znode has two names then, and is looked for under one. */
+static void while_a_writer_becomes_a_reader_nothing_is_sent(void)
+{
+    lk_client *client = LIVE_CLIENT("A", .proxied = true);
+    struct answer *turn = live_answer("the turn");
+    lk_guard *guard = guard_of(client, NULL);
+    lk_rwlock *lock;
+
+    assert_status(lk_rwlock_new(&lock, client, "/l", NULL), LK_OK);
+    assert_status(lk_rwlock_write(lock, soon(), NULL), LK_OK);
+    assert_status(lk_guard_hold(guard, lk_rwlock_grant(lock)), LK_OK);
+    assert_status(lk_guard_create(guard, "/new", NULL, 0), LK_OK);
+    zkbox_proxy_one_way(live_proxy(), ZKBOX_TO_CLIENT);
+    assert_status(lk_rwlock_downgrade_start(lock, LK_FOREVER, answer_done, turn, NULL), LK_OK);
+    assert_status(lk_guard_commit(guard, lk_in_ms(200)), LK_E_STATE);
+    assert_int_equal(lk_guard_culprit(guard), 1);
+    zkbox_proxy_heal(live_proxy());
+    assert_int_equal(await_answer(turn), LK_OK);
+    assert_status(lk_guard_commit(guard, soon()), LK_OK);
+    assert_true(raw_exists(live_path("/new"), NULL));
+    lk_guard_free(guard);
+    lk_rwlock_free(lock);
 }
 
 static void a_guard_can_be_freed_while_it_commits(void)
@@ -201,6 +226,7 @@ int main(void)
         LIVE_TEST(nothing_is_written_when_one_operation_is_refused),
         LIVE_TEST(who_does_not_hold_writes_nothing),
         LIVE_TEST(who_has_lost_without_knowing_writes_nothing),
+        LIVE_TEST(while_a_writer_becomes_a_reader_nothing_is_sent),
         LIVE_TEST(a_guard_can_be_freed_while_it_commits),
         LIVE_TEST(what_can_not_be_guarded_is_refused),
         LIVE_TEST(a_gate_in_memory_refuses_what_is_older),

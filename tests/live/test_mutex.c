@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static int64_t soon(void)
 {
@@ -30,14 +32,15 @@ struct thread {
     lk_fence fence;
     atomic_uint *order; /* counts owners */
     unsigned rank;
-    atomic_bool asks, is_back, owns, may_go;
+    atomic_int asks; /* its number at the kernel, from then on */
+    atomic_bool is_back, owns, may_go;
 };
 
 static void *thread_main(void *arg)
 {
     struct thread *thread = arg;
 
-    atomic_store(&thread->asks, true);
+    atomic_store(&thread->asks, gettid());
     thread->locked = lk_mutex_lock(thread->mutex, thread->deadline_ns, &thread->fence);
     atomic_store(&thread->is_back, true);
     if (thread->locked == LK_OK) {
@@ -60,6 +63,30 @@ static void begin(struct thread *thread, lk_mutex *mutex, atomic_uint *order)
 static bool owns(void *arg)
 {
     return atomic_load(&((struct thread *)arg)->owns);
+}
+
+static bool sleeps(pid_t number)
+{
+    char path[64], text[256] = "";
+
+    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)number);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return false;
+    text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+    fclose(file);
+    return strstr(text, ") S ") != NULL;
+}
+
+/* Somebody else owns the mutex, and it has asked: nothing tells that it stands in the queue but that
+ * it goes on sleeping. */
+static void await_queued(struct thread *thread)
+{
+    for (int looks = 0; looks < 20; looks++)
+        if (!sleeps(atomic_load(&thread->asks))) {
+            looks = -1;
+            sched_yield();
+        }
 }
 
 static void end(struct thread *thread)
@@ -131,6 +158,8 @@ static void each_thread_gets_its_turn(unsigned local_turns, uint64_t znodes)
     live_await("the first owns it", owns, &threads[0]);
     for (size_t i = 1; i < THREADS; i++)
         begin(&threads[i], mutex, &order);
+    for (size_t i = 1; i < THREADS; i++)
+        await_queued(&threads[i]);
     assert_status(lk_mutex_try(mutex, soon(), NULL), LK_E_BUSY);
     assert_status(lk_mutex_unlock(mutex, soon()), LK_E_STATE);
     assert_int_equal(lk_mutex_depth(mutex), 0);
@@ -289,6 +318,116 @@ static void no_turn_is_lost_on_those_who_give_up_as_it_comes(void)
     lk_mutex_free(mutex);
 }
 
+/* ---- who may not wait ---- */
+
+/* What a callback of its client was answered. */
+struct inside {
+    lk_mutex *mutex;
+    int locked, tried, unlocked;
+    bool is_over;
+};
+
+static void ask_inside(int status, void *arg)
+{
+    struct inside *inside = arg;
+
+    (void)status;
+    inside->locked = lk_mutex_lock(inside->mutex, soon(), NULL);
+    inside->tried = lk_mutex_try(inside->mutex, soon(), NULL);
+    inside->unlocked = lk_mutex_unlock(inside->mutex, soon());
+    inside->is_over = true;
+}
+
+static void assert_refused_inside(lk_client *client, lk_mutex *mutex)
+{
+    struct stand *other = live_lock(client, "a callback's", "/other");
+    struct inside inside = { .mutex = mutex };
+
+    assert_status(lk_lock_acquire_start(other->lock, soon(), ask_inside, &inside, NULL), LK_OK);
+    while (!inside.is_over)
+        assert_true(lk_dispatch(client, soon()) >= 0);
+    assert_int_equal(inside.locked, LK_E_WOULD_DEADLOCK);
+    assert_int_equal(inside.tried, LK_E_WOULD_DEADLOCK);
+    assert_int_equal(inside.unlocked, LK_E_WOULD_DEADLOCK);
+    stand_free(other);
+}
+
+static void inside_a_callback_it_is_refused_and_nothing_changes(void)
+{
+    lk_client *client = LIVE_CLIENT("A", .own_loop = true);
+    lk_mutex *mutex = mutex_of(client, "/m", 3);
+    atomic_uint order = 0;
+    struct thread thread;
+
+    assert_refused_inside(client, mutex);
+    assert_status(lk_mutex_try(mutex, soon(), NULL), LK_OK); /* nobody was left in the lead */
+    assert_refused_inside(client, mutex);
+    assert_int_equal(lk_mutex_depth(mutex), 1);
+    assert_status(lk_mutex_unlock(mutex, soon()), LK_OK);
+    begin(&thread, mutex, &order);
+    live_await("it owns", owns, &thread);
+    assert_refused_inside(client, mutex);
+    end(&thread);
+    assert_status(lk_mutex_try(mutex, soon(), NULL), LK_OK); /* nor behind it */
+    assert_status(lk_mutex_unlock(mutex, soon()), LK_OK);
+    lk_mutex_free(mutex);
+}
+
+static void a_client_that_closes_ends_the_wait_behind_an_owner(void)
+{
+    lk_client *client = LIVE_CLIENT("A", 0);
+    lk_mutex *mutex = mutex_of(client, "/m", 3);
+    struct thread waiters[3];
+
+    assert_status(lk_mutex_lock(mutex, soon(), NULL), LK_OK);
+    for (size_t i = 0; i < 3; i++) {
+        waiters[i] = (struct thread){ .mutex = mutex, .deadline_ns = soon() };
+        assert_int_equal(pthread_create(&waiters[i].thread, NULL, thread_main, &waiters[i]), 0);
+        await_queued(&waiters[i]);
+    }
+    assert_status(lk_client_close(client, soon()), LK_OK);
+    for (size_t i = 0; i < 3; i++) {
+        pthread_join(waiters[i].thread, NULL);
+        assert_status(waiters[i].locked, LK_E_CLOSED);
+    }
+    assert_status(lk_mutex_lock(mutex, soon(), NULL), LK_E_CLOSED);
+    assert_int_equal(lk_mutex_depth(mutex), 1);
+    assert_status(lk_mutex_unlock(mutex, soon()), LK_E_CLOSED);
+    assert_int_equal(lk_mutex_depth(mutex), 0);
+    lk_mutex_free(mutex);
+}
+
+/* Its parent's threads, one of which owns the mutex, are not there to give it back. */
+static bool child_is_told(lk_mutex *mutex)
+{
+    lk_fence fence;
+
+    return lk_mutex_lock(mutex, LK_FOREVER, NULL) == LK_E_FORKED
+           && lk_mutex_try(mutex, LK_FOREVER, NULL) == LK_E_FORKED
+           && lk_mutex_unlock(mutex, LK_FOREVER) == LK_E_FORKED
+           && lk_mutex_fence(mutex, &fence) == LK_E_FORKED && lk_mutex_depth(mutex) == 0;
+}
+
+static void a_child_is_told_that_it_has_been_forked(void)
+{
+    lk_mutex *mutex = mutex_of(LIVE_CLIENT("A", 0), "/m", 0);
+    atomic_uint order = 0;
+    struct thread thread;
+    int status;
+
+    begin(&thread, mutex, &order);
+    live_await("it owns", owns, &thread);
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(10);
+        _exit(child_is_told(mutex) ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    end(&thread);
+    lk_mutex_free(mutex);
+}
+
 /* ---- several locks at once ---- */
 
 static const char *const three[] = { "/c", "/a", "/b" };
@@ -383,6 +522,9 @@ int main(void)
         LIVE_TEST(who_leads_and_gives_up_lets_the_next_lead),
         LIVE_TEST(who_leads_and_gives_up_leaves_its_place_in_the_line_to_the_next),
         LIVE_TEST(no_turn_is_lost_on_those_who_give_up_as_it_comes),
+        LIVE_TEST(inside_a_callback_it_is_refused_and_nothing_changes),
+        LIVE_TEST(a_client_that_closes_ends_the_wait_behind_an_owner),
+        LIVE_TEST(a_child_is_told_that_it_has_been_forked),
         LIVE_TEST(all_are_taken_and_given_back),
         LIVE_TEST(none_is_kept_when_one_is_not_had),
         LIVE_TEST(one_lost_is_all_lost),

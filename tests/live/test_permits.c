@@ -2,6 +2,7 @@
  * ends it. */
 #include "live.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "line/records.h"
@@ -184,6 +185,37 @@ static void a_time_that_has_not_begun_does_not_end(void)
     lk_semaphore_free(b);
 }
 
+/* Else a line of many holders would be as many watches, all of them named at each reconnect. */
+static void a_time_that_has_begun_is_not_watched(void)
+{
+    lk_client *client = LIVE_CLIENT("A", .proxied = true);
+    lk_semaphore *b = permits_for(client, 1, 60000);
+    zkbox_frame *frames;
+    size_t count, events = 0;
+    char data[128];
+
+    a_stranger_holds_one_for(60000);
+    struct answer *waiting = asks(b, "b");
+    await_children(live_path("/s"), 2);
+    /* The first waiter reads it after a moment. */
+    for (int64_t end_ns = lk_in_ms(300); lk_now_ns() < end_ns;)
+        assert_true(raw_exists(live_path("/s"), NULL));
+    zkbox_proxy_trace_start(live_proxy());
+    size_t size = record_of(70000, data, sizeof(data));
+    raw_set(live_path("/s/lk-sem1t-lock-0000000000"), data, size);
+    for (int i = 0; i < 100; i++)
+        assert_true(raw_exists(live_path("/s"), NULL));
+    assert_int_equal(zkbox_proxy_trace(live_proxy(), &frames, &count), 0);
+    for (size_t i = 0; i < count; i++)
+        events += frames[i].xid == -1;
+    free(frames);
+    assert_int_equal(events, 0);
+    assert_false(is_answered(waiting));
+    raw_delete(live_path("/s/lk-sem1t-lock-0000000000"));
+    assert_status(await_answer(waiting), LK_OK);
+    lk_semaphore_free(b);
+}
+
 /* ---- prolonging ---- */
 
 static const lk_line_entry *entry_of(lk_client *client, lk_line **out)
@@ -333,6 +365,7 @@ int main(void)
         LIVE_TEST(a_holder_that_does_not_stir_is_removed_by_the_first_waiter),
         LIVE_TEST(one_that_is_prolonged_is_removed_later),
         LIVE_TEST(a_time_that_has_not_begun_does_not_end),
+        LIVE_TEST(a_time_that_has_begun_is_not_watched),
         LIVE_TEST(a_prolonging_moves_the_end_for_all),
         LIVE_TEST(of_two_prolongings_at_once_the_last_counts),
         LIVE_TEST(a_word_to_let_go_leaves_the_time_as_it_is),

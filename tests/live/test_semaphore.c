@@ -26,6 +26,16 @@ static struct answer *asks(lk_semaphore *semaphore, uint32_t count, const char *
     return answer;
 }
 
+/* What the client's own waiters make of what it has heard by now takes fewer round trips than this. */
+static void let_it_think(lk_client *client)
+{
+    for (int i = 0; i < 10; i++) {
+        lk_line *line;
+        assert_status(lk_line_list(client, "/s", soon(), &line), LK_OK);
+        lk_line_free(line);
+    }
+}
+
 static void no_more_than_there_are_are_held(void)
 {
     lk_client *client = LIVE_CLIENT("A", 0);
@@ -78,6 +88,7 @@ static void who_wants_much_is_not_overtaken(void)
     struct answer *second = asks(little, 1, "one");
     await_children(live_path("/s"), 4);
     assert_status(lk_semaphore_release(a, soon()), LK_OK);
+    let_it_think(client);
     assert_false(is_answered(first));
     assert_false(is_answered(second));
     assert_status(lk_semaphore_release(b, soon()), LK_OK);
@@ -89,6 +100,21 @@ static void who_wants_much_is_not_overtaken(void)
     lk_semaphore_free(b);
     lk_semaphore_free(much);
     lk_semaphore_free(little);
+}
+
+/* Until what was asked through the proxy has been answered, and nothing follows for as long as a
+ * hundred answers take: or it goes on for ever. */
+static void await_idle(zkbox_proxy *proxy)
+{
+    int64_t before = -1, now = 0;
+
+    for (int i = 0; i < 20 && before != now; i++) {
+        before = now;
+        for (int j = 0; j < 100; j++)
+            assert_true(raw_exists(live_path("/s"), NULL));
+        now = zkbox_proxy_requests(proxy, ZKBOX_ANY);
+    }
+    assert_int_equal(now, before);
 }
 
 enum { CROWD = 12 };
@@ -157,6 +183,7 @@ static void more_permits_wake_who_waits(void)
     await_children(live_path("/s"), 4);
     assert_status(lk_semaphore_release(a, soon()), LK_OK);
     assert_status(lk_semaphore_release(b, soon()), LK_OK);
+    let_it_think(client);
     assert_false(is_answered(fourth));
     assert_int_equal(lk_semaphore_state(c), LK_HELD);
     assert_status(lk_semaphore_release(c, soon()), LK_OK);
@@ -190,6 +217,114 @@ static void a_lost_reply_costs_no_permit(void)
     }
 }
 
+/* What says that it is so already may be old. */
+static void a_resize_to_the_same_number_is_a_commit_too(void)
+{
+    lk_client *client = LIVE_CLIENT("A", 0);
+    lk_semaphore *a = semaphore_of(client, 3);
+    struct Stat before, after;
+
+    assert_status(lk_semaphore_acquire(a, 1, soon(), NULL), LK_OK);
+    assert_true(raw_exists(live_path("/s"), &before));
+    assert_status(lk_semaphore_resize(client, "/s", 3, soon()), LK_OK);
+    assert_true(raw_exists(live_path("/s"), &after));
+    assert_int_equal(after.version, before.version + 1);
+    lk_semaphore_free(a);
+}
+
+/* It would ask for good, not: is it free now? */
+static void a_try_that_can_never_succeed_is_not_busy(void)
+{
+    lk_client *client = LIVE_CLIENT("A", 0);
+    lk_semaphore *a = semaphore_of(client, 3), *b = semaphore_of(client, 2);
+    struct Stat stat;
+
+    assert_status(lk_semaphore_acquire(a, 3, soon(), NULL), LK_OK);
+    assert_status(lk_semaphore_try(b, 1, soon(), NULL), LK_E_PERMITS);
+    assert_status(lk_semaphore_release(a, soon()), LK_OK);
+    assert_true(raw_exists(live_path("/s"), &stat));
+    int32_t made = stat.cversion;
+    assert_status(lk_semaphore_try(a, 4, soon(), NULL), LK_E_PERMITS);
+    raw_exists(live_path("/s"), &stat);
+    assert_int_equal(stat.cversion, made);
+    lk_semaphore_free(a);
+    lk_semaphore_free(b);
+}
+
+static void who_wants_more_than_a_resize_left_is_sent_away(void)
+{
+    lk_client *client = LIVE_CLIENT("A", 0);
+    lk_semaphore *a = semaphore_of(client, 3), *much = semaphore_of(client, 3),
+                 *little = semaphore_of(client, 3);
+
+    assert_status(lk_semaphore_acquire(a, 1, soon(), NULL), LK_OK);
+    struct answer *three = asks(much, 3, "three");
+    await_children(live_path("/s"), 2);
+    struct answer *one = asks(little, 1, "one");
+    await_children(live_path("/s"), 3);
+    assert_status(lk_semaphore_resize(client, "/s", 2, soon()), LK_OK);
+    assert_status(await_answer(three), LK_E_PERMITS);
+    assert_status(await_answer(one), LK_OK);
+    lk_semaphore_free(a);
+    lk_semaphore_free(much);
+    lk_semaphore_free(little);
+}
+
+/* The first waiter's server tells it N, and then nothing for a while. */
+static void a_number_read_before_a_resize_grants_nothing_after_it(void)
+{
+    lk_client *client = LIVE_CLIENT("A", 0),
+              *slow = LIVE_CLIENT("W", .proxied = true, .timeout_ms = BRISK_MS);
+    lk_semaphore *a = semaphore_of(client, 2), *b = semaphore_of(client, 2),
+                 *first = semaphore_of(client, 2), *w = semaphore_of(slow, 2);
+
+    assert_status(lk_semaphore_acquire(a, 1, soon(), NULL), LK_OK);
+    assert_status(lk_semaphore_acquire(b, 1, soon(), NULL), LK_OK);
+    struct answer *leaves = asks(first, 1, "first");
+    await_children(live_path("/s"), 3);
+    struct answer *waits = asks(w, 1, "w");
+    await_children(live_path("/s"), 4);
+    await_idle(live_proxy());
+    assert_int_equal(zkbox_proxy_lose_reply(live_proxy(), ZOO_GETCHILDREN2_OP, 1), 0);
+    lk_semaphore_free(first);
+    assert_status(await_answer(leaves), LK_E_CANCELLED);
+    assert_int_equal(zkbox_proxy_wait_lost(live_proxy(), PATIENCE_MS), 0);
+    zkbox_proxy_cut(live_proxy());
+    assert_status(lk_semaphore_resize(client, "/s", 1, soon()), LK_OK);
+    assert_status(lk_semaphore_release(b, soon()), LK_OK);
+    zkbox_proxy_heal(live_proxy());
+    assert_status(lk_client_wait_connected(slow, soon()), LK_OK);
+    await_idle(live_proxy());
+    assert_false(is_answered(waits));
+    assert_status(lk_semaphore_release(a, soon()), LK_OK);
+    assert_status(await_answer(waits), LK_OK);
+    lk_semaphore_free(a);
+    lk_semaphore_free(b);
+    lk_semaphore_free(w);
+}
+
+static void a_waiter_that_nobody_may_read_is_waited_for_in_peace(void)
+{
+    lk_client *client = LIVE_CLIENT("A", 0), *other = LIVE_CLIENT("B", .proxied = true);
+    lk_semaphore *a = semaphore_of(client, 1), *b = semaphore_of(other, 1);
+    char hidden[400];
+
+    assert_status(lk_semaphore_acquire(a, 1, soon(), NULL), LK_OK);
+    snprintf(hidden, sizeof(hidden), "%s",
+             raw_create(live_path("/s/lk-sem1-lock-"), "x", 1, ZOO_EPHEMERAL | ZOO_SEQUENCE));
+    raw_limit(hidden, 0);
+    struct answer *waits = asks(b, 1, "b");
+    await_children(live_path("/s"), 3);
+    await_idle(live_proxy());
+    raw_delete(hidden);
+    await_idle(live_proxy());
+    assert_false(is_answered(waits));
+    assert_status(lk_semaphore_release(a, soon()), LK_OK);
+    assert_status(await_answer(waits), LK_OK);
+    lk_semaphore_free(a);
+    lk_semaphore_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +335,11 @@ int main(void)
         LIVE_TEST(a_waiter_that_leaves_lets_the_next_be_first),
         LIVE_TEST(more_permits_wake_who_waits),
         LIVE_TEST(a_lost_reply_costs_no_permit),
+        LIVE_TEST(a_resize_to_the_same_number_is_a_commit_too),
+        LIVE_TEST(a_try_that_can_never_succeed_is_not_busy),
+        LIVE_TEST(who_wants_more_than_a_resize_left_is_sent_away),
+        LIVE_TEST(a_number_read_before_a_resize_grants_nothing_after_it),
+        LIVE_TEST(a_waiter_that_nobody_may_read_is_waited_for_in_peace),
     };
     return live_main("live semaphore", NULL, tests, sizeof tests / sizeof *tests);
 }

@@ -24,7 +24,7 @@ create-again-unsearched lock 500
 given-up-is-granted lock 2000
 mark-by-who-gives-up lock 100
 mark-apart-untagged election 1000 anew
-no-own-look lock 500 anew
+no-own-look election 500 anew
 delete-by-name election 1000 anew
 predecessor-gone-on-no-node lock 100
 old-predecessor-counts lock 100
@@ -62,7 +62,7 @@ term-from-joining semaphore 100
 term-from-answer semaphore 500 servers
 prolonged-unconfirmed semaphore 10000 edge
 shortening-unheeded semaphore 5000 flight
-removed-in-any-version semaphore 2000 flight
+removed-in-any-version semaphore 5000 flight
 term-without-drift semaphore 500 edge
 expiry-without-drift semaphore 100 edge
 another-leaders-clock semaphore 500 servers

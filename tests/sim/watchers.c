@@ -134,10 +134,13 @@ static bool first_is_as_told(const struct standing *standing, const lk_line_entr
     bool is_ours = place_record_read(&record, standing->words, standing->words_size) == LK_OK;
     const void *label = is_ours ? record.words : standing->words;
     size_t size = is_ours ? record.words_size : standing->words_size;
+    bool is_asked = record.asked
+                    || (!is_ours && size == strlen("__REVOKE__")
+                        && memcmp(label, "__REVOKE__", size) == 0);
 
     int64_t ends_ms = record.term_ms ? standing->first_mtime_ms + record.term_ms : 0;
 
-    return entry->asked == record.asked && entry->ends_ms == ends_ms && entry->label_size == size
+    return entry->asked == is_asked && entry->ends_ms == ends_ms && entry->label_size == size
            && (!size || memcmp(entry->label, label, size) == 0);
 }
 

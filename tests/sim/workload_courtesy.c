@@ -357,6 +357,7 @@ static bool can_be(const struct asker *asker, int status, uint64_t refused_befor
     const struct sim *sim = asker->courtesy->sim;
 
     return status == LK_OK || status == LK_E_NOT_FOUND || status == LK_E_DEADLINE
+           || status == LK_E_NO_SERVER
            || (status == LK_E_CLOSED && !sim_client_is_open(asker->program.client))
            || (status == LK_E_NOMEM && sim->memory.refused > refused_before);
 }

@@ -106,6 +106,8 @@ static void a_semaphores_names_say_how_many_permits(void **state)
     assert_int_equal(numbers_weight("lk-sem0-lock-0000000000"), 1);
     assert_int_equal(numbers_weight("lk-sem-lock-0000000000"), 1);
     assert_int_equal(numbers_weight("lk-semx-lock-0000000000"), 1);
+    assert_int_equal(numbers_weight("lk-sem-7-lock-0000000000"), 1);
+    assert_int_equal(numbers_weight("lk-sem 7-lock-0000000000"), 1);
 }
 
 static void and_whether_they_end_by_themselves(void **state)
@@ -115,6 +117,7 @@ static void and_whether_they_end_by_themselves(void **state)
     assert_true(numbers_has_term("lk-sem1000000t-lock-0000000000"));
     assert_false(numbers_has_term("lk-sem1-lock-0000000000"));
     assert_false(numbers_has_term("lk-semt-lock-0000000000"));
+    assert_false(numbers_has_term("lk-sem-7t-lock-0000000000"));
     assert_false(numbers_has_term("lk-sem1t-loc"));
     assert_false(numbers_has_term("lk-lock-0000000000"));
     assert_false(numbers_has_term("x-lk-sem1t-lock-0000000000"));
