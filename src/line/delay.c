@@ -2,8 +2,9 @@
  * be doing. After Burrows, "The Chubby lock service" (2006), section 2.4.
  *
  * Before it is granted a holder writes its czxid into the line, and its release takes it out again
- * in the same commit that removes its znode. So whoever becomes first and finds another's there
- * knows that this one was lost; who merely gave up waiting has never written anything. */
+ * in the same commit that removes its znode; so does who gives up behind that write. So whoever
+ * becomes first and finds another's there knows that this one was lost; who merely gave up waiting
+ * has never written anything. */
 #include "line/place.h"
 
 static uint32_t delay_ms(const struct place *place)
@@ -25,12 +26,7 @@ static void delay_noted(void *context, const struct keeper_reply *reply)
     struct place *place = context;
 
     if (reply->rc == KEEPER_OK) {
-        struct line_record record = place_line_record(place);
-        record.held = place->czxid;
-        record.delay_ms = delay_ms(place);
-        place->parent = (struct line_look){
-            .exists = true, .status = LK_OK, .record = record, .stat = reply->stat
-        };
+        place->parent.stat = reply->stat;
         place_prove(place);
     } else if (reply->rc == KEEPER_NO_RIGHTS || reply->rc == KEEPER_NO_MEMORY) {
         place_refuse(place, place_status(reply->rc));
@@ -56,7 +52,14 @@ static void delay_note(struct place *place)
                                         .data = out.bytes,
                                         .data_size = out.size,
                                         .version = place->parent.stat.version };
-    place_send(place, &set, REQUEST_ONCE | REQUEST_PROOF, delay_noted);
+    if (!place_send(place, &set, REQUEST_ONCE | REQUEST_PROOF, delay_noted))
+        return;
+    /* As it will be: who gives up now sends the release behind it, on the same connection. */
+    place->noted = place->czxid;
+    place->parent.exists = true;
+    place->parent.status = LK_OK;
+    place->parent.record = record;
+    place->parent.stat.version++;
 }
 
 /* From when we first found that one gone, in whichever of our attempts that was: else who only tries,

@@ -59,6 +59,7 @@ void place_begin(struct place *place)
 {
     place->weighing.agreed = false;
     place->asked_early = false;
+    place->noted = 0;
     place->term.ran_out = false;
     place_prefix(place, place->wish.shares, place->prefix);
     place->token = client_random(place->client);

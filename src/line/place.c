@@ -288,6 +288,7 @@ void place_lose(struct place *place)
 {
     lease_hold_end(place->client, &place->hold);
     place->wanted = false;
+    place->noted = 0;
     place->state = PLACE_LEAVING;
     place->events->lost(place, LK_E_LOST);
     place_check_removed(place);

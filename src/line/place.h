@@ -133,6 +133,7 @@ struct place {
     struct watch predecessor_watch;
 
     int64_t delay_of;     /* the lost holder (czxid) whom we have found to be gone */
+    int64_t noted;        /* by this czxid the line may name us as its holder; 0: it does not */
     int64_t delay_end_ns; /* so long after that; a try that comes again goes by the same */
     int64_t asked_mzxid;  /* of our znode when we were last asked to let go */
     bool asked_early;     /* before the grant, by who saw us to be first: told with it */

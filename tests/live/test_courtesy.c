@@ -2,6 +2,8 @@
  * what a lost holder may still be doing, standing in line under other programs' names. */
 #include "live.h"
 
+#include "line/records.h"
+
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -259,6 +261,60 @@ static void who_only_tries_is_granted_when_the_delay_is_over(void)
 }
 
 /* The line says so, whatever the handle says. */
+/* What the line at /l says of its holder. */
+static int64_t who_is_noted(void)
+{
+    char data[1000];
+    struct line_record record;
+
+    size_t size = raw_get(live_path("/l"), data, sizeof(data), NULL);
+    if (size == 0)
+        return 0;
+    assert_int_equal(line_record_read(&record, data, size), LK_OK);
+    return record.held;
+}
+
+/* Between the note and the grant too: it takes the note back, or had not written it. */
+static void who_gives_up_at_any_moment_does_not_look_like_a_lost_holder(void)
+{
+    lk_lock_options options = LK_LOCK_OPTIONS_INIT;
+
+    options.delay_ms = 60000;
+    lk_lock *a = lock_with(LIVE_CLIENT("A", 0), options);
+    assert_status(lk_lock_acquire(a, soon(), NULL), LK_OK);
+    assert_status(lk_lock_release(a, soon()), LK_OK);
+    for (int round = 0; round < 150; round++) {
+        int status = lk_lock_acquire(a, lk_now_ns() + (int64_t)round % 75 * 20000, NULL);
+        if (status == LK_OK)
+            status = lk_lock_release(a, soon());
+        else
+            assert_status(status, LK_E_DEADLINE);
+        await_children(live_path("/l"), 0);
+        assert_int_equal(who_is_noted(), 0);
+    }
+    lk_lock_free(a);
+}
+
+static void a_writer_that_became_a_reader_does_not_look_like_a_lost_holder(void)
+{
+    lk_client *client = LIVE_CLIENT("A", 0);
+    lk_lock_options options = LK_LOCK_OPTIONS_INIT;
+    lk_rwlock *writer = NULL;
+
+    options.delay_ms = 60000;
+    lk_lock *first = lock_with(client, options);
+    assert_status(lk_lock_acquire(first, soon(), NULL), LK_OK);
+    assert_status(lk_lock_release(first, soon()), LK_OK);
+    assert_status(lk_rwlock_new(&writer, client, "/l", NULL), LK_OK);
+    assert_status(lk_rwlock_write(writer, soon(), NULL), LK_OK);
+    assert_true(who_is_noted() != 0);
+    assert_status(lk_rwlock_downgrade(writer, soon(), NULL), LK_OK);
+    assert_status(lk_rwlock_release(writer, soon()), LK_OK);
+    assert_int_equal(who_is_noted(), 0);
+    lk_rwlock_free(writer);
+    lk_lock_free(first);
+}
+
 static void who_knows_of_no_delay_keeps_it_all_the_same(void)
 {
     lk_client *client = LIVE_CLIENT("A", 0);
@@ -369,6 +425,8 @@ int main(void)
         LIVE_TEST(after_a_loss_the_next_one_waits),
         LIVE_TEST(after_a_loss_the_line_remembers_although_it_was_empty),
         LIVE_TEST(who_only_tries_is_granted_when_the_delay_is_over),
+        LIVE_TEST(who_gives_up_at_any_moment_does_not_look_like_a_lost_holder),
+        LIVE_TEST(a_writer_that_became_a_reader_does_not_look_like_a_lost_holder),
         LIVE_TEST(who_knows_of_no_delay_keeps_it_all_the_same),
         LIVE_TEST(after_a_release_nobody_waits),
         LIVE_TEST(each_profile_has_its_names),
