@@ -17,7 +17,8 @@
  * its session. For the others they end by the server's clock, later than here, and the first
  * waiter takes them away from a holder that does not stir: a try or an empty line takes none. It
  * costs one more write at each grant. Clocks may be wrong by a 64th: the holder's time is shorter
- * by so much, the waiter's longer. A leader's clock that is set while it reigns can end permits too
+ * by so much, the waiter's longer. A time that is over before a commit is answered is never granted:
+ * let it be much longer. A leader's clock that is set while it reigns can end permits too
  * early; then the fence protects alone. */
 #ifndef LATCHKEY_SEMAPHORE_H
 #define LATCHKEY_SEMAPHORE_H
