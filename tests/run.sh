@@ -171,7 +171,7 @@ fi
 
 say "clang"
 if build clang clang clang++; then
-    run clang --suite abi --suite unit --suite sim --suite examples --no-suite long --no-suite seeds
+    run clang --suite abi --suite unit --suite sim --suite examples --no-suite long --no-suite once
 fi
 
 say "asan"
@@ -180,7 +180,7 @@ UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 LSAN_OPTIONS=suppressions=$root/tests/lsan.supp:print_suppressions=0
 export ASAN_OPTIONS UBSAN_OPTIONS LSAN_OPTIONS
 if build asan gcc g++ -Db_sanitize=address,undefined; then
-    run asan --no-suite abi --no-suite zkbox --no-suite long --no-suite seeds --timeout-multiplier 4
+    run asan --no-suite abi --no-suite zkbox --no-suite long --no-suite once --timeout-multiplier 4
 fi
 
 if [ $built = yes ]; then
@@ -196,7 +196,7 @@ if wrapper=$(tsan_wrapper); then
     export TSAN_OPTIONS
     # Not the simulation: of its threads one alone runs at a time.
     if build tsan gcc g++ -Db_sanitize=thread; then
-        run tsan --suite live --suite examples --no-suite long --timeout-multiplier 4 --wrapper "$wrapper"
+        run tsan --suite live --suite examples --no-suite long --no-suite once --timeout-multiplier 4 --wrapper "$wrapper"
     fi
 else
     say "ThreadSanitizer can't run on this machine"

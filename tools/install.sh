@@ -10,6 +10,9 @@ needed="gcc libc6-dev meson ninja-build pkgconf libzookeeper-mt-dev libxxhash-de
 needed="$needed libzookeeper-java default-jre-headless"
 if [ "${1:-}" = --tests ]; then
     needed="$needed g++ clang clang-format libcmocka-dev valgrind git python3"
+    # Those with whom tests/interop stands in line.
+    needed="$needed libcurator-recipes-java python3-kazoo"
+    command -v javac >/dev/null || needed="$needed default-jdk-headless"
 fi
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

@@ -5,11 +5,12 @@
  *            Handles made from a client keep its memory alive; they may be freed before or after
  *            it. Strings and structs passed in are copied before the call returns.
  * Threads    Any thread may call any function; one thread frees. A function ending in _start is
- * asynchronous: it
- *            returns at once and its callback runs exactly once, with no latchkey lock held: inside
- *            lk_dispatch(), or on the client's own callback thread
+ *            asynchronous: it returns at once and its callback runs exactly once, with no latchkey
+ *            lock held: inside lk_dispatch(), or on the client's own callback thread
  *            (lk_client_options.callback_thread). Its blocking twin waits; inside a callback it
  *            answers LK_E_WOULD_DEADLOCK. If a _start function itself fails, no callback comes.
+ *            A thread inside a call must not be cancelled (pthread_cancel()): it would take the
+ *            client's lock along.
  * Results    LK_OK or a negative lk_status (status.h). Out-parameters are written on LK_OK alone.
  *            Every call may answer LK_E_INVALID, LK_E_NOMEM, LK_E_CLOSED, LK_E_FORKED; that is not
  *            repeated at each.
@@ -18,8 +19,8 @@
  *            again. What goes on without the caller (leases, removals, waiting callbacks) is tried
  *            again until there is memory; a lease that can't be renewed meanwhile ends in time.
  * Time       A deadline is a moment of lk_now_ns(), in nanoseconds; LK_FOREVER never comes.
- * Progress (leases,
- *            heartbeats, deadlines) never depends on lk_dispatch(): only callbacks do. */
+ *            Progress (leases, heartbeats, deadlines) never depends on lk_dispatch(): only callbacks
+ *            do. */
 #ifndef LATCHKEY_CLIENT_H
 #define LATCHKEY_CLIENT_H
 

@@ -51,6 +51,7 @@ LK_API int lk_candidate_proclaim(lk_candidate *candidate, const void *card, size
 LK_EXPORT lk_grant_state lk_candidate_state(lk_candidate *candidate);
 LK_EXPORT int64_t lk_candidate_remaining_ns(lk_candidate *candidate);
 LK_API int lk_candidate_fence(lk_candidate *candidate, lk_fence *out);
+LK_EXPORT lk_grant *lk_candidate_grant(lk_candidate *candidate); /* NULL for NULL */
 LK_API int lk_candidate_node(lk_candidate *candidate, char *name, size_t size);
 LK_API int lk_candidate_wait_lost(lk_candidate *candidate, int64_t deadline_ns);
 

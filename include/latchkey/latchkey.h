@@ -5,9 +5,15 @@
 #include <latchkey/client.h>
 #include <latchkey/config.h>
 #include <latchkey/election.h>
+#include <latchkey/gate.h>
 #include <latchkey/grant.h>
+#include <latchkey/guard.h>
 #include <latchkey/ledger.h>
 #include <latchkey/lock.h>
+#include <latchkey/multilock.h>
+#include <latchkey/mutex.h>
+#include <latchkey/rwlock.h>
+#include <latchkey/semaphore.h>
 #include <latchkey/status.h>
 #include <latchkey/version.h>
 

@@ -25,10 +25,20 @@ typedef struct lk_lock_options {
     const char *label; /* the owner's words for this lock; NULL: the client's. At most 255 bytes */
     lk_grant_fn *on_change; /* may be NULL */
     void *on_change_arg;
+    lk_revoke_fn *on_revoke; /* somebody asks the holder to let go; may be NULL */
+    void *on_revoke_arg;
+    lk_compat compat;
+    /* The line's lock delay: after an exclusive holder was lost, rather than released, the next
+     * exclusive one waits so long, for what the lost one may still be doing (readers, rwlock.h,
+     * neither wait nor are waited for). A try is busy meanwhile; a handle counts from when it first
+     * came to be next, so that tries or short waits with one handle end well. The first who makes
+     * the line sets it, for all; the line's znode is then permanent. A line that has none takes it
+     * over, but if its znode is a container, an empty line can forget a loss. 0: none */
+    int64_t delay_ms;
 } lk_lock_options;
 #define LK_LOCK_OPTIONS_INIT                                                                       \
     {                                                                                              \
-        sizeof(lk_lock_options), NULL, NULL, NULL                                                  \
+        sizeof(lk_lock_options), NULL, NULL, NULL, NULL, NULL, LK_COMPAT_NATIVE, 0                 \
     }
 
 /* Talks to no server. options may be NULL. LK_E_PATH; LK_E_TOO_LARGE: the path or label is too
@@ -73,6 +83,8 @@ LK_EXPORT int64_t lk_lock_remaining_ns(lk_lock *lock);
 LK_API int lk_lock_fence(lk_lock *lock, lk_fence *out); /* LK_E_STATE unless HELD or SUSPENDED */
 /* Its znode's name; LK_E_STATE as above. */
 LK_API int lk_lock_node(lk_lock *lock, char *name, size_t size);
+
+LK_EXPORT lk_grant *lk_lock_grant(lk_lock *lock); /* NULL for NULL */
 
 /* Blocks until the grant is lost (LK_OK). LK_E_DEADLINE: still held. LK_E_STATE: not held, or
  * released meanwhile. */

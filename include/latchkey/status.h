@@ -45,6 +45,10 @@ extern "C" {
     X(LK_E_NEWER_FORMAT, -22, "the record was written by a newer latchkey")                        \
     X(LK_E_NOT_FOUND, -23, "not found")                                                            \
     X(LK_E_EXISTS, -24, "exists already")                                                          \
+    X(LK_E_VERSION, -26, "the znode has another version than the one asked for")                   \
+    X(LK_E_PERMITS, -29, "the semaphore has another number of permits, or fewer than asked for")   \
+    X(LK_E_NOT_EMPTY, -27, "the znode has children")                                               \
+    X(LK_E_STALE, -28, "the fence is older than one that passed before")                           \
     /* configuration */                                                                            \
     X(LK_E_CONFIG, -25, "the configuration can't be used")                                         \
     /* the ledger */                                                                               \

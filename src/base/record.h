@@ -19,6 +19,7 @@ enum record_kind {
     RECORD_CAMPAIGN = 3,
     RECORD_SHARD = 4,
     RECORD_ACCOUNT = 5,
+    RECORD_GATE = 6,
 };
 
 #define RECORD_HEADER_SIZE 8

@@ -11,6 +11,7 @@
 
 #include "cli/ask.h"
 #include "cli/coupon.h"
+#include "cli/mixed.h"
 
 #define ASK_MS 2000
 #define ROUNDS 9
@@ -265,9 +266,15 @@ static bool check_campaign(struct doctor *doctor)
     return status == LK_OK;
 }
 
-static void check_entry(struct doctor *doctor, const lk_line_entry *entry)
+static void check_entry(struct doctor *doctor, const lk_line_entry *entry, bool beside_curator)
 {
-    if (entry->number < 0)
+    if (entry->number < 0 && beside_curator)
+        find(
+            doctor, BAD, "path", "remove it, or give it a path of its own",
+            "%s is foreign: it does not stand in the line, but Curator's locks take it for one who "
+            "waits",
+            entry->node);
+    else if (entry->number < 0)
         find(doctor, WARNING, "path", "remove it if nobody needs it",
              "%s is foreign: it does not stand in the line", entry->node);
     else if (entry->session_id == 0)
@@ -276,22 +283,40 @@ static void check_entry(struct doctor *doctor, const lk_line_entry *entry)
              entry->node);
     else if (!entry->ours)
         find(doctor, WARNING, "path",
-             "let all use latchkey, or read docs/protocol.md on mixed lines",
+             "let all use latchkey, or read docs/interop.md on mixed lines",
              "%s stands in the line, but another program than latchkey wrote it", entry->node);
+}
+
+#define ONE_ROW "choose one row of the table in docs/interop.md for all programs on this path"
+
+static void check_mixture(struct doctor *doctor, const struct mixed *mixed)
+{
+    if (mixed->one && mixed->is_broken)
+        find(doctor, BAD, "path", ONE_ROW,
+             "%s and %s stand in one line, but not all programs that use such names see both: two "
+             "may hold at once",
+             mixed->one->node, mixed->other->node);
+    else if (mixed->one)
+        find(doctor, WARNING, "path", ONE_ROW,
+             "%s and %s are of two profiles (lk_compat): latchkey sees both, Curator and kazoo do "
+             "not",
+             mixed->one->node, mixed->other->node);
 }
 
 static void check_line(struct doctor *doctor, const lk_line *line)
 {
+    struct mixed mixed = mixed_look(line);
     size_t standing = 0;
 
     for (size_t i = 0; i < line->count; i++) {
         standing += line->entries[i].number >= 0;
-        check_entry(doctor, &line->entries[i]);
+        check_entry(doctor, &line->entries[i], mixed.has_curator);
     }
+    check_mixture(doctor, &mixed);
     find(doctor, FINE, "path", ADVICE_NONE, "%s is %s%s line; %zu stand there", doctor->path,
-         line->kind[0] == '\0'  ? "an unmarked"
-         : line->kind[0] == 'e' ? "an "
-                                : "a ",
+         line->kind[0] == '\0'         ? "an unmarked"
+         : strchr("er", line->kind[0]) ? "an "
+                                       : "a ",
          line->kind, standing);
     if (line->numbers_left < NUMBERS_LOW)
         find(doctor, WARNING, "path", "let nobody stand there for a moment, and delete the path",

@@ -143,7 +143,7 @@ static int run(struct cli *cli, int argc, char **argv)
     if (!cli_parse(cli, options, 1, 1, argc, argv))
         return cli->code;
     spec.path = cli->words[0];
-    spec.election = true;
+    spec.kind = HOLD_LEADERSHIP;
     if (cli->command != NULL && cli->command[0] == NULL)
         return cli_usage(cli, "CMD is missing behind --");
     /* An election has no single try as a lock has: this could not even connect, and would blame the

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli/frame.h"
+#include "cli/grant.h"
 #include "cli/group.h"
 #include "cli/hold.h"
 
@@ -27,8 +28,7 @@ struct guardian {
     struct cli *cli;
     const struct hold_spec *spec;
     lk_client *client;
-    lk_lock *lock; /* one of these two */
-    lk_candidate *candidate;
+    struct grant grant;
 
     bool answered; /* the wait is over, with `status` */
     int status;
@@ -41,7 +41,7 @@ struct guardian {
     int64_t granted_at_ns;
 };
 
-/* ---- lock or leadership ---- */
+/* ---- the grant ---- */
 
 static void on_change(const lk_grant_change *change, void *arg)
 {
@@ -60,60 +60,20 @@ static void on_answer(int status, void *arg)
     guardian->status = status;
 }
 
-static int grant_new(struct guardian *guardian)
+static int make_grant(struct guardian *guardian, enum hold_kind kind)
 {
-    const struct hold_spec *spec = guardian->spec;
-    if (spec->election) {
-        lk_candidate_options options = LK_CANDIDATE_OPTIONS_INIT;
-        options.card = spec->words;
-        options.card_size = spec->words != NULL ? strlen(spec->words) : 0;
-        options.on_change = on_change;
-        options.on_change_arg = guardian;
-        return lk_candidate_new(&guardian->candidate, guardian->client, spec->path, &options);
-    }
-    lk_lock_options options = LK_LOCK_OPTIONS_INIT;
-    options.label = spec->words;
-    options.on_change = on_change;
-    options.on_change_arg = guardian;
-    return lk_lock_new(&guardian->lock, guardian->client, spec->path, &options);
+    return grant_new(&guardian->grant, guardian->client, guardian->spec, kind, on_change, guardian);
 }
 
-static int grant_start(struct guardian *guardian, int64_t deadline_ns)
+static int describe_grant(const struct guardian *guardian, struct hold_message *message)
 {
-    lk_op op;
-    if (guardian->candidate != NULL)
-        return lk_candidate_stand_start(guardian->candidate, deadline_ns, on_answer, guardian, &op);
-    if (guardian->spec->try_once)
-        return lk_lock_try_start(guardian->lock, deadline_ns, on_answer, guardian, &op);
-    return lk_lock_acquire_start(guardian->lock, deadline_ns, on_answer, guardian, &op);
-}
-
-static int grant_release(struct guardian *guardian, int64_t deadline_ns)
-{
-    if (guardian->candidate != NULL)
-        return lk_candidate_resign(guardian->candidate, deadline_ns);
-    return lk_lock_release(guardian->lock, deadline_ns);
-}
-
-static int64_t grant_remaining_ns(const struct guardian *guardian)
-{
-    if (guardian->candidate != NULL)
-        return lk_candidate_remaining_ns(guardian->candidate);
-    return lk_lock_remaining_ns(guardian->lock);
-}
-
-static int grant_describe(const struct guardian *guardian, struct hold_message *message)
-{
-    int rc = guardian->candidate != NULL ? lk_candidate_fence(guardian->candidate, &message->fence)
-                                         : lk_lock_fence(guardian->lock, &message->fence);
+    int rc = grant_fence(&guardian->grant, &message->fence);
     if (rc != LK_OK)
         return rc;
     lk_client_info info;
     lk_client_info_get(guardian->client, &info);
     message->session_id = info.session_id;
-    if (guardian->candidate != NULL)
-        return lk_candidate_node(guardian->candidate, message->node, sizeof(message->node));
-    return lk_lock_node(guardian->lock, message->node, sizeof(message->node));
+    return grant_node(&guardian->grant, message->node, sizeof(message->node));
 }
 
 static int64_t session_timeout_ns(const struct guardian *guardian)
@@ -200,9 +160,10 @@ static int refuse_status(struct guardian *guardian, int status)
 
 /* ---- standing ---- */
 
-/* Would we wait for whoever runs us? The enclosing grant is known by its session and its node's
- * czxid, so it is found whatever names the servers or the path go by. A trial does not wait, so it
- * need not ask. */
+/* Would we wait for whoever runs us, or for one who waits for it? (Readers and permits hold side by
+ * side only as long as nobody comes in between.) The enclosing grant is known by its session and
+ * its node's czxid, so it is found whatever names the servers or the path go by. A trial does not
+ * wait, so it need not ask. */
 static bool waits_for_encloser(struct guardian *guardian, int64_t deadline_ns)
 {
     const char *node = getenv("LATCHKEY_LOCK_NODE"), *session = getenv("LATCHKEY_SESSION"),
@@ -229,6 +190,18 @@ static bool waits_for_encloser(struct guardian *guardian, int64_t deadline_ns)
                    "this lock inside it",
                    guardian->spec->path, node);
     return found;
+}
+
+/* Until it is answered or over; a request that can't be made is answered at once. */
+static void stand_in_line(struct guardian *guardian, int64_t deadline_ns)
+{
+    guardian->answered = false;
+    int rc = grant_start(&guardian->grant, guardian->spec->try_once, deadline_ns, on_answer,
+                         guardian);
+    if (rc != LK_OK)
+        on_answer(rc, guardian);
+    while (!guardian->answered && !is_over(guardian))
+        await(guardian, LK_FOREVER);
 }
 
 static int not_in_time(struct guardian *guardian)
@@ -273,12 +246,30 @@ static int refuse_standing(struct guardian *guardian)
 
 /* ---- holding ---- */
 
+/* What the grace is a part of. Permits with a time of their own may have less than a session. */
+static int64_t span_ns(const struct guardian *guardian)
+{
+    int64_t timeout_ns = session_timeout_ns(guardian), ttl_ns = guardian->spec->ttl_ns;
+    return guardian->spec->ttl_given && ttl_ns < timeout_ns ? ttl_ns : timeout_ns;
+}
+
 static int64_t grace_ns(const struct guardian *guardian)
 {
-    int64_t timeout_ns = session_timeout_ns(guardian), given_ns = guardian->spec->grace_ns;
+    int64_t most_ns = span_ns(guardian) / 4, given_ns = guardian->spec->grace_ns;
     if (!guardian->spec->grace_given)
-        return timeout_ns / 8;
-    return given_ns < timeout_ns / 4 ? given_ns : timeout_ns / 4;
+        return most_ns / 2;
+    return given_ns < most_ns ? given_ns : most_ns;
+}
+
+/* What ends while the session's lease goes on has a time of its own, or was taken. */
+static const char *why_lost(const struct guardian *guardian, bool taken)
+{
+    lk_client_info info;
+    lk_client_info_get(guardian->client, &info);
+    if (guardian->spec->ttl_given && info.lease_remaining_ns > grant_remaining_ns(&guardian->grant))
+        return taken ? "its time ran out, or somebody removed its node" : "its time runs out";
+    return taken ? "the lease ended, or somebody removed its node"
+                 : "no server has confirmed it in time";
 }
 
 static void lose(struct guardian *guardian, bool at_once, int64_t kill_at_ns)
@@ -289,11 +280,16 @@ static void lose(struct guardian *guardian, bool at_once, int64_t kill_at_ns)
     tell(guardian, TOLD_LOST, 0); /* before the signal: CMD's end must not look like its own */
     signal_group(guardian, at_once && spec->on_lost != 0 ? SIGKILL : spec->on_lost);
     cli_refuse(guardian->cli, EXIT_LOST, "%s: lost: %s; CMD %s", spec->path,
-               guardian->taken && at_once ? "the lease ended, or somebody removed its node"
-                                          : "no server has confirmed it in time",
+               why_lost(guardian, guardian->taken && at_once),
                spec->on_lost == 0 ? "runs on without protection"
                : at_once          ? "was killed, try again"
                                   : "was signalled, and is killed when the lease ends; try again");
+}
+
+static void publish_lease(struct guardian *guardian, int64_t ends_ns)
+{
+    atomic_store(&guardian->hold->lease->ends_ns,
+                 guardian->spec->on_lost != 0 ? ends_ns : LK_FOREVER);
 }
 
 /* What the lease demands now. Returns when to look again. */
@@ -309,9 +305,9 @@ static int64_t guard(struct guardian *guardian)
         return guardian->kill_at_ns;
     }
 
-    int64_t left_ns = grant_remaining_ns(guardian), ends_ns = now_ns + left_ns;
+    int64_t left_ns = grant_remaining_ns(&guardian->grant), ends_ns = now_ns + left_ns;
     int64_t grace = on_lost != 0 ? grace_ns(guardian) : 0;
-    atomic_store(&guardian->hold->lease->ends_ns, on_lost != 0 ? ends_ns : LK_FOREVER);
+    publish_lease(guardian, ends_ns);
 
     bool at_once = guardian->taken || left_ns == 0;
     if (at_once || (on_lost != 0 && left_ns <= grace)) {
@@ -331,17 +327,17 @@ static void kill_orphans(struct guardian *guardian)
     if (guardian->group == 0)
         return;
     signal_group(guardian, SIGKILL);
-    while (group_is_alive(guardian->group) && grant_remaining_ns(guardian) > 0)
+    while (group_is_alive(guardian->group) && grant_remaining_ns(&guardian->grant) > 0)
         poll(NULL, 0, LOOK_MS);
 }
 
 static void give_back(struct guardian *guardian)
 {
-    int64_t now_ns = lk_now_ns(), left_ns = grant_remaining_ns(guardian);
+    int64_t now_ns = lk_now_ns(), left_ns = grant_remaining_ns(&guardian->grant);
     int64_t patience_ns = left_ns > NS_PER_S ? left_ns : NS_PER_S;
     if (guardian->lost && !guardian->again)
         return;
-    int rc = grant_release(guardian, now_ns + patience_ns);
+    int rc = grant_release(&guardian->grant, now_ns + patience_ns);
     if (!guardian->lost)
         tell(guardian, TOLD_RELEASED, rc);
 }
@@ -349,24 +345,22 @@ static void give_back(struct guardian *guardian)
 /* One grant from the wait to the release. EXIT_DONE: it was had. */
 static int turn(struct guardian *guardian, int64_t deadline_ns)
 {
-    guardian->answered = guardian->ended = guardian->lost = false;
-    int rc = grant_start(guardian, deadline_ns);
-    if (rc != LK_OK)
-        return refuse_status(guardian, rc);
-    while (!guardian->answered && !is_over(guardian))
-        await(guardian, LK_FOREVER);
+    guardian->ended = guardian->lost = false;
+    stand_in_line(guardian, deadline_ns);
     if (!guardian->answered)
         return EXIT_OWN;
     if (guardian->status != LK_OK)
         return refuse_standing(guardian);
 
     struct hold_message granted = { .word = TOLD_GRANTED };
-    rc = grant_describe(guardian, &granted);
+    int rc = describe_grant(guardian, &granted);
     if (rc != LK_OK)
         return refuse_status(guardian, rc);
     guardian->granted_at_ns = lk_now_ns();
-    int64_t look_ns = guard(guardian);
+    publish_lease(guardian, guardian->granted_at_ns + grant_remaining_ns(&guardian->grant));
+    /* Before the guard looks: it may find little left, and that is told behind the grant. */
     hold_tell(guardian->hold, &granted);
+    int64_t look_ns = guard(guardian);
 
     while (!guardian->ended && !is_over(guardian)) {
         await(guardian, look_ns);
@@ -403,7 +397,7 @@ static int stand(struct guardian *guardian)
     bool bounded = guardian->spec->wait_given && !guardian->spec->try_once;
     int64_t deadline_ns = bounded ? began_ns + guardian->spec->wait_ns : LK_FOREVER;
 
-    int rc = grant_new(guardian);
+    int rc = make_grant(guardian, guardian->spec->kind);
     if (rc != LK_OK)
         return refuse_status(guardian, rc);
     if (!cli_await_connected(guardian->cli, guardian->client, deadline_ns))
@@ -412,8 +406,10 @@ static int stand(struct guardian *guardian)
         return refuse(guardian, HOLD_REFUSED, EXIT_OWN);
 
     if (guardian->spec->grace_given && guardian->spec->grace_ns > grace_ns(guardian))
-        cli_note(guardian->cli, "%s: the grace is cut to %g s, a quarter of the session timeout",
-                 guardian->spec->path, (double)grace_ns(guardian) / NS_PER_S);
+        cli_note(guardian->cli, "%s: the grace is cut to %g s, a quarter of the %s",
+                 guardian->spec->path, (double)grace_ns(guardian) / NS_PER_S,
+                 span_ns(guardian) < session_timeout_ns(guardian) ? "permit's time"
+                                                                  : "session timeout");
     prctl(PR_SET_PDEATHSIG, 0);
     tell(guardian, TOLD_JOINING, 0);
     return turns(guardian, began_ns);
@@ -429,8 +425,7 @@ int guardian_run(struct hold *hold)
 
     int code = stand(&guardian);
     (void)!lk_client_close(guardian.client, lk_in_ms(guardian.lost ? LOST_MS : PATIENCE_MS));
-    lk_lock_free(guardian.lock);
-    lk_candidate_free(guardian.candidate);
+    grant_free(&guardian.grant);
     lk_client_free(guardian.client);
     return code;
 }

@@ -119,16 +119,6 @@ void hold_report(const struct cli *cli, const struct hold_spec *spec, enum hold_
     }
 }
 
-int hold_refuse(struct cli *cli, const struct hold_spec *spec, const char *line, ...)
-{
-    va_list args;
-    va_start(args, line);
-    say(cli, line, args);
-    va_end(args);
-    hold_report(cli, spec, HOLD_REFUSED, EXIT_OWN, NULL);
-    return EXIT_OWN;
-}
-
 /* The guardian keeps stderr for its words, and the socket. It outlives the front a little at times,
  * and nobody may be kept waiting for the end of a pipe by it. */
 static void keep_only(int socket)

@@ -32,10 +32,15 @@
 
 enum { HOLD_NODE_SIZE = 256 };
 
+enum hold_kind { HOLD_LOCK, HOLD_READER, HOLD_PERMIT, HOLD_LEADERSHIP };
+
 struct hold_spec {
     const char *path;
     const char *words; /* the lock's label, the candidate's card; NULL: the client's */
-    bool election;
+    enum hold_kind kind;
+    uint32_t permits; /* how many the semaphore has */
+    bool ttl_given;
+    int64_t ttl_ns; /* of the permit */
     bool try_once;
     bool wait_given;
     int64_t wait_ns;
@@ -59,10 +64,6 @@ int hold_run(struct cli *cli, struct hold_spec *spec);
  * file's "lock" group what they did not: `on_lost` is a signal's name, NULL when not given. False:
  * said; cli->code. */
 bool hold_check(struct cli *cli, struct hold_spec *spec, const char *on_lost);
-
-/* As cli_refuse() with 125, and says "refused" on the status descriptor. */
-__attribute__((format(printf, 3, 4))) int hold_refuse(struct cli *cli, const struct hold_spec *spec,
-                                                      const char *line, ...);
 
 /* ---- between front and guardian ---- */
 

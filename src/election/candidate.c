@@ -49,13 +49,15 @@ lk_candidate *lk_candidate_free(lk_candidate *candidate)
 
 int lk_candidate_stand(lk_candidate *candidate, int64_t deadline_ns, lk_fence *out_fence)
 {
-    return holder_acquire(candidate_holder(candidate), false, deadline_ns, out_fence);
+    return holder_acquire(candidate_holder(candidate), (struct place_wish){ 0 }, deadline_ns,
+                          out_fence);
 }
 
 int lk_candidate_stand_start(lk_candidate *candidate, int64_t deadline_ns, lk_done_fn *done,
                              void *arg, lk_op *out_op)
 {
-    return holder_acquire_start(candidate_holder(candidate), false, deadline_ns, done, arg, out_op);
+    return holder_acquire_start(candidate_holder(candidate), (struct place_wish){ 0 }, deadline_ns,
+                                done, arg, out_op);
 }
 
 int lk_candidate_resign(lk_candidate *candidate, int64_t deadline_ns)
@@ -100,4 +102,9 @@ int lk_candidate_node(lk_candidate *candidate, char *name, size_t size)
 int lk_candidate_wait_lost(lk_candidate *candidate, int64_t deadline_ns)
 {
     return holder_wait_lost(candidate_holder(candidate), deadline_ns);
+}
+
+lk_grant *lk_candidate_grant(lk_candidate *candidate)
+{
+    return (lk_grant *)candidate_holder(candidate);
 }

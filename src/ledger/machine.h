@@ -30,7 +30,7 @@
 #include <uthash.h>
 
 #include "ledger/account.h"
-#include "ledger/flight.h"
+#include "session/flight.h"
 #include "ledger/names.h"
 #include "ledger/servertime.h"
 

@@ -6,7 +6,7 @@
 
 static void change_run(struct callback *callback)
 {
-    struct change *change = container_of(callback, struct change, callback);
+    struct telling *change = container_of(callback, struct telling, callback);
 
     change->fn(&change->change, change->arg);
     free(change);
@@ -14,19 +14,19 @@ static void change_run(struct callback *callback)
 
 static void change_forget(struct callback *callback)
 {
-    free(container_of(callback, struct change, callback));
+    free(container_of(callback, struct telling, callback));
 }
 
 /* The holder can't be freed by another thread while its callback runs; by this one it can, so it is
  * not touched after. */
 static void spare_run(struct callback *callback)
 {
-    struct change *spare = container_of(callback, struct change, callback);
+    struct telling *spare = container_of(callback, struct telling, callback);
     struct holder *holder = spare->holder;
 
     if (client_enter_closed(holder->client) != LK_OK)
         return;
-    struct change copy = *spare;
+    struct telling copy = *spare;
     spare->is_busy = false;
     client_leave(holder->client);
     copy.fn(&copy.change, copy.arg);
@@ -34,13 +34,13 @@ static void spare_run(struct callback *callback)
 
 static void spare_forget(struct callback *callback)
 {
-    container_of(callback, struct change, callback)->is_busy = false;
+    container_of(callback, struct telling, callback)->is_busy = false;
 }
 
 /* One that waits is told anew, behind what was queued since: the older change goes untold. One that
  * was taken from the queue is about to run as it is; but no two are, since callbacks run one at a
  * time. */
-static struct change *spare_take(struct holder *holder)
+static struct telling *spare_take(struct holder *holder)
 {
     for (size_t i = 0; i < 2; i++)
         if (list_is_linked(&holder->spares[i].callback.node))
@@ -50,10 +50,10 @@ static struct change *spare_take(struct holder *holder)
 
 static void spare_post(struct holder *holder, const lk_grant_change *change)
 {
-    struct change *spare = spare_take(holder);
+    struct telling *spare = spare_take(holder);
 
     list_remove(&spare->callback.node);
-    *spare = (struct change){
+    *spare = (struct telling){
         .callback = { .owner = holder, .run = spare_run, .forget = spare_forget },
         .holder = holder,
         .is_busy = true,
@@ -66,13 +66,13 @@ static void spare_post(struct holder *holder, const lk_grant_change *change)
 
 static void change_post(struct holder *holder, const lk_grant_change *change)
 {
-    struct change *copy = malloc(sizeof *copy);
+    struct telling *copy = malloc(sizeof *copy);
 
     if (!copy) {
         spare_post(holder, change);
         return;
     }
-    *copy = (struct change){
+    *copy = (struct telling){
         .callback = { .owner = holder, .run = change_run, .forget = change_forget },
         .fn = holder->on_change,
         .arg = holder->on_change_arg,
@@ -92,4 +92,41 @@ void holder_change(struct holder *holder, lk_grant_state state, int reason)
         change.fence = holder->fence;
     if (holder->on_change && !holder->freed)
         change_post(holder, &change);
+}
+
+/* ---- asked to let go ---- */
+
+struct asking {
+    struct callback callback;
+    lk_revoke_fn *fn;
+    void *arg;
+};
+
+static void asking_run(struct callback *callback)
+{
+    struct asking *asking = container_of(callback, struct asking, callback);
+
+    asking->fn(asking->arg);
+    free(asking);
+}
+
+static void asking_forget(struct callback *callback)
+{
+    free(container_of(callback, struct asking, callback));
+}
+
+/* Without memory it goes unheard: whoever asked may ask again. */
+void holder_asked(struct place *place)
+{
+    struct holder *holder = container_of(place, struct holder, place);
+    struct asking *asking = holder->on_revoke ? malloc(sizeof *asking) : NULL;
+
+    if (!asking)
+        return;
+    *asking = (struct asking){
+        .callback = { .owner = holder, .run = asking_run, .forget = asking_forget },
+        .fn = holder->on_revoke,
+        .arg = holder->on_revoke_arg,
+    };
+    callback_post(holder->client, &asking->callback);
 }

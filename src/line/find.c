@@ -2,11 +2,11 @@
  * place was left.
  *
  * First a barrier, so that a server that lags can't hide it; then the listing, and our kind of names
- * from the newest on, in flights of a few reads. Ours is what bears our session and our token. Not
- * found: the create was not applied, and is sent again with the same token. A create that is
- * applied later still (the server had read it before it lost the connection) is met in seek.c, as a
- * predecessor that is ourselves, or by the sweep, which therefore looks twice, some time apart,
- * before it believes that nothing is there. */
+ * from the newest on, in flights of a few reads. Ours is what bears our session and our token
+ * (place_is_own() knows one exception). Not found: the create was not applied, and is sent again
+ * with the same token. A create that is applied later still (the server had read it before it lost
+ * the connection) is met in seek.c, as a predecessor that is ourselves, or by the sweep, which
+ * therefore looks twice, some time apart, before it believes that nothing is there. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,6 +92,12 @@ static void finding_end(struct place *place)
         finding_none(place);
         return;
     }
+    /* Whose record was written over too has taken it meanwhile. */
+    if (place_is_anothers(place, finding->found)) {
+        finding_free(place);
+        place_retry_later(place);
+        return;
+    }
     if (place->node && strcmp(place->node, finding->found) == 0) {
         finding_go_on(place);
         return;
@@ -110,16 +116,19 @@ static void finding_got(void *context, const struct keeper_reply *reply)
     struct place *place = read->place;
     struct finding *finding = place->finding;
 
-    if (place_is_own(place, reply)) {
+    char *path = path_join(place->path, read->name);
+    if (!path) {
+        place_quiet(place);
+        place_retry_later(place);
+        return;
+    }
+    if (place_is_own(place, path, reply)) {
         /* Names are read from the newest on: what is found later is lower. */
         free(finding->found);
-        finding->found = path_join(place->path, read->name);
+        finding->found = path;
         finding->found_stat = reply->stat;
-        if (!finding->found) {
-            place_quiet(place);
-            place_retry_later(place);
-            return;
-        }
+    } else {
+        free(path);
     }
     if (--finding->awaited == 0)
         finding_next(place);
@@ -163,15 +172,15 @@ static int newest_first(const void *a, const void *b)
     return strcmp(*(char *const *)b, *(char *const *)a);
 }
 
-static bool finding_take_names(struct finding *finding, const struct keeper_reply *list)
+static bool finding_take_names(struct finding *finding, const char *prefix,
+                               const struct keeper_reply *list)
 {
     finding->names = calloc(list->child_count + 1, sizeof finding->names[0]);
     if (!finding->names)
         return false;
     for (size_t i = 0; i < list->child_count; i++) {
-        uint32_t number;
-        if (strncmp(list->children[i], PLACE_PREFIX, strlen(PLACE_PREFIX)) != 0
-            || !path_number(list->children[i], &number))
+        /* Also one whose number is none (place_adopt()): it is still ours. */
+        if (strncmp(list->children[i], prefix, strlen(prefix)) != 0)
             continue;
         finding->names[finding->count] = strdup(list->children[i]);
         if (!finding->names[finding->count])
@@ -191,7 +200,8 @@ static void finding_listed(void *context, const struct keeper_reply *reply)
         return;
     }
     place->finding = calloc(1, sizeof *place->finding);
-    if (reply->rc != KEEPER_OK || !place->finding || !finding_take_names(place->finding, reply)) {
+    if (reply->rc != KEEPER_OK || !place->finding
+        || !finding_take_names(place->finding, place->prefix, reply)) {
         /* No right to list, or no memory: it stays unknown until the session ends. */
         place_quiet(place);
         place_retry_later(place);

@@ -34,6 +34,22 @@ static void holder_named(struct place *place)
     holder_send_proclaims(container_of(place, struct holder, place));
 }
 
+static void holder_turned(struct place *place, int status)
+{
+    struct holder *holder = container_of(place, struct holder, place);
+
+    /* Not the new znode's czxid: writers who have stood behind us for long have smaller ones, and a
+     * gate that we had passed as a reader would refuse them. */
+    if (status == LK_OK)
+        holder->fence.turn++;
+    holder_end_all(&holder->turns, status);
+}
+
+static void holder_prolonged(struct place *place, int status)
+{
+    holder_end_all(&container_of(place, struct holder, place)->prolongs, status);
+}
+
 static void holder_lease(struct place *place, enum lease_change change)
 {
     holder_change(container_of(place, struct holder, place),
@@ -45,6 +61,8 @@ static void holder_lost(struct place *place, int reason)
     struct holder *holder = container_of(place, struct holder, place);
 
     holder_change(holder, LK_LOST, reason);
+    holder_end_all(&holder->turns, LK_E_LOST);
+    holder_end_all(&holder->prolongs, LK_E_LOST);
     holder_end_all(&holder->watchers, LK_OK);
 }
 
@@ -92,7 +110,7 @@ static void holder_left(struct place *place)
 
     holder_end_all(&holder->releases, LK_OK);
     if (holder->acquire)
-        place_join(place, holder->only_if_free);
+        place_join(place, holder->wish);
     else
         holder_destroy_if_over(holder);
 }
@@ -100,7 +118,10 @@ static void holder_left(struct place *place)
 static const struct place_events holder_events = {
     .named = holder_named,
     .granted = holder_granted,
+    .turned = holder_turned,
+    .prolonged = holder_prolonged,
     .lease = holder_lease,
+    .asked = holder_asked,
     .lost = holder_lost,
     .refused = holder_refused,
     .removed = holder_removed,
@@ -161,6 +182,12 @@ int holder_new(struct holder **out, const struct holder_options *options)
     holder->place.path = holder->path;
     holder->place.host = holder->host;
     holder->place.kind = options->kind;
+    holder->place.permits = options->permits;
+    holder->ttl_ms = options->ttl_ms;
+    holder->place.compat = options->compat;
+    holder->place.delay_ms = options->delay_ms;
+    holder->on_revoke = options->on_revoke;
+    holder->on_revoke_arg = options->on_revoke_arg;
     place_init(&holder->place, client, &holder_events);
     client_leave(client);
     *out = holder;
@@ -173,10 +200,13 @@ void holder_free(struct holder *holder)
         return;
     lk_client *client = client_ref(holder->client);
     holder->on_change = NULL;
+    holder->on_revoke = NULL;
     callbacks_forget(client, holder);
     if (holder->acquire)
         op_end(holder->acquire, LK_E_CANCELLED);
     holder_end_all(&holder->releases, LK_E_CANCELLED);
+    holder_end_all(&holder->turns, LK_E_CANCELLED);
+    holder_end_all(&holder->prolongs, LK_E_CANCELLED);
     holder_end_all(&holder->watchers, LK_E_STATE);
     holder_end_all(&holder->proclaims, LK_E_CANCELLED);
     place_leave(&holder->place);
@@ -202,6 +232,8 @@ int64_t holder_remaining_ns(struct holder *holder)
     if (!holder || client_enter_closed(holder->client) != LK_OK)
         return 0;
     int64_t left_ns = holder_holds(holder) ? lease_remaining_ns(holder->client) : 0;
+    if (left_ns > term_left_ns(&holder->place))
+        left_ns = term_left_ns(&holder->place);
     client_leave(holder->client);
     return left_ns;
 }

@@ -19,6 +19,8 @@ static void place_looked(struct place *place)
     if (place->parent.exists && place->parent.status != LK_OK
         && place->parent.status != LK_E_NOT_FOUND && place->parent.status != LK_E_FOREIGN)
         place_refuse(place, place->parent.status);
+    else if (place->wish.weight && permits_can_never_be(place))
+        place_refuse(place, LK_E_PERMITS);
     else if (place->is_busy)
         place_refuse(place, LK_E_BUSY);
     else
@@ -33,7 +35,12 @@ static void place_listed(void *context, const struct keeper_reply *reply)
         place_refuse(place, place_status(reply->rc));
         return;
     }
-    place->is_busy = reply->rc == KEEPER_OK && numbers_count(reply) > 0;
+    if (reply->rc != KEEPER_OK)
+        place->is_busy = false;
+    else if (place->wish.weight)
+        place->is_busy = permits_are_taken(place, reply);
+    else
+        place->is_busy = numbers_count(reply, place->wish.shares) > 0;
     place_arrived(place);
 }
 
@@ -50,9 +57,14 @@ static void place_look(struct place *place)
 
 void place_begin(struct place *place)
 {
+    place->weighing.agreed = false;
+    place->asked_early = false;
+    place->noted = 0;
+    place->term.ran_out = false;
+    place_prefix(place, place->wish.shares, place->prefix);
     place->token = client_random(place->client);
     place->uncertain = place->is_sweeping = place->looked_before = false;
-    if (place->only_if_free)
+    if (place->wish.only_if_free)
         place_look(place);
     else
         place_create(place);
@@ -68,9 +80,8 @@ static void place_created(void *context, const struct keeper_reply *reply)
     switch (reply->rc) {
     case KEEPER_OK:
         if (!place_adopt(place, reply->path, &reply->stat)) {
-            /* Without memory we can't even name it; without a number it can't stand in the line. */
-            place->uncertain = !place->node;
-            place_refuse(place, place->node ? LK_E_LINE_FULL : LK_E_NOMEM);
+            place->uncertain = true; /* without memory we can't even name it */
+            place_refuse(place, LK_E_NOMEM);
         } else if (given_up) {
             place_remove(place);
         } else {
@@ -81,6 +92,10 @@ static void place_created(void *context, const struct keeper_reply *reply)
         place_quiet(place);
         if (given_up) {
             place_left(place);
+            return;
+        }
+        if (place->kind == LINE_SEMAPHORE && !place->permits) {
+            place_refuse(place, LK_E_NOT_FOUND);
             return;
         }
         place->making_size = strlen(place->path);
@@ -100,7 +115,7 @@ static void place_created(void *context, const struct keeper_reply *reply)
 void place_create(struct place *place)
 {
     __attribute__((cleanup(record_free))) struct record_out record = { 0 };
-    char *prefix = path_join(place->path, PLACE_PREFIX);
+    char *prefix = path_join(place->path, place->prefix);
     const struct keeper_request get = { .verb = KEEPER_GET, .path = place->path };
 
     place->state = PLACE_JOINING;
@@ -171,7 +186,9 @@ static void place_make_parent(struct place *place)
     char *path = strndup(place->path, place->making_size);
 
     place->state = PLACE_MAKING_PARENTS;
-    if (!path || (is_line && place_parent_record(place, 0, 0, &record) != LK_OK)) {
+    place->parent.exists = false;
+    const struct line_record line = place_line_record(place);
+    if (!path || (is_line && line_record_write(&record, &line) != LK_OK)) {
         free(path);
         place_refuse(place, LK_E_NOMEM);
         return;
@@ -181,7 +198,8 @@ static void place_make_parent(struct place *place)
         .path = path,
         .data = record.bytes,
         .data_size = record.size,
-        .mode = KEEPER_CONTAINER,
+        /* What is written of a lost holder must outlast an empty line. */
+        .mode = is_line && place->delay_ms ? KEEPER_PERSISTENT : KEEPER_CONTAINER,
         .access = client_access(place->client),
     };
     place_send(place, &create, REQUEST_ONCE | REQUEST_PROOF, place_parent_made);

@@ -2,7 +2,7 @@
  *
  * Who holds exclusively releases by one commit: the mark says that nobody stands up to its number,
  * and its znode goes. Who gives up, or lost the grant, writes no mark: it can't know that it was
- * the first. The mark never wakes anybody.
+ * the first; but one who did know, and was about to hold (delay.c). The mark never wakes anybody.
  *
  * A name is not an identity. In a parent that a stranger deleted and made again, the same name can
  * be another's; so a delete is sent at once or not at all: after an outage, a lost reply or a lost
@@ -32,12 +32,33 @@ static void place_remove_answered(void *context, const struct keeper_reply *repl
     }
 }
 
+static void place_mark_and_remove(struct place *place, const struct record_out *record);
+
+static int place_mark(const struct place *place, struct record_out *out)
+{
+    struct line_record line = place_line_record(place);
+
+    if (!place->wish.shares) {
+        line.mark = place->number;
+        line.tag = place->parent.stat.czxid;
+    }
+    line.held = 0;
+    return line_record_write(out, &line);
+}
+
+/* A line that names us as its holder is told that we were not lost. */
 static void place_remove_now(struct place *place)
 {
+    __attribute__((cleanup(record_free))) struct record_out record = { 0 };
     const struct keeper_request remove = { .verb = KEEPER_DELETE,
                                            .path = place->node,
                                            .version = KEEPER_ANY_VERSION };
-    place_send(place, &remove, REQUEST_ONCE | REQUEST_PROOF, place_remove_answered);
+
+    if (place->noted && place_line_record(place).held == place->noted
+        && place_mark(place, &record) == LK_OK)
+        place_mark_and_remove(place, &record);
+    else
+        place_send(place, &remove, REQUEST_ONCE | REQUEST_PROOF, place_remove_answered);
 }
 
 static void place_checked(void *context, const struct keeper_reply *reply)
@@ -97,6 +118,7 @@ static void place_released(void *context, const struct keeper_reply *reply)
     default:
         /* A stranger wrote to the parent, or made it anew, or we may not: the lock must come free
          * all the same. */
+        place->noted = 0;
         place_check_removed(place);
     }
 }
@@ -133,21 +155,40 @@ static void place_mark_and_remove(struct place *place, const struct record_out *
     place_send(place, &multi, REQUEST_ONCE | REQUEST_PROOF, place_released);
 }
 
+/* Who ends a line forgets what is written there: nothing that who comes next could not write, too.
+ * A resize nobody else knows, nor a holder that was lost (of whom a reader takes no notice). */
+static bool place_may_end_line(const struct place *place)
+{
+    const struct line_look *parent = &place->parent;
+    const struct line_record *record = &parent->record;
+
+    if (place->number < NUMBERS_RESTART)
+        return false;
+    if (parent->status != LK_OK)
+        return parent->status == LK_E_NOT_FOUND && !place->wish.weight;
+    if (place->wish.weight)
+        return record->permits == place->permits && record->permits_most == place->permits;
+    return !place->wish.shares || record->held == 0;
+}
+
 void place_release(struct place *place)
 {
     __attribute__((cleanup(record_free))) struct record_out record = { 0 };
     const struct line_look *parent = &place->parent;
-    bool parent_is_ours = parent->status == LK_OK || parent->status == LK_E_NOT_FOUND;
+    /* Other readers may hold with a smaller number: the mark would say that nobody does. */
+    bool may_mark = !place->wish.shares && !place->wish.weight
+                    && (parent->status == LK_OK || parent->status == LK_E_NOT_FOUND);
 
     lease_hold_end(place->client, &place->hold);
-    if (!parent_is_ours || !client_is_connected(place->client)
-        || place_parent_record(place, place->number, parent->stat.czxid, &record) != LK_OK) {
+    bool may_end = place_may_end_line(place);
+    if ((!may_end && !may_mark) || !client_is_connected(place->client)
+        || (!may_end && place_mark(place, &record) != LK_OK)) {
         place_remove(place);
         return;
     }
     place_quiet(place);
     place->state = PLACE_LEAVING;
-    if (place->number >= NUMBERS_RESTART)
+    if (may_end)
         place_end_line(place);
     else
         place_mark_and_remove(place, &record);

@@ -2,20 +2,12 @@
 #include <latchkey/grant.h>
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/path.h"
-#include "line/numbers.h"
+#include "line/entry.h"
 #include "line/place.h"
 
 enum { FLIGHT = 64 };
-
-/* An entry and the memory behind its pointers. */
-struct seen {
-    lk_line_entry entry;
-    bool standing; /* false: it left before it could be read */
-    char *text;    /* node, host, label: each with a NUL behind it */
-};
 
 struct line_result {
     lk_line line;
@@ -41,9 +33,7 @@ static void result_free(struct line_result *result)
 {
     if (!result)
         return;
-    for (size_t i = 0; i < result->count; i++)
-        free(result->seen[i].text);
-    free(result->seen);
+    seen_free(result->seen, result->count);
     free(result->entries);
     free(result);
 }
@@ -71,74 +61,16 @@ static bool looking_send(struct looking *looking, const struct keeper_request *r
     return status == LK_OK;
 }
 
-/* ---- what is seen ---- */
-
-static char *text_put(char **at, const char *bytes, size_t size)
-{
-    char *text = *at;
-
-    if (size)
-        memcpy(text, bytes, size);
-    text[size] = '\0';
-    *at += size + 1;
-    return text;
-}
-
-/* `seen->text` holds the name alone so far. */
-static bool seen_fill(struct seen *seen, const struct keeper_reply *reply)
-{
-    struct place_record record = { 0 };
-    bool ours = place_record_read(&record, reply->data, reply->data_size) == LK_OK;
-    const char *label = ours ? record.words : reply->data;
-    size_t label_size = ours ? record.words_size : reply->data_size, name_size = strlen(seen->text);
-    char *text = malloc(name_size + record.host_size + label_size + 3), *at = text;
-    uint32_t number;
-
-    if (!text)
-        return false;
-    seen->entry = (lk_line_entry){
-        .node = text_put(&at, seen->text, name_size),
-        .number = path_number(text, &number) ? (int64_t)number : -1,
-        .fence = { .zxid = (uint64_t)reply->stat.czxid },
-        .session_id = (uint64_t)reply->stat.ephemeral_owner,
-        .created_ms = reply->stat.ctime_ms,
-        .ours = ours,
-        .host = text_put(&at, record.host, record.host_size),
-        .pid = (int64_t)record.pid,
-        .label = text_put(&at, label, label_size),
-        .label_size = label_size,
-    };
-    free(seen->text);
-    seen->text = text;
-    seen->standing = true;
-    return true;
-}
-
-static int line_order(const void *a, const void *b)
-{
-    const lk_line_entry *x = a, *y = b;
-
-    if ((x->number < 0) != (y->number < 0))
-        return x->number < 0 ? 1 : -1;
-    if (x->number != y->number)
-        return number_is_before((uint32_t)x->number, (uint32_t)y->number) ? -1 : 1;
-    return strcmp(x->node, y->node);
-}
-
 static void looking_end(struct looking *looking)
 {
     struct line_result *result = looking->result;
     lk_line *line = &result->line;
 
     for (size_t i = 0; i < result->count; i++)
-        if (result->seen[i].standing) {
-            if (result->seen[i].entry.created_ms > line->server_ms)
-                line->server_ms = result->seen[i].entry.created_ms;
+        if (result->seen[i].mzxid) /* else it left before it could be read */
             result->entries[line->count++] = result->seen[i].entry;
-        }
     qsort(result->entries, line->count, sizeof result->entries[0], line_order);
-    if (line->count > 0 && result->entries[0].number >= 0)
-        result->entries[0].holds = true;
+    line_judge(line, result->entries);
     line->entries = result->entries;
     op_done(&looking->op, LK_OK);
 }
@@ -160,7 +92,7 @@ static void looking_exists(void *context, const struct keeper_reply *reply)
 {
     struct looking_read *read = context;
 
-    if (reply->rc == KEEPER_OK && !seen_fill(&read->looking->result->seen[read->index], reply))
+    if (reply->rc == KEEPER_OK && !seen_read(&read->looking->result->seen[read->index], reply))
         looking_fail(read->looking, LK_E_NOMEM);
     else
         looking_landed(read->looking);
@@ -169,7 +101,7 @@ static void looking_exists(void *context, const struct keeper_reply *reply)
 static bool looking_ask(struct looking *looking, size_t index, enum keeper_verb verb,
                         request_fn *fn)
 {
-    char *path = path_join(looking->path, looking->result->seen[index].text);
+    char *path = path_join(looking->path, looking->result->seen[index].entry.node);
     const struct keeper_request request = { .verb = verb, .path = path };
 
     if (!path) {
@@ -217,21 +149,13 @@ static void looking_parent(void *context, const struct keeper_reply *reply)
 {
     struct looking *looking = context;
     lk_line *line = &looking->result->line;
-    struct line_record record;
+    int status = reply->rc == KEEPER_OK ? line_describe(line, reply) : place_status(reply->rc);
 
-    if (reply->rc != KEEPER_OK) {
-        looking_fail(looking, place_status(reply->rc));
-        return;
-    }
-    int status = line_record_read(&record, reply->data, reply->data_size);
-    if (status == LK_E_KIND || status == LK_E_CORRUPT || status == LK_E_NEWER_FORMAT) {
+    if (status != LK_OK) {
         looking_fail(looking, status);
         return;
     }
-    uint32_t next = keeper_next_number(&reply->stat);
-    line->kind = status == LK_OK ? line_kind_name(record.kind) : "";
-    line->numbers_left = next < NUMBERS_END ? NUMBERS_END - next : 0;
-    line->server_ms = reply->stat.mtime_ms;
+    line_count_on(line, &reply->stat);
     looking_ready(looking);
 }
 
@@ -244,11 +168,9 @@ static bool result_take_names(struct looking *looking, const struct keeper_reply
     looking->reads = calloc(list->child_count + 1, sizeof looking->reads[0]);
     if (!result->seen || !result->entries || !looking->reads)
         return false;
-    for (; result->count < list->child_count; result->count++) {
-        result->seen[result->count].text = strdup(list->children[result->count]);
-        if (!result->seen[result->count].text)
+    for (; result->count < list->child_count; result->count++)
+        if (!seen_named(&result->seen[result->count], list->children[result->count]))
             return false;
-    }
     return true;
 }
 

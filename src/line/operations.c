@@ -1,29 +1,11 @@
 /* operations.c - what a user asks of a holder and waits for: the grant, its end, its loss, new
  * words.
  *
- * An errand is one such request. The blocking call is the asynchronous one plus a wait: both begin
- * it the same way. */
+ * The blocking call is the asynchronous one plus a wait: both begin the same errand. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "line/holder.h"
-
-struct errand {
-    struct op op;
-    struct holder *holder;
-    struct list member; /* of holder->watchers or holder->releases */
-    const struct errand_kind *kind;
-    bool flag; /* acquire: only if free. release: also while waiting */
-    int64_t deadline_ns;
-    lk_done_fn *done;
-    void *arg;
-};
-
-struct errand_kind {
-    int (*refusal)(const struct holder *holder, bool flag); /* LK_OK: it may begin */
-    void (*begin)(struct holder *holder, struct errand *errand);
-    int (*withdraw)(struct op *op, int status);
-};
 
 void holder_end_all(struct list *errands, int status)
 {
@@ -79,16 +61,16 @@ static void errand_deliver(struct callback *callback)
     free(errand);
 }
 
-/* Inside the monitor. */
-static int errand_begin(struct holder *holder, struct errand *errand)
+int holder_begin(struct holder *holder, struct errand *errand)
 {
-    int status = errand->kind->refusal(holder, errand->flag);
+    int status = errand->kind->refusal(holder, errand);
 
     if (status != LK_OK)
         return status;
     errand->holder = holder;
     op_begin(holder->client, &errand->op, errand->deadline_ns, errand->kind->withdraw,
              errand->done ? errand_deliver : NULL);
+    errand->op.ended = errand->ended;
     errand->kind->begin(holder, errand);
     return LK_OK;
 }
@@ -101,7 +83,7 @@ static int errand_run(struct holder *holder, struct errand *errand, bool *out_in
 
     *out_inside = status == LK_OK;
     if (status == LK_OK)
-        status = errand_begin(holder, errand);
+        status = holder_begin(holder, errand);
     return status == LK_OK ? holder_wait(holder, &errand->op) : status;
 }
 
@@ -115,7 +97,7 @@ static int errand_start(struct holder *holder, const struct errand *wish, lk_op 
     struct errand *errand = malloc(sizeof *errand);
     if (errand)
         *errand = *wish;
-    status = errand ? errand_begin(holder, errand) : LK_E_NOMEM;
+    status = errand ? holder_begin(holder, errand) : LK_E_NOMEM;
     if (status != LK_OK)
         free(errand);
     else if (out_op)
@@ -126,18 +108,18 @@ static int errand_start(struct holder *holder, const struct errand *wish, lk_op 
 
 /* ---- acquire ---- */
 
-static int acquire_refusal(const struct holder *holder, bool only_if_free)
+static int acquire_refusal(const struct holder *holder, const struct errand *errand)
 {
-    (void)only_if_free;
+    (void)errand;
     return holder->state == LK_IDLE || holder->state == LK_LOST ? LK_OK : LK_E_STATE;
 }
 
 static void acquire_begin(struct holder *holder, struct errand *errand)
 {
     holder->acquire = &errand->op;
-    holder->only_if_free = errand->flag;
+    holder->wish = errand->wish;
     holder_change(holder, LK_WAITING, LK_OK);
-    place_join(&holder->place, errand->flag);
+    place_join(&holder->place, errand->wish);
 }
 
 static int acquire_withdraw(struct op *op, int status)
@@ -151,14 +133,12 @@ static int acquire_withdraw(struct op *op, int status)
     return status;
 }
 
-static const struct errand_kind acquire_kind = { acquire_refusal, acquire_begin, acquire_withdraw };
+const struct errand_kind errand_acquire = { acquire_refusal, acquire_begin, acquire_withdraw };
 
-int holder_acquire(struct holder *holder, bool only_if_free, int64_t deadline_ns,
+int holder_acquire(struct holder *holder, struct place_wish wish, int64_t deadline_ns,
                    lk_fence *out_fence)
 {
-    struct errand errand = { .kind = &acquire_kind,
-                             .flag = only_if_free,
-                             .deadline_ns = deadline_ns };
+    struct errand errand = { .kind = &errand_acquire, .wish = wish, .deadline_ns = deadline_ns };
     bool inside;
     int status = errand_run(holder, &errand, &inside);
 
@@ -170,20 +150,74 @@ int holder_acquire(struct holder *holder, bool only_if_free, int64_t deadline_ns
     return inside ? holder_leave(holder, status) : status;
 }
 
-int holder_acquire_start(struct holder *holder, bool only_if_free, int64_t deadline_ns,
+int holder_acquire_start(struct holder *holder, struct place_wish wish, int64_t deadline_ns,
                          lk_done_fn *done, void *arg, lk_op *out_op)
 {
-    const struct errand errand = { .kind = &acquire_kind,
-                                   .flag = only_if_free,
-                                   .deadline_ns = deadline_ns,
-                                   .done = done,
-                                   .arg = arg };
+    const struct errand errand = {
+        .kind = &errand_acquire, .wish = wish, .deadline_ns = deadline_ns, .done = done, .arg = arg
+    };
     return errand_start(holder, &errand, out_op);
+}
+
+static int stand_outcome(struct holder *holder, struct errand *stand, lk_fence *out_fence)
+{
+    stand->holder = NULL;
+    int status = stand->op.status;
+    if (status == LK_OK && !holder_holds(holder))
+        status = LK_E_LOST;
+    if (status == LK_OK && out_fence)
+        *out_fence = holder->fence;
+    return status;
+}
+
+int holder_stand(struct holder *holder, struct errand *stand, int64_t deadline_ns,
+                 lk_fence *out_fence)
+{
+    int status = holder_enter(holder, true);
+
+    if (status != LK_OK) {
+        stand->holder = NULL; /* closed, and so ended: nobody leads inside a callback */
+        return status;
+    }
+    if (!holder_stands(stand)) {
+        *stand = (struct errand){ .kind = &errand_acquire, .deadline_ns = LK_FOREVER };
+        status = holder_begin(holder, stand);
+    }
+    if (status == LK_OK) {
+        holder->threads++;
+        bool is_over = op_wait_until(&stand->op, deadline_ns);
+        holder->threads--;
+        status = is_over ? stand_outcome(holder, stand, out_fence) : LK_E_DEADLINE;
+    }
+    return holder_leave(holder, status);
+}
+
+int holder_give_up(struct holder *holder, struct errand *stand, lk_fence *out_fence)
+{
+    int status = holder_enter(holder, false);
+
+    if (status != LK_OK) {
+        stand->holder = NULL;
+        return status;
+    }
+    if (!stand->op.done)
+        op_end(&stand->op, LK_E_DEADLINE);
+    pthread_cond_destroy(&stand->op.wake);
+    return holder_leave(holder, stand_outcome(holder, stand, out_fence));
+}
+
+int holder_may_wait(struct holder *holder)
+{
+    int status = holder_enter(holder, true);
+
+    if (status == LK_OK)
+        client_leave(holder->client);
+    return status;
 }
 
 /* ---- release ---- */
 
-static int release_refusal(const struct holder *holder, bool also_waiting)
+static int release_refusal(const struct holder *holder, const struct errand *errand)
 {
     switch (holder->state) {
     case LK_HELD:
@@ -192,7 +226,7 @@ static int release_refusal(const struct holder *holder, bool also_waiting)
     case LK_LOST:
         return LK_E_LOST;
     case LK_WAITING:
-        return also_waiting ? LK_OK : LK_E_STATE;
+        return errand->also_waiting ? LK_OK : LK_E_STATE;
     case LK_IDLE:
         break;
     }
@@ -205,6 +239,8 @@ static void release_begin(struct holder *holder, struct errand *errand)
         op_end(holder->acquire, LK_E_CANCELLED);
     holder_change(holder, LK_IDLE, LK_OK);
     holder_end_all(&holder->watchers, LK_E_STATE);
+    holder_end_all(&holder->turns, LK_E_CANCELLED);
+    holder_end_all(&holder->prolongs, LK_E_CANCELLED);
     if (holder->place.state == PLACE_OUT) {
         op_done(&errand->op, LK_OK);
         return;
@@ -213,12 +249,12 @@ static void release_begin(struct holder *holder, struct errand *errand)
     place_leave(&holder->place);
 }
 
-static const struct errand_kind release_kind = { release_refusal, release_begin, member_withdraw };
+const struct errand_kind errand_release = { release_refusal, release_begin, member_withdraw };
 
 int holder_release(struct holder *holder, bool also_waiting, int64_t deadline_ns)
 {
-    struct errand errand = { .kind = &release_kind,
-                             .flag = also_waiting,
+    struct errand errand = { .kind = &errand_release,
+                             .also_waiting = also_waiting,
                              .deadline_ns = deadline_ns };
     bool inside;
     int status = errand_run(holder, &errand, &inside);
@@ -229,8 +265,94 @@ int holder_release(struct holder *holder, bool also_waiting, int64_t deadline_ns
 int holder_release_start(struct holder *holder, bool also_waiting, int64_t deadline_ns,
                          lk_done_fn *done, void *arg, lk_op *out_op)
 {
-    const struct errand errand = { .kind = &release_kind,
-                                   .flag = also_waiting,
+    const struct errand errand = { .kind = &errand_release,
+                                   .also_waiting = also_waiting,
+                                   .deadline_ns = deadline_ns,
+                                   .done = done,
+                                   .arg = arg };
+    return errand_start(holder, &errand, out_op);
+}
+
+/* ---- from writer to reader ---- */
+
+static int turn_refusal(const struct holder *holder, const struct errand *errand)
+{
+    (void)errand;
+    if (holder->state == LK_LOST)
+        return LK_E_LOST;
+    return holder_holds(holder) && !holder->place.wish.shares && !holder->place.is_turning
+               ? LK_OK
+               : LK_E_STATE;
+}
+
+static void turn_begin(struct holder *holder, struct errand *errand)
+{
+    int status = place_downgrade(&holder->place);
+
+    if (status == LK_OK)
+        list_append(&holder->turns, &errand->member);
+    else
+        op_done(&errand->op, status);
+}
+
+static const struct errand_kind turn_kind = { turn_refusal, turn_begin, member_withdraw };
+
+int holder_downgrade(struct holder *holder, int64_t deadline_ns, lk_fence *out_fence)
+{
+    struct errand errand = { .kind = &turn_kind, .deadline_ns = deadline_ns };
+    bool inside;
+    int status = errand_run(holder, &errand, &inside);
+
+    if (status == LK_OK && !holder_holds(holder))
+        status = LK_E_LOST;
+    if (status == LK_OK && out_fence)
+        *out_fence = holder->fence;
+    return inside ? holder_leave(holder, status) : status;
+}
+
+int holder_downgrade_start(struct holder *holder, int64_t deadline_ns, lk_done_fn *done, void *arg,
+                           lk_op *out_op)
+{
+    const struct errand errand = {
+        .kind = &turn_kind, .deadline_ns = deadline_ns, .done = done, .arg = arg
+    };
+    return errand_start(holder, &errand, out_op);
+}
+
+/* ---- more time ---- */
+
+static int prolong_refusal(const struct holder *holder, const struct errand *errand)
+{
+    (void)errand;
+    if (holder->state == LK_LOST)
+        return LK_E_LOST;
+    return holder_holds(holder) && holder->place.wish.ttl_ms ? LK_OK : LK_E_STATE;
+}
+
+static void prolong_begin(struct holder *holder, struct errand *errand)
+{
+    list_append(&holder->prolongs, &errand->member);
+    place_prolong(&holder->place, errand->ttl_ms);
+}
+
+static const struct errand_kind prolong_kind = { prolong_refusal, prolong_begin, member_withdraw };
+
+int holder_prolong(struct holder *holder, uint32_t ttl_ms, int64_t deadline_ns)
+{
+    struct errand errand = { .kind = &prolong_kind, .ttl_ms = ttl_ms, .deadline_ns = deadline_ns };
+    bool inside;
+    int status = errand_run(holder, &errand, &inside);
+
+    if (status == LK_OK && !holder_holds(holder))
+        status = LK_E_LOST;
+    return inside ? holder_leave(holder, status) : status;
+}
+
+int holder_prolong_start(struct holder *holder, uint32_t ttl_ms, int64_t deadline_ns,
+                         lk_done_fn *done, void *arg, lk_op *out_op)
+{
+    const struct errand errand = { .kind = &prolong_kind,
+                                   .ttl_ms = ttl_ms,
                                    .deadline_ns = deadline_ns,
                                    .done = done,
                                    .arg = arg };
@@ -239,9 +361,9 @@ int holder_release_start(struct holder *holder, bool also_waiting, int64_t deadl
 
 /* ---- the loss ---- */
 
-static int watch_refusal(const struct holder *holder, bool flag)
+static int watch_refusal(const struct holder *holder, const struct errand *errand)
 {
-    (void)flag;
+    (void)errand;
     return holder_holds(holder) || holder->state == LK_LOST ? LK_OK : LK_E_STATE;
 }
 
@@ -253,11 +375,11 @@ static void watch_begin(struct holder *holder, struct errand *errand)
         list_append(&holder->watchers, &errand->member);
 }
 
-static const struct errand_kind watch_kind = { watch_refusal, watch_begin, member_withdraw };
+const struct errand_kind errand_watch = { watch_refusal, watch_begin, member_withdraw };
 
 int holder_wait_lost(struct holder *holder, int64_t deadline_ns)
 {
-    struct errand errand = { .kind = &watch_kind, .deadline_ns = deadline_ns };
+    struct errand errand = { .kind = &errand_watch, .deadline_ns = deadline_ns };
     bool inside;
     int status = errand_run(holder, &errand, &inside);
 
@@ -360,9 +482,9 @@ void holder_send_proclaims(struct holder *holder)
                                            struct proclaim, errand));
 }
 
-static int proclaim_refusal(const struct holder *holder, bool flag)
+static int proclaim_refusal(const struct holder *holder, const struct errand *errand)
 {
-    (void)flag;
+    (void)errand;
     return holder_holds(holder) || holder->state == LK_WAITING ? LK_OK : LK_E_STATE;
 }
 
@@ -392,11 +514,11 @@ int holder_proclaim(struct holder *holder, const void *words, size_t size, int64
     int status = holder_enter(holder, true);
     if (status != LK_OK)
         return status;
-    status = proclaim_refusal(holder, false);
+    status = proclaim_refusal(holder, &proclaim.errand);
     if (status == LK_OK)
         status = holder_set_words(holder, words, size);
     if (status == LK_OK)
-        status = errand_begin(holder, &proclaim.errand);
+        status = holder_begin(holder, &proclaim.errand);
     if (status == LK_OK)
         status = holder_wait(holder, &proclaim.errand.op);
     return holder_leave(holder, status);

@@ -49,25 +49,68 @@ int place_record(const struct place *place, struct record_out *out)
         .host_size = strlen(place->host),
         .words = place->words,
         .words_size = place->words_size,
+        .term_ms = place->term.ms,
     };
     return place_record_write(out, &record);
 }
 
-int place_parent_record(const struct place *place, uint32_t mark, int64_t tag,
-                        struct record_out *out)
+struct line_record place_line_record(const struct place *place)
 {
-    const struct line_record record = { .kind = (uint8_t)place->kind, .mark = mark, .tag = tag };
-    return line_record_write(out, &record);
+    if (place->parent.exists && place->parent.status == LK_OK)
+        return place->parent.record;
+    return (struct line_record){ .kind = (uint8_t)place->kind,
+                                 .permits = place->permits,
+                                 .permits_most = place->permits,
+                                 .delay_ms = place->delay_ms };
+}
+
+/* Past its end the server's counter goes on below zero: "lk-lock--1547483648" ends in ten digits
+ * too, but they say nothing of who came first. Such a place counts as one at the end, which is
+ * refused. */
+static uint32_t place_own_number(const struct place *place, const char *name)
+{
+    uint32_t number;
+
+    return strlen(name) == strlen(place->prefix) + 10 && path_number(name, &number) ? number
+                                                                                    : NUMBERS_END;
+}
+
+static void place_session_changed(struct session_listener *listener, enum session_change change);
+
+bool place_is_anothers(const struct place *place, const char *path)
+{
+    struct session_listener *listener = NULL;
+
+    while ((listener = session_listener_after(place->client, listener)) != NULL) {
+        const struct place *other = container_of(listener, struct place, listener);
+        if (listener->changed != place_session_changed || other == place)
+            continue;
+        if ((other->node && strcmp(other->node, path) == 0)
+            || (other->turning_to && strcmp(other->turning_to, path) == 0))
+            return true;
+    }
+    return false;
+}
+
+bool place_is_curators_word(const struct keeper_reply *get)
+{
+    static const char word[] = "__REVOKE__";
+    return get->data_size == strlen(word) && memcmp(get->data, word, strlen(word)) == 0;
 }
 
 /* Both, since a session of the past may still have a znode with our token, about to vanish
  * (CURATOR-498). */
-bool place_is_own(const struct place *place, const struct keeper_reply *get)
+bool place_is_own(const struct place *place, const char *path, const struct keeper_reply *get)
 {
     struct place_record record;
 
-    return get->rc == KEEPER_OK && get->stat.ephemeral_owner == client_session_id(place->client)
-           && place_record_read(&record, get->data, get->data_size) == LK_OK
+    if (get->rc != KEEPER_OK || get->stat.ephemeral_owner != client_session_id(place->client))
+        return false;
+    /* A create of another place whose reply we await was sent after this was read, or was lost: then
+     * that one looks for it too, and whichever comes first may have it. */
+    if (place_is_curators_word(get))
+        return !place_is_anothers(place, path);
+    return place_record_read(&record, get->data, get->data_size) == LK_OK
            && record.token == place->token;
 }
 
@@ -80,8 +123,11 @@ bool place_adopt(struct place *place, const char *path, const struct keeper_stat
     place_forget_node(place);
     place->node = node;
     place->czxid = stat->czxid;
+    place->term.version = stat->version;
+    expiry_see(place, stat);
     place->events->named(place);
-    return path_number(path_name(path), &place->number);
+    place->number = place_own_number(place, path_name(path));
+    return true;
 }
 
 void place_forget_node(struct place *place)
@@ -97,11 +143,15 @@ void place_forget_node(struct place *place)
 void place_quiet(struct place *place)
 {
     request_drop(&place->requests);
+    place->is_turning = false;
     place->awaited = 0;
     timer_stop(place->client, &place->retry);
     watch_unset(place->client, &place->own_watch);
     place->own_is_watched = false;
     watch_unset(place->client, &place->predecessor_watch);
+    weighing_clear(&place->weighing);
+    term_clear(place);
+    expiry_clear(place);
     finding_free(place);
 }
 
@@ -113,9 +163,13 @@ static void place_retry(struct timer *timer)
         place_check_removed(place);
     else if (place->state == PLACE_FINDING)
         place_find(place);
+    else if (place->state == PLACE_HELD && place->is_turning)
+        place_downgrade_again(place);
+    else if (place->state == PLACE_HELD && place->weighing.owes_signal)
+        permits_signal(place);
     else if (place->state == PLACE_HELD && !place->own_is_watched)
         place_watch_own(place, place_own_read_aside);
-    else if (place->state == PLACE_PROVING)
+    else if (place->state == PLACE_PROVING || place->state == PLACE_DELAYED)
         place_read_parent(place);
     else if (place->state == PLACE_QUEUED && place->uncertain) {
         place->looked_before = true;
@@ -189,14 +243,21 @@ void place_refuse(struct place *place, int status)
 
 static void place_missed(void *context, const struct keeper_reply *reply)
 {
+    struct place *place = context;
+
     (void)reply; /* answered at all: the session lives */
-    place_refuse(context, LK_E_LOST);
+    /* Our time began unheard, and is over: we stand again, at the end of the line. */
+    if (place->term.ran_out)
+        place_left(place);
+    else
+        place_refuse(place, LK_E_LOST);
 }
 
 /* A server that ends a session removes its znodes before it says so, and their watches fire. So a
  * waiter asks whether the session still lives: a commit for it means that a stranger did it. */
 static void place_miss(struct place *place)
 {
+    place->term.ran_out = term_may_be_over(place);
     place_quiet(place);
     place_forget_node(place);
     place->state = PLACE_MISSING;
@@ -220,6 +281,17 @@ void place_gone(struct place *place)
     place->state = PLACE_LEAVING;
     place->events->lost(place, LK_E_LOST);
     place_left(place);
+}
+
+/* The session may live on: then the znode must go, or nobody else can ever hold. */
+void place_lose(struct place *place)
+{
+    lease_hold_end(place->client, &place->hold);
+    place->wanted = false;
+    place->noted = 0;
+    place->state = PLACE_LEAVING;
+    place->events->lost(place, LK_E_LOST);
+    place_check_removed(place);
 }
 
 void place_leave(struct place *place)
@@ -248,6 +320,7 @@ void place_leave(struct place *place)
     case PLACE_SEEKING:
     case PLACE_QUEUED:
     case PLACE_PROVING:
+    case PLACE_DELAYED:
         /* Not watched, it may have gone unheard, and its name be another's. */
         if (place->own_is_watched)
             place_remove(place);
@@ -260,12 +333,13 @@ void place_leave(struct place *place)
     }
 }
 
-void place_join(struct place *place, bool only_if_free)
+void place_join(struct place *place, struct place_wish wish)
 {
     place->wanted = true;
-    place->only_if_free = only_if_free;
-    if (place->state == PLACE_OUT)
-        place_begin(place);
+    if (place->state != PLACE_OUT)
+        return; /* what is still to be removed is what it was */
+    place->wish = wish;
+    place_begin(place);
 }
 
 int place_proclaim(struct place *place, struct request_group *group, request_fn *fn, void *context)
@@ -335,11 +409,7 @@ static void place_lease_changed(struct lease_hold *hold, enum lease_change chang
         place->events->lease(place, change);
         return;
     }
-    /* The session may live on: then the znode must go, or nobody else can ever hold. */
-    place->wanted = false;
-    place->state = PLACE_LEAVING;
-    place->events->lost(place, LK_E_LOST);
-    place_check_removed(place);
+    place_lose(place);
 }
 
 void place_init(struct place *place, lk_client *client, const struct place_events *events)
@@ -357,5 +427,7 @@ void place_fini(struct place *place)
     place_forget_node(place);
     session_unlisten(&place->listener);
     free(place->predecessor);
-    place->predecessor = NULL;
+    free(place->turning_to);
+    weighing_clear(&place->weighing);
+    place->predecessor = place->turning_to = NULL;
 }

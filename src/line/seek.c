@@ -23,7 +23,6 @@
 
 static void place_own_fire(struct watch *watch, enum keeper_watch_event event);
 static void place_list(struct place *place);
-static void place_prove(struct place *place);
 static void place_send_proof(struct place *place, request_fn *fn);
 static void place_proved_along(void *context, const struct keeper_reply *reply);
 static void place_predecessor_fire(struct watch *watch, enum keeper_watch_event event);
@@ -44,12 +43,31 @@ void place_arrived(struct place *place)
 
 /* ---- our own znode ---- */
 
+/* A waiter's record in our znode, or Curator's word for the same. */
+void place_note_asked(struct place *place, const struct keeper_reply *reply)
+{
+    struct place_record record;
+    bool asked = place_record_read(&record, reply->data, reply->data_size) == LK_OK
+                     ? record.asked
+                     : place_is_curators_word(reply);
+
+    if (!asked || reply->stat.mzxid == place->asked_mzxid)
+        return;
+    place->asked_mzxid = reply->stat.mzxid;
+    if (place->state == PLACE_HELD)
+        place->events->asked(place);
+    else
+        place->asked_early = true;
+}
+
 /* False, and all that follows done: it is gone, or it is another's that has got the same name in a
  * new parent. */
 static bool place_own_stands(struct place *place, const struct keeper_reply *reply)
 {
     if (reply->rc == KEEPER_OK && reply->stat.czxid == place->czxid) {
         place->own_is_watched = watch_is_set(&place->own_watch);
+        place->term.version = reply->stat.version;
+        place_note_asked(place, reply);
         return true;
     }
     if (reply->rc == KEEPER_OK || reply->rc == KEEPER_NO_NODE)
@@ -66,7 +84,7 @@ void place_own_read_aside(void *context, const struct keeper_reply *reply)
     (void)place_own_stands(context, reply);
 }
 
-static void place_own_read(void *context, const struct keeper_reply *reply)
+void place_own_read(void *context, const struct keeper_reply *reply)
 {
     if (place_own_stands(context, reply))
         place_arrived(context);
@@ -87,7 +105,8 @@ static void place_own_fire(struct watch *watch, enum keeper_watch_event event)
     place->own_is_watched = false;
     if (event == KEEPER_WATCH_DELETED)
         place_gone(place);
-    else if (place->state == PLACE_QUEUED || place->state == PLACE_HELD)
+    else if (place->state == PLACE_QUEUED || place->state == PLACE_HELD
+             || place->state == PLACE_DELAYED)
         place_watch_own(place, place_own_read_aside);
     /* Elsewhere a decision is under way, which sees that it is not watched. */
 }
@@ -100,7 +119,7 @@ static int look_status(const struct place *place, const struct keeper_reply *rep
     if (reply->data_size == 0)
         return LK_E_NOT_FOUND;
     int status = line_record_read(record, reply->data, reply->data_size);
-    if (status == LK_OK && record->kind != place->kind)
+    if (status == LK_OK && !line_kinds_share(record->kind, place->kind))
         return LK_E_KIND;
     return status;
 }
@@ -152,13 +171,16 @@ static bool place_is_first(const struct place *place)
 
     if (place->parent.stat.child_count == 1 || mark == mine - 1)
         return true;
+    /* Its mark, or that of the one before it. Where there are readers the latter is not enough for a
+     * writer: a holder that turned from writer to reader stands there yet, under the same number. */
+    bool needs_its_mark = place->kind != LINE_ELECTION && !place->wish.shares;
     return place->predecessor_is_gone && mark < mine
-           && mark >= (int64_t)place->predecessor_number - 1;
+           && mark >= (int64_t)place->predecessor_number - !needs_its_mark;
 }
 
 /* ---- the predecessor ---- */
 
-static void place_queue(struct place *place)
+void place_queue(struct place *place)
 {
     if (place->predecessor_is_gone) {
         place_read_parent(place);
@@ -229,7 +251,7 @@ static void place_predecessor_read(void *context, const struct keeper_reply *rep
 {
     struct place *place = context;
 
-    if (place->uncertain && place_is_own(place, reply)) {
+    if (place->uncertain && place_is_own(place, place->predecessor, reply)) {
         place_adopt_lower(place, reply);
     } else if (reply->rc == KEEPER_OK) {
         place_arrived(place);
@@ -302,13 +324,14 @@ static void place_predecessor_fire(struct watch *watch, enum keeper_watch_event 
  * watch it. */
 static void place_seek(struct place *place)
 {
-    char name[sizeof PLACE_PREFIX + 10];
+    char prefix[NUMBERS_PREFIX_SIZE], name[NUMBERS_PREFIX_SIZE + 11];
 
     if (place->number == 0) {
         place_list(place);
         return;
     }
-    snprintf(name, sizeof name, PLACE_PREFIX "%010" PRIu32, place->number - 1);
+    place_prefix(place, false, prefix);
+    snprintf(name, sizeof name, "%s%010" PRIu32, prefix, place->number - 1);
     place_watch_predecessor(place, name, place->number - 1);
 }
 
@@ -324,14 +347,14 @@ static void place_listed_all(void *context, const struct keeper_reply *reply)
         place_refuse(place, place_status(reply->rc));
         return;
     }
-    const char *name = reply->rc == KEEPER_OK
-                           ? numbers_predecessor(reply, place->number, path_name(place->node), &own)
-                           : NULL;
+    const char *name = reply->rc == KEEPER_OK ? numbers_predecessor(
+                           reply, place->number, path_name(place->node), place->wish.shares, &own)
+                                              : NULL;
     if (!own)
         place_gone(place);
     else if (!name)
         place_prove(place);
-    else if (place->only_if_free)
+    else if (place->wish.only_if_free)
         place_refuse(place, LK_E_BUSY);
     else if (path_number(name, &number))
         place_watch_predecessor(place, name, number);
@@ -374,7 +397,13 @@ static void place_grant(struct place *place)
         watch_set(place->client, &place->own_watch, place->node, place_own_fire);
         place_retry_in(place, OWN_WATCH_DELAY_NS);
     }
+    if (place->wish.weight)
+        permits_granted(place);
+    term_hold(place);
     place->events->granted(place);
+    if (place->asked_early)
+        place->events->asked(place);
+    place->asked_early = false;
 }
 
 static void place_send_proof(struct place *place, request_fn *fn)
@@ -424,10 +453,14 @@ static void place_proved(void *context, const struct keeper_reply *reply)
         place_watch_own(place, place_own_read_aside);
 }
 
-static void place_prove(struct place *place)
+void place_prove(struct place *place)
 {
+    if (delay_begins(place))
+        return;
     place->state = PLACE_PROVING;
     if (lease_is_fresh(place->client)) {
+        if (term_begins(place))
+            return;
         place_grant(place);
         return;
     }
@@ -452,7 +485,9 @@ void place_decide(struct place *place)
         place_refuse(place, parent->status);
     else if (place->number >= NUMBERS_END)
         place_refuse(place, LK_E_LINE_FULL);
-    else if (!place_is_first(place) && (place->only_if_free || place->predecessor_is_gone))
+    else if (place->wish.weight)
+        permits_decide(place);
+    else if (!place_is_first(place) && (place->wish.only_if_free || place->predecessor_is_gone))
         place_list(place); /* a try waits for nobody, but children that stand in no line must not
                               make it busy */
     else if (!place_is_first(place))

@@ -224,6 +224,13 @@ void session_listen(lk_client *client, struct session_listener *listener)
     list_append(&client->listeners, &listener->node);
 }
 
+struct session_listener *session_listener_after(lk_client *client,
+                                                const struct session_listener *listener)
+{
+    struct list *next = listener ? listener->node.next : client->listeners.next;
+    return next == &client->listeners ? NULL : container_of(next, struct session_listener, node);
+}
+
 void session_unlisten(struct session_listener *listener)
 {
     list_remove(&listener->node);

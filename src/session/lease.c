@@ -27,6 +27,8 @@
  *
  * A proof that is late also means that this server is of no use to us: the client moves to another
  * by itself, since libzookeeper alone would wait for 2/3 T, longer than the lease. */
+#include <string.h>
+
 #include "session/engine.h"
 
 static void lease_fire(struct timer *timer);
@@ -194,6 +196,18 @@ static void proof_answered(void *context, const struct keeper_reply *reply)
         return;
     lease_hold_end(hold->client, hold);
     hold->changed(hold, LEASE_OVER);
+}
+
+void lease_node_gone(lk_client *client, const char *node_path)
+{
+    list_for_each (node, &client->lease.holds) {
+        struct lease_hold *hold = container_of(node, struct lease_hold, node);
+        if (strcmp(hold->node_path, node_path) != 0)
+            continue;
+        lease_hold_end(client, hold);
+        hold->changed(hold, LEASE_OVER);
+        return;
+    }
 }
 
 static void lease_prove(lk_client *client)

@@ -40,25 +40,37 @@ void op_done(struct op *op, int status)
     timer_stop(op->client, &op->deadline);
     op->status = status;
     op->done = true;
-    if (op->callback.run)
+    if (op->ended) {
+        pthread_cond_destroy(&op->wake);
+        op->ended(op);
+    } else if (op->callback.run) {
         callback_post(op->client, &op->callback);
-    else
+    } else {
         pthread_cond_signal(&op->wake);
+    }
+}
+
+bool op_wait_until(struct op *op, int64_t deadline_ns)
+{
+    lk_client *client = op->client;
+    bool is_late = false;
+
+    ticker_arm(client);
+    while (!op->done && !is_late)
+        is_late = !condition_wait(client, &op->wake, deadline_ns);
+    if (op->done)
+        pthread_cond_destroy(&op->wake);
+    bool is_over = op->done;
+    /* As on entering: what is due comes before what this thread will do with the answer. */
+    if (!client->closing)
+        timers_run(client);
+    return is_over;
 }
 
 int op_wait(struct op *op)
 {
-    lk_client *client = op->client;
-
-    ticker_arm(client);
-    while (!op->done)
-        condition_wait(client, &op->wake, LK_FOREVER);
-    pthread_cond_destroy(&op->wake);
-    int status = op->status;
-    /* As on entering: what is due comes before what this thread will do with the answer. */
-    if (!client->closing)
-        timers_run(client);
-    return status;
+    (void)op_wait_until(op, LK_FOREVER);
+    return op->status;
 }
 
 void ops_close(lk_client *client)

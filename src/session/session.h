@@ -142,6 +142,9 @@ struct session_listener {
 };
 void session_listen(lk_client *client, struct session_listener *listener);
 void session_unlisten(struct session_listener *listener); /* not listening: nothing happens */
+/* Who listens: the first one, or who comes after that one; NULL: nobody. */
+struct session_listener *session_listener_after(lk_client *client,
+                                                const struct session_listener *listener);
 
 enum lease_change {
     LEASE_SUSPENDED, /* a proof is late */
@@ -159,7 +162,10 @@ struct lease_hold {
 /* While anything is held a proof is sent every T/12. */
 void lease_hold_begin(lk_client *client, struct lease_hold *hold);
 void lease_hold_end(lk_client *client, struct lease_hold *hold); /* not held: nothing happens */
-int64_t lease_remaining_ns(const lk_client *client);             /* 0 when not proven */
+/* A commit of somebody else's was refused because this znode of ours is not there: as good as a
+ * proof's answer. */
+void lease_node_gone(lk_client *client, const char *node_path);
+int64_t lease_remaining_ns(const lk_client *client); /* 0 when not proven */
 bool lease_is_suspended(const lk_client *client);
 /* Long enough to begin to hold on: the next proofs come before it would be suspended. */
 bool lease_is_fresh(const lk_client *client);
@@ -186,6 +192,8 @@ struct op {
     bool done;
     struct timer deadline;
     int (*withdraw)(struct op *op, int status);
+    /* May be set after op_begin() without `deliver`: called inside the monitor, and nobody waits. */
+    void (*ended)(struct op *op);
     struct callback callback;
     pthread_cond_t wake;
 };
@@ -204,6 +212,8 @@ void op_done(struct op *op, int status);
 void op_end(struct op *op, int status);
 /* Lets go of the monitor while it waits, holds it after; the op's status. */
 int op_wait(struct op *op);
+/* False: not over by then, and nothing has changed; another thread may take up the wait. */
+bool op_wait_until(struct op *op, int64_t deadline_ns);
 
 /* LK_OK, or LK_E_WOULD_DEADLOCK inside a callback of this client. Call before op_begin() of what
  * will wait. */

@@ -88,7 +88,8 @@ struct server {
     int id;
     enum role role;
     int64_t paused_until_ns;
-    uint32_t epoch; /* the newest it has accepted: it follows nobody older */
+    int64_t clock_ms; /* how much its clock is ahead of the world's */
+    uint32_t epoch;   /* the newest it has accepted: it follows nobody older */
     struct tree tree;
     struct txn **log;
     size_t logged, log_capacity, committed, applied, durable;

@@ -1,13 +1,14 @@
 /* invariants.c - what must hold after every step, whatever the faults: docs/protocol.md.
  *
- *   one        at most one handle on a path believes that it holds: remaining() > 0 by its own
- *              client's clock
+ *   one        at most one handle on a path believes that it holds (of readers and permits: as
+ *              many as there is room for): remaining() > 0 by its own client's clock
  *   kept       who believes so still has its znode on the servers: no server can have given the
  *              lock away
- *   first      at the grant nobody stands before it in the line
- *   larger     its fence is larger than that of every grant before it
- *   its own    nobody removes another's place, but an operator the one that he named; nobody
- *              writes to one
+ *   first      at the grant nobody stands before it in the line, but those it can hold beside
+ *   larger     its fence is larger than that of every grant before it; a reader's than every
+ *              writer's
+ *   its own    nobody removes another's place, but an operator the one that he named, and anybody
+ *              one whose time has run out; nobody writes to one
  *
  * A stranger who deletes a znode or ends a session, and an operator's break, exempt the owner until
  * its engine has been told: only the fence protects then. Being told must not take for ever either.
@@ -19,25 +20,43 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "line/records.h"
 #include "session/engine.h"
+
+static int64_t number_of(const char *name);
+
+/* Also what was taken from it after it had turned, before it knew that it had. */
+static bool is_struck(const struct belief *belief, const struct struck *struck)
+{
+    /* Who turns into a reader deletes that znode itself: its event says nothing, the answer will. */
+    bool is_deaf = belief->is_turning && belief->handle && belief->is_turning(belief->handle);
+
+    if (struck->is_due || (struck->told_ns != INT64_MAX && !is_deaf))
+        return false;
+    return struck->czxid == belief->held_czxid
+           || (belief->client->sim->workload->sharing && struck->czxid > belief->held_czxid
+               && struck->session == belief->held_session
+               && number_of(struck->path) == number_of(belief->held_node));
+}
 
 static struct struck *struck_of(const struct belief *belief)
 {
     list_for_each (node, &belief->client->sim->strucks) {
         struct struck *struck = container_of(node, struct struck, node);
-        if (struck->czxid == (int64_t)belief->held_fence.zxid && struck->told_ns == INT64_MAX)
+        if (is_struck(belief, struck))
             return struck;
     }
     return NULL;
 }
 
-static void strike(struct sim *sim, const char *path, int64_t czxid, int64_t session)
+static void strike(struct sim *sim, const char *path, int64_t czxid, int64_t session, bool is_due)
 {
     struct struck *struck = arena_take(&sim->world.arena, sizeof(*struck));
 
     struck->path = arena_text(&sim->world.arena, path);
     struck->czxid = czxid;
     struck->session = session;
+    struck->is_due = is_due;
     struck->at_ns = sim->world.now_ns;
     struck->told_ns = INT64_MAX;
     list_append(&sim->strucks, &struck->node);
@@ -139,17 +158,31 @@ static bool was_mistaken(const struct sim *sim, const struct txn *txn, const str
     return false;
 }
 
+/* Permits whose time is over, whatever the servers' clocks say: anybody may end them, and their owner
+ * is to know by itself. */
+static bool has_run_out(const struct sim *sim, const struct txn *txn, const struct znode *znode)
+{
+    struct place_record record;
+
+    return txn->session
+           && place_record_read(&record, znode->data, (size_t)znode->stat.data_size) == LK_OK
+           && record.term_ms
+           && txn->made_ns >= made_ns(sim, znode->stat.mzxid) + record.term_ms * MS;
+}
+
 static void witness_removal(struct sim *sim, const struct txn *txn, const struct znode *znode)
 {
     bool is_named = was_named(sim, txn, znode), is_mistaken = was_mistaken(sim, txn, znode);
     /* Two handles of one session can be mistaken for each other too. */
     bool is_own = txn->session == znode->stat.ephemeral_owner && !is_named && !is_mistaken;
 
-    if (!is_own && txn->session && !is_named && !is_mistaken)
+    bool is_due = !is_own && !is_named && !is_mistaken && has_run_out(sim, txn, znode);
+
+    if (!is_own && !is_due && txn->session && !is_named && !is_mistaken)
         world_fail(&sim->world, "session %" PRId64 " removes %s of session %" PRId64, txn->session,
                    znode->path, znode->stat.ephemeral_owner);
     if (!is_own)
-        strike(sim, znode->path, znode->stat.czxid, znode->stat.ephemeral_owner);
+        strike(sim, znode->path, znode->stat.czxid, znode->stat.ephemeral_owner, is_due);
     list_for_each (node, &sim->named) {
         struct named *named = container_of(node, struct named, node);
         if (named->czxid != znode->stat.czxid)
@@ -161,7 +194,7 @@ static void witness_removal(struct sim *sim, const struct txn *txn, const struct
 
 static void witness_words(struct sim *sim, const struct txn *txn, const struct znode *znode)
 {
-    if (txn->session && txn->session != znode->stat.ephemeral_owner
+    if (!sim->workload->judges_words && txn->session && txn->session != znode->stat.ephemeral_owner
         && !was_mistaken(sim, txn, znode))
         world_fail(&sim->world, "session %" PRId64 " writes to %s of session %" PRId64,
                    txn->session, znode->path, znode->stat.ephemeral_owner);
@@ -172,7 +205,7 @@ static void witness_end(struct sim *sim, const struct tree *before, const struct
     for (size_t i = 0; is_blamed(sim, txn) && i < TREE_BUCKETS; i++)
         for (const struct znode *znode = before->buckets[i]; znode; znode = znode->bucket_next)
             if (znode->stat.ephemeral_owner == txn->session)
-                strike(sim, znode->path, znode->stat.czxid, txn->session);
+                strike(sim, znode->path, znode->stat.czxid, txn->session, false);
 }
 
 static void witness(struct ensemble *ensemble, const struct tree *before, const struct txn *txn)
@@ -231,15 +264,49 @@ static int64_t number_of(const char *name)
     return number;
 }
 
+static uint32_t room_of(const struct sim *sim)
+{
+    return sim->workload->sharing ? sim->workload->sharing->room : 1;
+}
+
+static uint32_t weight_of(const struct sim *sim, const char *path)
+{
+    return sim->workload->sharing ? sim->workload->sharing->weigh(strrchr(path, '/') + 1) : 1;
+}
+
+/* A writer that has become a reader, whether or not it knows: under the same number, in the same line. */
+static const struct znode *turned_znode(const struct sim *sim, const struct belief *belief)
+{
+    const struct znode *parent = tree_find(ensemble_truth(&sim->ensemble), belief->path);
+
+    if (!belief->is_turning || !parent || parent->stat.czxid > belief->held_czxid)
+        return NULL;
+    list_for_each (node, &parent->children) {
+        const struct znode *znode = container_of(node, struct znode, siblings);
+        if (number_of(znode->path) == number_of(belief->held_node)
+            && znode->stat.ephemeral_owner == belief->held_session
+            && weight_of(sim, znode->path) == 1)
+            return znode;
+    }
+    return NULL;
+}
+
 /* Looked up anew only when a server has applied something since. */
 static const struct znode *own_znode(const struct sim *sim, struct belief *belief)
 {
     if (belief->own_applied == sim->applied)
         return belief->own;
     const struct znode *own = tree_find(ensemble_truth(&sim->ensemble), belief->held_node);
-    belief->own = own && own->stat.czxid == (int64_t)belief->held_fence.zxid ? own : NULL;
+    belief->own = own && own->stat.czxid == belief->held_czxid ? own : turned_znode(sim, belief);
     belief->own_applied = sim->applied;
     return belief->own;
+}
+
+/* Who asked to become a reader may be one already. */
+static uint32_t weight_held(const struct sim *sim, struct belief *belief)
+{
+    const struct znode *own = own_znode(sim, belief);
+    return weight_of(sim, own ? own->path : belief->held_node);
 }
 
 static bool is_exempt(const struct sim *sim, struct belief *belief)
@@ -250,13 +317,17 @@ static bool is_exempt(const struct sim *sim, struct belief *belief)
 static void check_first(struct sim *sim, struct belief *belief)
 {
     const struct znode *own = own_znode(sim, belief);
+    uint32_t taken = own ? weight_of(sim, own->path) : 0;
 
     if (!own)
         return; /* check_kept() has its say */
     list_for_each (node, &own->parent->children) {
         const struct znode *other = container_of(node, struct znode, siblings);
         int64_t number = number_of(other->path);
-        if (number >= 0 && number < number_of(own->path))
+        if (number < 0 || number >= number_of(own->path))
+            continue;
+        taken += weight_of(sim, other->path);
+        if (taken > room_of(sim))
             world_fail(&sim->world, "%s is granted %s although %s stands before it",
                        belief->client->name, own->path, znode_name(other));
     }
@@ -274,15 +345,24 @@ static void check_grant(struct sim *sim, struct belief *belief, lk_fence fence)
     world_tell(&sim->world, "%s HOLDS %s, fence %" PRIx64, belief->client->name, belief->held_node,
                fence.zxid);
     belief->held_fence = fence;
+    belief->held_czxid = (int64_t)fence.zxid;
+    belief->held_session = link_session_of(belief->client);
     belief->own_applied = 0;
+    if (fence.turn && own_znode(sim, belief))
+        belief->held_czxid = own_znode(sim, belief)->stat.czxid;
     sim->grants_made++;
     if (is_exempt(sim, belief)) /* granted on what a server that lags showed of the past */
         return;
-    if (lk_fence_compare(fence, newest->fence) <= 0)
+    bool is_exclusive = weight_of(sim, belief->held_node) == room_of(sim);
+    lk_fence older = is_exclusive ? newest->any_fence : newest->fence;
+    if (lk_fence_compare(fence, older) <= 0)
         world_fail(&sim->world,
                    "%s is granted %s with fence %" PRIx64 ", but %" PRIx64 " was granted before",
-                   belief->client->name, belief->path, fence.zxid, newest->fence.zxid);
-    newest->fence = fence;
+                   belief->client->name, belief->path, fence.zxid, older.zxid);
+    if (is_exclusive)
+        newest->fence = fence;
+    if (lk_fence_compare(fence, newest->any_fence) > 0)
+        newest->any_fence = fence;
     check_first(sim, belief);
 }
 
@@ -333,9 +413,13 @@ void invariants_check(struct sim *sim)
         check_kept(sim, belief);
         if (is_exempt(sim, belief))
             continue;
+        uint32_t taken = weight_held(sim, belief);
         for (const struct list *next = node->next; next != &sim->beliefs; next = next->next) {
             struct belief *other = container_of(next, struct belief, node);
-            if (other->held && !is_exempt(sim, other) && strcmp(belief->path, other->path) == 0)
+            if (!other->held || is_exempt(sim, other) || strcmp(belief->path, other->path) != 0)
+                continue;
+            taken += weight_held(sim, other);
+            if (taken > room_of(sim))
                 world_fail(&sim->world, "%s and %s both hold %s: fences %" PRIx64 " and %" PRIx64,
                            belief->client->name, other->client->name, belief->path,
                            belief->held_fence.zxid, other->held_fence.zxid);

@@ -113,7 +113,7 @@ static struct txn *txn_new(struct server *leader, enum txn_kind kind, struct ori
     struct txn *txn = arena_take(&world->arena, sizeof(*txn));
 
     txn->zxid = (int64_t)((uint64_t)leader->epoch << 32 | ++leader->counter);
-    txn->time_ms = WALL_BEGIN_MS + world->now_ns / MS;
+    txn->time_ms = WALL_BEGIN_MS + leader->clock_ms + world->now_ns / MS;
     txn->made_ns = world->now_ns;
     txn->kind = kind;
     txn->origin = origin;

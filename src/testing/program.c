@@ -18,12 +18,18 @@ int __real_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mu
                                   const struct timespec *until);
 int __real_pthread_cond_signal(pthread_cond_t *condition);
 int __real_pthread_cond_broadcast(pthread_cond_t *condition);
+int __real_sem_wait(sem_t *sem);
+int __real_sem_clockwait(sem_t *sem, clockid_t clock, const struct timespec *until);
+int __real_sem_post(sem_t *sem);
 int __real_clock_gettime(clockid_t clock, struct timespec *out);
 int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex);
 int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
                                   const struct timespec *until);
 int __wrap_pthread_cond_signal(pthread_cond_t *condition);
 int __wrap_pthread_cond_broadcast(pthread_cond_t *condition);
+int __wrap_sem_wait(sem_t *sem);
+int __wrap_sem_clockwait(sem_t *sem, clockid_t clock, const struct timespec *until);
+int __wrap_sem_post(sem_t *sem);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
 
 struct sim *sim_use(struct sim *sim)
@@ -49,8 +55,8 @@ struct program *program_current(void)
 
 static void resume(struct program *program)
 {
-    sem_post(&program->go);
-    while (sem_wait(&program->back) != 0)
+    __real_sem_post(&program->go);
+    while (__real_sem_wait(&program->back) != 0)
         ;
     if (program->client)
         sim_client_touch(program->client);
@@ -58,8 +64,8 @@ static void resume(struct program *program)
 
 static void give_way(struct program *program)
 {
-    sem_post(&program->back);
-    while (sem_wait(&program->go) != 0)
+    __real_sem_post(&program->back);
+    while (__real_sem_wait(&program->go) != 0)
         ;
 }
 
@@ -68,7 +74,7 @@ static void returned(void *arg)
     struct program *program = arg;
 
     program->done = true;
-    sem_post(&program->back);
+    __real_sem_post(&program->back);
 }
 
 /* It may end by pthread_exit() too. */
@@ -78,7 +84,7 @@ static void *thread_main(void *arg)
 
     current = program;
     sim_use(program->sim);
-    while (sem_wait(&program->go) != 0)
+    while (__real_sem_wait(&program->go) != 0)
         ;
     pthread_cleanup_push(returned, program);
     program->run(program);
@@ -128,6 +134,14 @@ void program_sleep(struct program *program, int64_t length_ns)
 {
     wake_in(program, length_ns);
     give_way(program);
+}
+
+bool program_nudge(struct program *program)
+{
+    event_stop(&program->sim->world, &program->wake);
+    if (!program->done)
+        resume(program);
+    return program->done;
 }
 
 void program_join(struct program *program)
@@ -187,13 +201,14 @@ static void step_until_signalled(const struct waiter *waiter, int64_t until_ns)
     }
 }
 
-/* until_ns: of the world's clock; INT64_MAX: never. */
-static int block(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t until_ns)
+/* until_ns: of the world's clock; INT64_MAX: never. mutex: NULL for a semaphore. */
+static int block(const void *condition, pthread_mutex_t *mutex, int64_t until_ns)
 {
     struct waiter waiter = { .condition = condition, .program = current };
 
     list_append(&used->waiters, &waiter.node);
-    pthread_mutex_unlock(mutex);
+    if (mutex)
+        pthread_mutex_unlock(mutex);
     if (!current) {
         step_until_signalled(&waiter, until_ns);
     } else {
@@ -201,7 +216,8 @@ static int block(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t unti
             wake_in(current, until_ns - used->world.now_ns);
         give_way(current);
     }
-    pthread_mutex_lock(mutex);
+    if (mutex)
+        pthread_mutex_lock(mutex);
     list_remove(&waiter.node);
     return waiter.signalled ? 0 : ETIMEDOUT;
 }
@@ -222,7 +238,7 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mu
     return block(condition, mutex, until->tv_sec * SECOND + until->tv_nsec);
 }
 
-static bool wake_all(const pthread_cond_t *condition)
+static bool wake_all(const void *condition)
 {
     bool found = false;
 
@@ -248,6 +264,44 @@ int __wrap_pthread_cond_broadcast(pthread_cond_t *condition)
 int __wrap_pthread_cond_signal(pthread_cond_t *condition)
 {
     return used && wake_all(condition) ? 0 : __real_pthread_cond_signal(condition);
+}
+
+/* ---- semaphores ---- */
+
+static int take_until(sem_t *sem, int64_t until_ns)
+{
+    while (sem_trywait(sem) != 0) {
+        if (used->world.now_ns >= until_ns) {
+            errno = ETIMEDOUT;
+            return -1;
+        }
+        if (block(sem, NULL, until_ns) != 0 && used->world.now_ns < until_ns) {
+            errno = EINTR; /* for no reason, as above */
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int __wrap_sem_wait(sem_t *sem)
+{
+    return used ? take_until(sem, INT64_MAX) : __real_sem_wait(sem);
+}
+
+int __wrap_sem_clockwait(sem_t *sem, clockid_t clock, const struct timespec *until)
+{
+    if (!used)
+        return __real_sem_clockwait(sem, clock, until);
+    return take_until(sem, until->tv_sec * SECOND + until->tv_nsec);
+}
+
+int __wrap_sem_post(sem_t *sem)
+{
+    int status = __real_sem_post(sem);
+
+    if (used)
+        wake_all(sem);
+    return status;
 }
 
 /* ---- the clock ---- */

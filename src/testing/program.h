@@ -4,8 +4,8 @@
  * it runs while the world stands still, until a call of latchkey's waits for a condition; then the
  * world goes on, and wakes it some moments after the condition was signalled. When it is the thread
  * of the world itself that waits, it steps the world meanwhile. So blocking calls can be tested
- * under faults, and a seed still replays. (The linker sends the library's pthread_cond_wait() and
- * its kin here, and its clock_gettime(): see wraps.ld.) */
+ * under faults, and a seed still replays. (The linker sends the library's pthread_cond_wait(),
+ * sem_wait() and their kin here, and its clock_gettime(): see wraps.ld.) */
 #ifndef SIM_PROGRAM_H
 #define SIM_PROGRAM_H
 
@@ -14,10 +14,10 @@
 
 #include "sim.h"
 
-/* A thread that waits for a condition. */
+/* A thread that waits for a condition, or a semaphore. */
 struct waiter {
     struct list node;
-    const pthread_cond_t *condition;
+    const void *condition;
     struct program *program; /* NULL: the world's own thread */
     bool signalled;
 };
@@ -46,5 +46,8 @@ void program_sleep(struct program *program, int64_t length_ns);
 /* Of a client that has been closed: whatever the program waited for has ended; runs it to its end.
  */
 void program_join(struct program *program);
+/* The same, but lets it run once alone, until it blocks again: for several that wait for each other.
+ * True: it has returned. */
+bool program_nudge(struct program *program);
 
 #endif

@@ -49,11 +49,21 @@ struct belief {
     int64_t (*remaining_ns)(void *handle);
     int (*fence)(void *handle, lk_fence *out);
     int (*node_name)(void *handle, char *name, size_t size);
+    bool (*is_turning)(void *handle); /* into a reader; may be NULL */
     bool held;
     lk_fence held_fence;
+    int64_t held_czxid;
+    int64_t held_session;    /* its client's, who may not have heard of its end */
     char held_node[256];     /* its path */
     const struct znode *own; /* as it was found when the servers had applied so much */
     size_t own_applied;
+};
+
+/* How much of a line a place takes, by its name, where several hold at once; who holds exclusively
+ * takes all of its room. */
+struct sharing {
+    uint32_t room;
+    uint32_t (*weigh)(const char *name);
 };
 
 /* A znode that a stranger removed, or whose session a stranger ended: its owner can't know until it
@@ -62,6 +72,7 @@ struct struck {
     struct list node;
     const char *path;
     int64_t czxid, session, at_ns, told_ns; /* told_ns: INT64_MAX until then */
+    bool is_due; /* its time was over: that it holds no more its owner is to know by itself */
 };
 
 /* The end of a session that a stranger has asked for. */
@@ -83,12 +94,15 @@ struct named {
 struct granted {
     struct list node;
     const char *path;
-    lk_fence fence;
+    lk_fence fence; /* of who held exclusively */
+    lk_fence any_fence;
 };
 
 struct workload {
     const char *name;
-    bool bears_scarcity; /* allocations may be refused: its judgement knows LK_E_NOMEM */
+    const struct sharing *sharing; /* NULL: one at a time */
+    bool judges_words;             /* who writes to another's place is its witness's affair */
+    bool bears_scarcity;           /* allocations may be refused: its judgement knows LK_E_NOMEM */
     void (*begin)(struct sim *sim);
     /* Once faults have ended: take up nothing new. */
     void (*settle)(struct sim *sim);

@@ -1,362 +1,227 @@
-/* bench_lock.c - what a lock costs over what ZooKeeper itself costs, in one run on one server with
- * the default fsync.
+/* bench_lock.c - what an uncontended lock costs over what ZooKeeper itself costs, in one run on one
+ * server with the default fsync.
  *
- * An uncontended cycle (acquire, release; blocking calls) against raw create and delete of an
- * ephemeral sequential znode with the same data, in alternating blocks, so that what slows the
- * machine slows both. The raw client is ZooKeeper's own with a handle of its own, twice: `awaited`
- * asks asynchronously and waits on a condition, as anybody must who wants to go on with the lock in
- * hand; `chained` sends each next request from the completion of the last, without any thread to
- * wake. Told is the median of the ratios of neighbouring blocks, with their spread. On a machine
- * that has other work too, whole blocks differ more by that than by anything here; so then the two
- * take turns cycle by cycle, and the quartiles of single cycles are told.
+ * The cycle of a lock (acquire, release) against that of ZooKeeper's own client (raw.h: create and
+ * delete of such a znode with as many bytes of data), each on one connection. Like is held against
+ * like: the blocking calls against raw requests that a thread awaits, the asynchronous calls, each
+ * made from the callback of the last, against raw requests each sent from the completion of the
+ * last. A raw completion runs on the library's own thread for that, where our engine runs too; our
+ * callbacks run on one thread more, so the second comparison includes the hop to it. The blocking
+ * calls over the raw chain, which wakes nobody, are told as well: unlike, and the strictest.
  *
- * Then hand-over: N handles wait, each releases as soon as it is granted. It prints; it judges
- * nothing. */
-#include <inttypes.h>
+ * Blocks alternate, so that what slows the machine slows both. Told is the median of the ratios of
+ * neighbouring blocks, with their spread. On a machine that has other work too, whole blocks differ
+ * more by that than by anything here; so then the two take turns cycle by cycle, and the quartiles of
+ * single cycles are told. Curator is held against its own language's client in the same way, between
+ * our blocks. It prints; it judges nothing. */
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <latchkey/latchkey.h>
-#include <zookeeper/zookeeper.h>
+#include "curator.h"
+#include "raw.h"
+#include "report.h"
 
-#include "zkbox.h"
+enum { ROUNDS = 9 };
 
-enum { BLOCKS = 9, CLIENTS = 4 };
-
-#define MUST(condition)                                                                            \
-    do                                                                                             \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "bench_lock: %s is not so\n", #condition);                             \
-            exit(1);                                                                               \
-        }                                                                                          \
-    while (0)
-
-/* ---- raw ---- */
-
-static struct raw {
-    zhandle_t *handle;
-    pthread_mutex_t lock;
+static struct bench {
+    struct raw *raw;
+    struct curator *curator; /* NULL: not there */
+    lk_lock *lock;
+    size_t data_size; /* of the lock's znode */
+    long left;        /* of a chain */
+    pthread_mutex_t mutex;
     pthread_cond_t changed;
-    bool connected, done;
-    int rc;
-    char made[200], data[60];
-    long left; /* of a chain */
-} raw = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+} bench = { .mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
-static void raw_tell(bool *what, int rc)
-{
-    pthread_mutex_lock(&raw.lock);
-    *what = true;
-    raw.rc = rc;
-    pthread_cond_signal(&raw.changed);
-    pthread_mutex_unlock(&raw.lock);
-}
+/* ---- the lock's cycles ---- */
 
-static void raw_await(bool *what)
-{
-    pthread_mutex_lock(&raw.lock);
-    while (!*what)
-        pthread_cond_wait(&raw.changed, &raw.lock);
-    *what = false;
-    pthread_mutex_unlock(&raw.lock);
-    MUST(raw.rc == ZOK);
-}
-
-static void raw_event(zhandle_t *handle, int type, int state, const char *path, void *context)
-{
-    (void)handle, (void)path, (void)context;
-    if (type == ZOO_SESSION_EVENT && state == ZOO_CONNECTED_STATE)
-        raw_tell(&raw.connected, ZOK);
-}
-
-static void raw_log(const char *line)
-{
-    (void)line;
-}
-
-static void raw_open(const char *servers)
-{
-    raw.handle = zookeeper_init2(servers, raw_event, 30000, NULL, NULL, ZOO_NO_LOG_CLIENTENV,
-                                 raw_log);
-    MUST(raw.handle);
-    /* Or it asks the resolver at every turn of its loop: not what is to be measured. */
-    zoo_set_servers_resolution_delay(raw.handle, -1);
-    raw_await(&raw.connected);
-    MUST(zoo_create(raw.handle, "/raw", NULL, -1, &ZOO_OPEN_ACL_UNSAFE, 0, NULL, 0) == ZOK);
-}
-
-static int raw_create(string_completion_t done)
-{
-    return zoo_acreate(raw.handle, "/raw/lk-lock-", raw.data, sizeof raw.data, &ZOO_OPEN_ACL_UNSAFE,
-                       ZOO_EPHEMERAL | ZOO_SEQUENCE, done, NULL);
-}
-
-static void created(int rc, const char *path, const void *data)
-{
-    (void)data;
-    snprintf(raw.made, sizeof raw.made, "%s", rc == ZOK ? path : "");
-    raw_tell(&raw.done, rc);
-}
-
-static void deleted(int rc, const void *data)
-{
-    (void)data;
-    raw_tell(&raw.done, rc);
-}
-
-static void raw_awaited(long cycles)
+static void lock_blocking(long cycles)
 {
     while (cycles-- > 0) {
-        MUST(raw_create(created) == ZOK);
-        raw_await(&raw.done);
-        MUST(zoo_adelete(raw.handle, raw.made, -1, deleted, NULL) == ZOK);
-        raw_await(&raw.done);
+        MUST(lk_lock_acquire(bench.lock, lk_in_ms(30000), NULL) == LK_OK);
+        MUST(lk_lock_release(bench.lock, lk_in_ms(30000)) == LK_OK);
     }
 }
 
-static void chain_deleted(int rc, const void *data);
+static void chain_acquired(int status, void *arg);
 
-static void chain_created(int rc, const char *path, const void *data)
+static void chain_next(void)
 {
-    (void)data;
-    MUST(rc == ZOK);
-    MUST(zoo_adelete(raw.handle, path, -1, chain_deleted, NULL) == ZOK);
+    MUST(lk_lock_acquire_start(bench.lock, lk_in_ms(30000), chain_acquired, NULL, NULL) == LK_OK);
 }
 
-static void chain_deleted(int rc, const void *data)
+static void chain_released(int status, void *arg)
 {
-    (void)data;
-    if (--raw.left > 0 && rc == ZOK)
-        MUST(raw_create(chain_created) == ZOK);
-    else
-        raw_tell(&raw.done, rc);
+    (void)arg;
+    MUST(status == LK_OK);
+    pthread_mutex_lock(&bench.mutex);
+    bool is_over = --bench.left == 0;
+    if (is_over)
+        pthread_cond_signal(&bench.changed);
+    pthread_mutex_unlock(&bench.mutex);
+    if (!is_over)
+        chain_next();
 }
 
-static void raw_chained(long cycles)
+static void chain_acquired(int status, void *arg)
 {
-    raw.left = cycles;
-    MUST(raw_create(chain_created) == ZOK);
-    raw_await(&raw.done);
+    (void)arg;
+    MUST(status == LK_OK);
+    MUST(lk_lock_release_start(bench.lock, lk_in_ms(30000), chain_released, NULL, NULL) == LK_OK);
 }
 
-/* ---- the lock ---- */
-
-static lk_client *open_client(const char *servers)
+static void lock_chained(long cycles)
 {
-    lk_client_options options = LK_CLIENT_OPTIONS_INIT;
-    lk_client *client;
-
-    options.servers = servers;
-    options.session_timeout_ms = 30000;
-    options.callback_thread = true;
-    MUST(lk_client_new(&client, &options) == LK_OK);
-    MUST(lk_client_wait_connected(client, lk_in_ms(10000)) == LK_OK);
-    return client;
+    bench.left = cycles;
+    chain_next();
+    pthread_mutex_lock(&bench.mutex);
+    while (bench.left > 0)
+        pthread_cond_wait(&bench.changed, &bench.mutex);
+    pthread_mutex_unlock(&bench.mutex);
 }
 
-static lk_lock *cycled;
-
-static void lock_cycles(long cycles)
+static void raw_awaited_like_it(long cycles)
 {
-    while (cycles-- > 0) {
-        MUST(lk_lock_acquire(cycled, lk_in_ms(30000), NULL) == LK_OK);
-        MUST(lk_lock_release(cycled, lk_in_ms(30000)) == LK_OK);
-    }
+    raw_awaited(bench.raw, bench.data_size, cycles);
+}
+
+static void raw_chained_like_it(long cycles)
+{
+    raw_chained(bench.raw, bench.data_size, cycles);
 }
 
 /* ---- blocks ---- */
 
-static double block_us(void (*run)(long cycles), long cycles)
+static double cycle_us(void (*run)(long cycles), long cycles)
 {
     int64_t began_ns = lk_now_ns();
     run(cycles);
-    return (double)(lk_now_ns() - began_ns) / 1e3 / (double)cycles;
+    return us_since(began_ns) / (double)cycles;
 }
 
-static int by_size(const void *a, const void *b)
+static double curator_us(const char *what, long cycles)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
+    if (!bench.curator)
+        return 0;
+    return strtod(curator_ask(bench.curator, "took ", "%s %ld", what, cycles), NULL) / 1e3
+           / (double)cycles;
 }
 
-static double median(double *values)
+/* Microseconds a cycle, of each round, and of the second over the first. */
+struct pair {
+    double base[ROUNDS], ours[ROUNDS], ratio[ROUNDS];
+};
+
+static void pair_put(struct pair *pair, int round, double base, double ours)
 {
-    qsort(values, BLOCKS, sizeof *values, by_size);
-    return values[BLOCKS / 2];
+    pair->base[round] = base;
+    pair->ours[round] = ours;
+    pair->ratio[round] = ours / base;
 }
 
-static void compare(long cycles)
+static void pair_tell(struct report *report, struct pair *pair, const char *name, const char *base,
+                      const char *ours)
 {
-    double locks[BLOCKS], awaited[BLOCKS], chained[BLOCKS], to_awaited[BLOCKS], to_chained[BLOCKS];
+    char key[60];
+    struct spread ratio = spread_of(pair->ratio, ROUNDS);
 
-    raw_awaited(cycles);
-    raw_chained(cycles);
-    lock_cycles(cycles);
-    for (int i = 0; i < BLOCKS; i++) {
-        awaited[i] = block_us(raw_awaited, cycles);
-        locks[i] = block_us(lock_cycles, cycles);
-        chained[i] = block_us(raw_chained, cycles);
-        to_awaited[i] = locks[i] / awaited[i];
-        to_chained[i] = locks[i] / chained[i];
+    snprintf(key, sizeof key, "%s_base_us", name);
+    report_figure(report, key, spread_of(pair->base, ROUNDS).median, "us", "%s", base);
+    snprintf(key, sizeof key, "%s_us", name);
+    report_figure(report, key, spread_of(pair->ours, ROUNDS).median, "us", "%s", ours);
+    snprintf(key, sizeof key, "%s_ratio", name);
+    report_figure(report, key, ratio.median, "x", "  median of %d ratios (%.3f to %.3f)", ROUNDS,
+                  ratio.lowest, ratio.highest);
+}
+
+static void by_blocks(struct report *report, long cycles)
+{
+    struct pair blocking, chained, curator;
+    double unlike[ROUNDS];
+
+    for (int round = -1; round < ROUNDS; round++) { /* the first is for warmth */
+        int at = round < 0 ? 0 : round;
+        double base = cycle_us(raw_awaited_like_it, cycles);
+        pair_put(&blocking, at, base, cycle_us(lock_blocking, cycles));
+        base = cycle_us(raw_chained_like_it, cycles);
+        pair_put(&chained, at, base, cycle_us(lock_chained, cycles));
+        unlike[at] = blocking.ours[at] / chained.base[at];
+        base = curator_us("raw", cycles);
+        pair_put(&curator, at, base, curator_us("mutex", cycles));
     }
-    printf("uncontended cycle, %d blocks of %ld\n", BLOCKS, cycles);
-    printf("  raw create + delete, awaited  %7.1f us\n", median(awaited));
-    printf("  raw create + delete, chained  %7.1f us\n", median(chained));
-    printf("  lock, acquire + release       %7.1f us\n", median(locks));
-    double middle = median(to_awaited);
-    printf("  lock / awaited                %7.3f  (%.3f to %.3f)\n", middle, to_awaited[0],
-           to_awaited[BLOCKS - 1]);
-    middle = median(to_chained);
-    printf("  lock / chained                %7.3f  (%.3f to %.3f)\n", middle, to_chained[0],
-           to_chained[BLOCKS - 1]);
+    report_note(report, "Uncontended cycles, %d rounds of blocks of %ld.", ROUNDS, cycles);
+    pair_tell(report, &blocking, "blocking", "raw create + delete, awaited by a thread",
+              "a lock, acquire + release, blocking calls");
+    pair_tell(report, &chained, "chained", "raw create + delete, chained in completions",
+              "a lock, acquire + release, chained in callbacks");
+    struct spread over = spread_of(unlike, ROUNDS);
+    report_figure(report, "blocking_over_chained_ratio", over.median, "x",
+                  "blocking calls over the raw chain, %d ratios (%.3f to %.3f)", ROUNDS,
+                  over.lowest, over.highest);
+    if (bench.curator)
+        pair_tell(report, &curator, "curator", "Java's client, create + delete, synchronous",
+                  "Curator's InterProcessMutex, acquire + release");
+    else
+        report_note(report, "Curator is missing here: not measured.");
 }
 
-static void take_turns(long cycles)
+static void in_turns(struct report *report, long cycles)
 {
-    double *raws = calloc((size_t)cycles, sizeof *raws),
-           *locks = calloc((size_t)cycles, sizeof *locks);
+    double *raws = calloc((size_t)cycles, sizeof *raws);
+    double *locks = calloc((size_t)cycles, sizeof *locks);
 
     MUST(raws && locks);
     for (long i = 0; i < cycles; i++) {
-        raws[i] = block_us(raw_awaited, 1);
-        locks[i] = block_us(lock_cycles, 1);
+        raws[i] = cycle_us(raw_awaited_like_it, 1);
+        locks[i] = cycle_us(lock_blocking, 1);
     }
-    qsort(raws, (size_t)cycles, sizeof *raws, by_size);
-    qsort(locks, (size_t)cycles, sizeof *locks, by_size);
-    printf("cycle by cycle, %ld of each\n", cycles);
-    for (long quarter = 1; quarter <= 3; quarter++) {
-        long at = cycles * quarter / 4;
-        printf("  %ld %%  raw, awaited %7.1f us, lock %7.1f us: %.3f\n", quarter * 25, raws[at],
-               locks[at], locks[at] / raws[at]);
-    }
+    struct spread raw = spread_of(raws, (size_t)cycles), lock = spread_of(locks, (size_t)cycles);
+    report_note(report, "Cycle by cycle, %ld of each, raw awaited and lock blocking.", cycles);
+    report_figure(report, "turns_base_us", raw.median, "us", "raw, median");
+    report_figure(report, "turns_us", lock.median, "us", "lock, median");
+    report_figure(report, "turns_lower_ratio", lock.lower / raw.lower, "x", "  at 25 %%");
+    report_figure(report, "turns_ratio", lock.median / raw.median, "x", "  at 50 %%");
+    report_figure(report, "turns_upper_ratio", lock.upper / raw.upper, "x", "  at 75 %%");
     free(raws);
     free(locks);
 }
 
-/* ---- hand-over ---- */
-
-static struct line {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    size_t granted, released;
-} line = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
-
-static void count(size_t *what)
+/* What the raw znodes must carry to be like the lock's. */
+static size_t lock_data_size(void)
 {
-    pthread_mutex_lock(&line.lock);
-    ++*what;
-    pthread_cond_signal(&line.changed);
-    pthread_mutex_unlock(&line.lock);
-}
+    struct Stat stat;
+    char node[100], path[120];
 
-static void on_released(int status, void *arg)
-{
-    (void)arg;
-    MUST(status == LK_OK);
-    count(&line.released);
-}
-
-static void on_granted(int status, void *arg)
-{
-    MUST(status == LK_OK);
-    count(&line.granted);
-    MUST(lk_lock_release_start(arg, LK_FOREVER, on_released, NULL, NULL) == LK_OK);
-}
-
-static void await_count(const size_t *what, size_t wanted)
-{
-    pthread_mutex_lock(&line.lock);
-    while (*what < wanted)
-        pthread_cond_wait(&line.changed, &line.lock);
-    pthread_mutex_unlock(&line.lock);
-}
-
-/* All have joined when a listing shows them. */
-static void await_line(lk_client *client, const char *path, size_t wanted)
-{
-    for (size_t count = 0; count < wanted;) {
-        lk_line *seen;
-        MUST(lk_line_list(client, path, lk_in_ms(60000), &seen) == LK_OK);
-        count = seen->count;
-        lk_line_free(seen);
-    }
-}
-
-static void hand_over(lk_client **clients, size_t waiters)
-{
-    char path[40];
-    lk_lock *first, **locks = calloc(waiters, sizeof *locks);
-
-    MUST(locks);
-    snprintf(path, sizeof path, "/line%zu", waiters);
-    line.granted = line.released = 0;
-    MUST(lk_lock_new(&first, clients[0], path, NULL) == LK_OK);
-    MUST(lk_lock_acquire(first, lk_in_ms(60000), NULL) == LK_OK);
-    int64_t began_ns = lk_now_ns();
-    for (size_t i = 0; i < waiters; i++) {
-        MUST(lk_lock_new(&locks[i], clients[i % CLIENTS], path, NULL) == LK_OK);
-        MUST(lk_lock_acquire_start(locks[i], LK_FOREVER, on_granted, locks[i], NULL) == LK_OK);
-    }
-    await_line(clients[0], path, waiters + 1);
-    int64_t joined_ns = lk_now_ns();
-    MUST(lk_lock_release(first, lk_in_ms(60000)) == LK_OK);
-    await_count(&line.granted, waiters);
-    int64_t over_ns = lk_now_ns();
-    await_count(&line.released, waiters);
-    printf("  %5zu waiters  %7.1f us a hand-over  (joined in %.1f ms)\n", waiters,
-           (double)(over_ns - joined_ns) / 1e3 / (double)waiters,
-           (double)(joined_ns - began_ns) / 1e6);
-    for (size_t i = 0; i < waiters; i++)
-        lk_lock_free(locks[i]);
-    lk_lock_free(first);
-    free(locks);
-}
-
-static zkbox *start_server(void)
-{
-    zkbox_options options = ZKBOX_OPTIONS_INIT;
-    char error[300] = "";
-    zkbox *box;
-
-    options.tick_ms = 2000;
-    options.heap_mb = 1024;
-    options.prealloc_kb = 65536;
-    options.full_jit = true;
-    options.error = error;
-    options.error_size = sizeof error;
-    if (zkbox_start(&box, &options) < 0) {
-        fprintf(stderr, "bench_lock: %s\n", error);
-        exit(1);
-    }
-    printf("one server: tick %d ms, heap %d MB, fsync, full JIT\n", options.tick_ms,
-           options.heap_mb);
-    return box;
+    MUST(lk_lock_acquire(bench.lock, lk_in_ms(30000), NULL) == LK_OK);
+    MUST(lk_lock_node(bench.lock, node, sizeof node) == LK_OK);
+    snprintf(path, sizeof path, "/lock/%s", node);
+    MUST(zoo_exists(raw_handle(bench.raw), path, 0, &stat) == ZOK);
+    MUST(lk_lock_release(bench.lock, lk_in_ms(30000)) == LK_OK);
+    return (size_t)stat.dataLength;
 }
 
 int main(int argc, char **argv)
 {
-    long cycles = argc > 1 ? strtol(argv[1], NULL, 10) : 500;
-    size_t most = argc > 2 ? (size_t)strtol(argv[2], NULL, 10) : 1000;
-    zkbox *box = start_server();
-    lk_client *clients[CLIENTS];
+    bool is_json = argc > 1 && strcmp(argv[1], "--json") == 0;
+    const char *count = argv[is_json ? 2 : 1]; /* [--json] [cycles a block] */
+    long cycles = count ? strtol(count, NULL, 10) : 500;
+    struct report report;
 
-    raw_open(zkbox_servers(box));
-    for (size_t i = 0; i < CLIENTS; i++)
-        clients[i] = open_client(zkbox_servers(box));
-    MUST(lk_lock_new(&cycled, clients[0], "/cycled", NULL) == LK_OK);
-    compare(cycles);
-    take_turns(4 * cycles);
-    lk_lock_free(cycled);
-    printf("hand-over, %d clients\n", CLIENTS);
-    for (size_t waiters = 10; waiters <= most; waiters *= 10)
-        hand_over(clients, waiters);
-    for (size_t i = 0; i < CLIENTS; i++) {
-        (void)lk_client_close(clients[i], lk_in_ms(5000));
-        lk_client_free(clients[i]);
-    }
-    zookeeper_close(raw.handle);
+    MUST(cycles > 0);
+    report_begin(&report, "lock", is_json, argc, argv);
+    zkbox *box = bench_server();
+    lk_client *client = bench_client(zkbox_servers(box));
+    bench.raw = raw_open(zkbox_servers(box), "/raw");
+    bench.curator = curator_start("CuratorCycle", zkbox_servers(box), NULL);
+    MUST(lk_lock_new(&bench.lock, client, "/lock", NULL) == LK_OK);
+    bench.data_size = lock_data_size();
+    by_blocks(&report, cycles);
+    in_turns(&report, 4 * cycles);
+    report_end(&report);
+    lk_lock_free(bench.lock);
+    curator_stop(bench.curator);
+    raw_close(bench.raw);
+    bench_client_end(client);
     zkbox_stop(box);
     return 0;
 }

@@ -125,11 +125,20 @@ static void give_files(const struct tool *tool, const char *out_to)
         close(1);
 }
 
+/* The tests may have been started in the background of a shell, which has INT and QUIT ignored. */
+static void restore_signals(void)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    for (int number = 1; number < SIGRTMIN; number++)
+        (void)signal(number, SIG_DFL);
+}
+
 _Noreturn static void become(const struct tool *tool, const struct setting *setting,
                              const char *terminal, const char *const *args, pid_t program)
 {
     const char *argv[ARGS_MAX] = { setting->program != NULL ? setting->program : tool_path };
-    sigset_t none;
     /* A program that is killed, by its time limit say, does not come to kill_tools(). */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != program)
@@ -142,8 +151,7 @@ _Noreturn static void become(const struct tool *tool, const struct setting *sett
          variable++)
         putenv((char *)*variable);
 
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    restore_signals();
     if (setting->on_terminal)
         give_terminal(terminal);
     else

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <latchkey/latchkey.h>
 #include <zookeeper/zookeeper.h>
 
 static void a_healthy_server_is_fine(void **state)
@@ -71,14 +72,111 @@ static void a_path_is_told_for_what_it_is(void **state)
     says(0, words, "lock", line, "--", "sh", "-c", "\"$LATCHKEY\" doctor \"$LATCHKEY_LOCK_PATH\"");
 }
 
+/* ---- who can stand in one line ---- */
+
+static zhandle_t *witness_open(void)
+{
+    zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
+    zhandle_t *witness = zookeeper_init(harness_servers(), NULL, 10000, NULL, NULL, 0);
+    assert_non_null(witness);
+    return witness;
+}
+
+static void stand_there(zhandle_t *witness, const char *path, const char *name, int mode)
+{
+    char child[256];
+
+    snprintf(child, sizeof(child), "%s/%s", path, name);
+    assert_int_equal(zoo_create(witness, child, NULL, -1, &ZOO_OPEN_ACL_UNSAFE, mode, NULL, 0),
+                     ZOK);
+}
+
+static void names_that_do_not_see_each_other_are_bad(void **state)
+{
+    static const struct {
+        const char *one, *other;
+        bool is_bad;
+    } pairs[] = {
+        { "_c_1-lock-", "2__lock__", true },     { "_c_1-__WRIT__", "lk-lock-", true },
+        { "_c_1-__READ__", "_c_2-lock-", true }, { "lk-read-lock-", "2__rlock__", true },
+        { "_c_1-lock-", "lk-lock-", false },     { "_c_1-__READ__", "lk-__WRIT__", false },
+        { "1__lock__", "lk__rlock__", false },   { "1-lock-", "_c_2-lock-", false },
+        { "unknown-", "lk-lock-", false },       { "_c_1-latch-", "lk-lock-", true },
+        { "unknown-", "_c_1-lock-", true },
+    };
+    zhandle_t *witness = witness_open();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        const char *path = harness_path("mixed");
+        char words[256];
+
+        assert_int_equal(zoo_create(witness, path, NULL, -1, &ZOO_OPEN_ACL_UNSAFE, 0, NULL, 0),
+                         ZOK);
+        stand_there(witness, path, pairs[i].one, ZOO_EPHEMERAL_SEQUENTIAL);
+        stand_there(witness, path, pairs[i].other, ZOO_EPHEMERAL_SEQUENTIAL);
+        snprintf(words, sizeof(words),
+                 "bad      path      %s0000000000 and %s0000000001 stand in one line", pairs[i].one,
+                 pairs[i].other);
+        char *text = prints(pairs[i].is_bad ? 1 : 0, "doctor", path);
+        if (pairs[i].is_bad)
+            assert_non_null(strstr(text, words));
+        else
+            assert_null(strstr(text, "two may hold"));
+        free(text);
+    }
+    zookeeper_close(witness);
+}
+
+static void ignore_done(int status, void *arg)
+{
+    (void)status;
+    (void)arg;
+}
+
+static void two_profiles_of_latchkey_are_warned_of(void **state)
+{
+    lk_client_options options = LK_CLIENT_OPTIONS_INIT;
+    lk_lock_options other = LK_LOCK_OPTIONS_INIT;
+    const char *path = harness_path("profiles");
+    lk_client *client;
+    lk_lock *native, *kazoo;
+
+    (void)state;
+    options.servers = harness_servers();
+    other.compat = LK_COMPAT_KAZOO;
+    assert_int_equal(lk_client_new(&client, &options), LK_OK);
+    assert_int_equal(lk_lock_new(&native, client, path, NULL), LK_OK);
+    assert_int_equal(lk_lock_new(&kazoo, client, path, &other), LK_OK);
+    assert_int_equal(lk_lock_acquire(native, lk_in_ms(60000), NULL), LK_OK);
+    assert_int_equal(lk_lock_acquire_start(kazoo, LK_FOREVER, ignore_done, NULL, NULL), LK_OK);
+    await_line(path, 2);
+    says(0, "lk-lock-0000000000 and lk__lock__0000000001 are of two profiles", "doctor", path);
+    lk_lock_free(kazoo);
+    lk_lock_free(native);
+    lk_client_free(client);
+}
+
+static void what_does_not_stand_there_is_bad_for_curator(void **state)
+{
+    const char *path = harness_path("curator");
+    zhandle_t *witness = witness_open();
+
+    (void)state;
+    assert_int_equal(zoo_create(witness, path, NULL, -1, &ZOO_OPEN_ACL_UNSAFE, 0, NULL, 0), ZOK);
+    stand_there(witness, path, "notes", 0);
+    says(0, "notes is foreign: it does not stand in the line; remove it", "doctor", path);
+    stand_there(witness, path, "_c_1-lock-", ZOO_EPHEMERAL_SEQUENTIAL);
+    says(1, "but Curator's locks take it for one who waits; remove it", "doctor", path);
+    zookeeper_close(witness);
+}
+
 /* What stands directly below the top of the tree. */
 static int names_at_the_top(void)
 {
     struct String_vector names;
 
-    zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
-    zhandle_t *witness = zookeeper_init(harness_servers(), NULL, 10000, NULL, NULL, 0);
-    assert_non_null(witness);
+    zhandle_t *witness = witness_open();
     assert_int_equal(zoo_get_children(witness, "/", 0, &names), ZOK);
     int count = names.count;
     deallocate_String_vector(&names);
@@ -126,6 +224,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_server_that_is_down_is_named),
         cmocka_unit_test(without_a_session_it_still_says_what_each_server_answers),
         cmocka_unit_test(a_path_is_told_for_what_it_is),
+        cmocka_unit_test(names_that_do_not_see_each_other_are_bad),
+        cmocka_unit_test(two_profiles_of_latchkey_are_warned_of),
+        cmocka_unit_test(what_does_not_stand_there_is_bad_for_curator),
         cmocka_unit_test(it_leaves_nothing_behind),
         cmocka_unit_test(a_full_disk_is_named),
         cmocka_unit_test(bad_usage_is_64),

@@ -176,6 +176,45 @@ static void status_lists_holder_and_waiters_in_order(void **state)
     tool_free(tool);
 }
 
+/* A lone holder's too: nothing in its line tells the time but its own beginning. */
+static void status_says_how_long_somebody_holds(void **state)
+{
+    const char *path = harness_path("age");
+    (void)state;
+    struct tool *holder = tool_start(ARGS("lock", path, "--", "sleep", "600"));
+    await_line(path, 1);
+    bool is_still_young = true;
+    while (is_still_young) {
+        struct tool *tool = tool_run(0, ARGS("status", path));
+        assert_non_null(strstr(tool_out(tool), "1 holds "));
+        is_still_young = strstr(tool_out(tool), "  age 0ms") != NULL;
+        tool_free(tool);
+    }
+    tool_free(holder);
+}
+
+static void status_can_be_watched(void **state)
+{
+    const char *path = harness_path("watched");
+    (void)state;
+    struct tool *watcher = tool_start(ARGS("status", "--watch", path));
+    struct tool *json = tool_start(ARGS("status", "--json", "--watch", path));
+    tool_await_out(watcher, ", 0 in line, ");
+    tool_await_out(json, "\"entries\":[]}");
+    struct tool *holder = tool_start(ARGS("lock", "--label", "first", path, "--", "sleep", "600"));
+    tool_await_out(watcher, "   1 holds   lk-lock-");
+    tool_await_out(json, "\"label\":\"first\"}]}");
+    struct tool *waiter = tool_start(ARGS("lock", "--label", "second", path, "--", "true"));
+    tool_await_out(watcher, "   2 waits   lk-lock-");
+    tool_await_out(json, "\"label\":\"second\"}]}");
+    tool_free(holder);
+    tool_wait(waiter);
+    tool_free(waiter);
+    tool_await_out(watcher, ": lock, 0 in line, ");
+    assert_int_equal(end(watcher, SIGTERM), 128 + SIGTERM);
+    assert_int_equal(end(json, SIGHUP), 128 + SIGHUP);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +228,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(observers_see_the_leader_and_each_change),
         cmocka_unit_test(a_path_of_another_kind_is_refused),
         cmocka_unit_test(status_lists_holder_and_waiters_in_order),
+        cmocka_unit_test(status_says_how_long_somebody_holds),
+        cmocka_unit_test(status_can_be_watched),
     };
     harness_tool_path(argc, argv);
     return cmocka_run_group_tests(tests, harness_start, harness_stop);

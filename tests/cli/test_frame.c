@@ -74,18 +74,6 @@ static void usage_is_64(void **state)
     refused_with(64, "SCHEME:FILE", ARGS("--auth", "secret", "status", "/p"));
 }
 
-static void what_is_not_available_yet_is_refused_with_125(void **state)
-{
-    (void)state;
-    refused_with(125, "shared locks are not available", ARGS("lock", "-s", "/p", "--", "true"));
-    refused_with(125, "semaphores are not available",
-                 ARGS("lock", "--permits", "2", "/p", "--", "true"));
-
-    struct tool *tool = tool_run(125, ARGS("lock", "-s", "--status-fd", "9", "/p", "--", "true"));
-    assert_string_equal(tool_status(tool), "refused\n");
-    tool_free(tool);
-}
-
 static void configuration_is_78(void **state)
 {
     char file[] = "/tmp/latchkey-test-XXXXXX", words[64];
@@ -147,7 +135,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(no_server_is_69_for_every_verb),
         cmocka_unit_test(a_short_wait_ends_with_69_when_no_server_was_reached),
         cmocka_unit_test(usage_is_64),
-        cmocka_unit_test(what_is_not_available_yet_is_refused_with_125),
         cmocka_unit_test(configuration_is_78),
         cmocka_unit_test(help_and_version_need_no_server),
         cmocka_unit_test(control_bytes_never_reach_the_terminal),

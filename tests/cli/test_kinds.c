@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-enum kind { LOCK = 1, ELECTION = 2, CAMPAIGN = 4 };
+enum kind { LOCK = 1, ELECTION = 2, CAMPAIGN = 4, RWLOCK = 8, SEMAPHORE = 16 };
+#define ANY_LINE (LOCK | ELECTION | RWLOCK | SEMAPHORE)
 enum { WORDS_MAX = 8, REFUSED = 1, REFUSED_WITH_COMMAND = 125 };
 
 /* PATH stands for the path. */
@@ -13,11 +14,14 @@ static const struct {
     int code; /* when it meets another */
     const char *words[WORDS_MAX];
 } verbs[] = {
-    { LOCK, REFUSED_WITH_COMMAND, { "lock", "-n", "PATH", "--", "true" } },
+    { LOCK | RWLOCK, REFUSED_WITH_COMMAND, { "lock", "-n", "PATH", "--", "true" } },
+    /* A lock's path is refused with words of its own: test_share.c. */
+    { LOCK | RWLOCK, REFUSED_WITH_COMMAND, { "lock", "-sn", "PATH", "--", "true" } },
+    { SEMAPHORE, REFUSED_WITH_COMMAND, { "lock", "--permits", "2", "-n", "PATH", "--", "true" } },
     { ELECTION, REFUSED_WITH_COMMAND, { "elect", "PATH", "--", "true" } },
     { ELECTION, REFUSED, { "observe", "PATH" } },
-    { LOCK | ELECTION, REFUSED, { "status", "PATH" } },
-    { LOCK | ELECTION, REFUSED, { "break", "PATH", "--fence", "5" } },
+    { ANY_LINE, REFUSED, { "status", "PATH" } },
+    { ANY_LINE, REFUSED, { "break", "PATH", "--fence", "5" } },
     { CAMPAIGN, REFUSED, { "coupon", "create", "PATH", "--stock", "1" } },
     { CAMPAIGN, REFUSED, { "coupon", "create", "PATH", "--stock", "1", "--opens", "+5" } },
     { CAMPAIGN, REFUSED, { "coupon", "claim", "PATH", "ann" } },
@@ -74,6 +78,26 @@ static void an_election_s_path_is_only_an_election(void **state)
     says(0, "is an election line; 0 stand there", "doctor", path);
 }
 
+static void an_rwlock_s_path_is_for_who_shares_and_who_excludes(void **state)
+{
+    const char *path = harness_path("rwlock");
+
+    (void)state;
+    tool_free(tool_run(0, ARGS("lock", "-s", path, "--", "true")));
+    all_verbs_of_other_kinds_refuse(RWLOCK, path);
+    says(0, "is an rwlock line; 0 stand there", "doctor", path);
+}
+
+static void a_semaphore_s_path_is_only_a_semaphore(void **state)
+{
+    const char *path = harness_path("semaphore");
+
+    (void)state;
+    tool_free(tool_run(0, ARGS("lock", "--permits", "2", path, "--", "true")));
+    all_verbs_of_other_kinds_refuse(SEMAPHORE, path);
+    says(0, "is a semaphore line; 0 stand there", "doctor", path);
+}
+
 static void a_campaign_s_path_is_only_a_campaign(void **state)
 {
     const char *path = harness_path("campaign");
@@ -89,6 +113,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lock_s_path_is_only_a_lock),
         cmocka_unit_test(an_election_s_path_is_only_an_election),
+        cmocka_unit_test(an_rwlock_s_path_is_for_who_shares_and_who_excludes),
+        cmocka_unit_test(a_semaphore_s_path_is_only_a_semaphore),
         cmocka_unit_test(a_campaign_s_path_is_only_a_campaign),
     };
 

@@ -219,6 +219,43 @@ static void a_busy_lock_is_124_at_once_or_in_time_or_what_E_says(void **state)
     let_go(holder);
 }
 
+/* What has passed the proxy; ZooKeeper's opcodes. */
+static int64_t writes_through(zkbox_proxy *proxy)
+{
+    static const int opcodes[] = { 1 /* create */,     2 /* delete */,
+                                   5 /* setData */,    7 /* setACL */,
+                                   14 /* multi */,     15 /* create2 */,
+                                   19 /* container */, 20 /* its delete */ };
+    int64_t count = 0;
+
+    for (size_t i = 0; i < sizeof(opcodes) / sizeof(opcodes[0]); i++)
+        count += zkbox_proxy_requests(proxy, opcodes[i]);
+    return count;
+}
+
+static void one_try_at_a_busy_lock_writes_nothing(void **state)
+{
+    const char *path = harness_path("lock");
+    zkbox_proxy *proxy;
+    (void)state;
+    assert_int_equal(zkbox_proxy_start(&proxy, zkbox_address(harness_box, 0)), 0);
+    const struct setting setting = { .servers = zkbox_proxy_address(proxy) };
+
+    struct tool *holder = hold(path);
+    struct tool *tool = tool_start_in(&setting, ARGS("lock", "-n", path, "--", "true"));
+    assert_int_equal(tool_wait(tool), 124);
+    tool_free(tool);
+    assert_true(zkbox_proxy_requests(proxy, ZKBOX_ANY) > 0);
+    assert_int_equal(writes_through(proxy), 0);
+    let_go(holder);
+
+    tool = tool_start_in(&setting, ARGS("lock", "-n", path, "--", "true"));
+    assert_int_equal(tool_wait(tool), 0);
+    tool_free(tool);
+    assert_true(writes_through(proxy) > 0); /* as whoever gets it does */
+    zkbox_proxy_stop(proxy);
+}
+
 static void waiters_are_served_in_their_order(void **state)
 {
     enum { WAITERS = 4 };
@@ -323,9 +360,10 @@ static void signals_go_on_to_the_whole_group(void **state)
     (void)state;
     struct tool *tool = tool_start(
         ARGS("lock", harness_path("lock"), "--", "sh", "-c",
-             "sh -c 'trap \"echo child heard; exit\" TERM; echo child ready; while :; do sleep "
+             "trap 'wait; exit 42' TERM;" /* before anybody is ready */
+             " sh -c 'trap \"echo child heard; exit\" TERM; echo child ready; while :; do sleep "
              "0.05; done' &"
-             " trap 'wait; exit 42' TERM; while :; do sleep 0.05; done"));
+             " while :; do sleep 0.05; done"));
     tool_await_out(tool, "child ready");
     kill(tool->pid, SIGTERM);
     assert_int_equal(tool_wait(tool), 42);
@@ -454,6 +492,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_signal_that_was_ignored_at_the_start_stays_ignored),
         cmocka_unit_test(standard_input_is_inherited),
         cmocka_unit_test(a_busy_lock_is_124_at_once_or_in_time_or_what_E_says),
+        cmocka_unit_test(one_try_at_a_busy_lock_writes_nothing),
         cmocka_unit_test(waiters_are_served_in_their_order),
         cmocka_unit_test(a_signal_while_waiting_leaves_the_line),
         cmocka_unit_test(a_signal_while_connecting_ends_it_at_once),

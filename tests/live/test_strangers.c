@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "line/records.h"
+
 #define LINE_SIZE 64
 
 /* ---- nodes of others in the line ---- */
@@ -177,7 +179,7 @@ static void a_newer_format_is_refused_by_name(void)
     unsigned char data[LINE_SIZE];
     size_t size = written_record("/l", data);
 
-    data[3]++; /* the format's version */
+    data[3] = LINE_FORMAT + 1;
     raw_set(live_path("/l"), data, size);
     assert_refused("/l", LK_E_NEWER_FORMAT);
 }

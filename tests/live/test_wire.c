@@ -1,88 +1,9 @@
 /* test_wire.c - what a lock costs on the wire: how many requests, in how many flights, of what
  * size. */
-#include "live.h"
+#include "trace.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-    OP_CREATE = 1,
-    OP_DELETE = 2,
-    OP_GET = 4,
-    OP_SET = 5,
-    OP_LIST = 8,
-    OP_LIST2 = 12,
-    OP_MULTI = 14,
-    OP_CREATE2 = 15,
-    OP_CREATE_CONTAINER = 19
-};
-
-/* The frames since zkbox_proxy_trace_start() that belong to requests, not to pings. */
-struct trace {
-    zkbox_frame *frames;
-    size_t count;
-};
-
-static struct trace take_trace(void)
-{
-    struct trace trace;
-    size_t all;
-
-    assert_int_equal(zkbox_proxy_trace(live_proxy(), &trace.frames, &all), 0);
-    trace.count = 0;
-    for (size_t i = 0; i < all; i++)
-        if (trace.frames[i].xid > 0)
-            trace.frames[trace.count++] = trace.frames[i];
-    return trace;
-}
-
-/* "create2 get" and so on. */
-static const char *requests_of(const struct trace *trace)
-{
-    static char text[2000];
-    static const struct {
-        int opcode;
-        const char *name;
-    } names[] = {
-        { OP_CREATE, "create" }, { OP_DELETE, "delete" },  { OP_GET, "get" },
-        { OP_SET, "set" },       { OP_LIST, "list" },      { OP_LIST2, "list" },
-        { OP_MULTI, "multi" },   { OP_CREATE2, "create" }, { OP_CREATE_CONTAINER, "container" },
-    };
-
-    *text = '\0';
-    for (size_t i = 0; i < trace->count; i++) {
-        char number[20];
-        const char *name = number;
-        if (trace->frames[i].direction != ZKBOX_TO_SERVER)
-            continue;
-        snprintf(number, sizeof number, "%d", trace->frames[i].opcode);
-        for (size_t j = 0; j < sizeof names / sizeof names[0]; j++)
-            if (names[j].opcode == trace->frames[i].opcode)
-                name = names[j].name;
-        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", *text ? " " : "", name);
-    }
-    return text;
-}
-
-/* How many requests went out before the first reply came in. */
-static size_t first_flight(const struct trace *trace)
-{
-    size_t count = 0;
-
-    while (count < trace->count && trace->frames[count].direction == ZKBOX_TO_SERVER)
-        count++;
-    return count;
-}
-
-static void assert_requests(const char *expected)
-{
-    struct trace trace = take_trace();
-    const char *requests = requests_of(&trace);
-
-    free(trace.frames);
-    assert_string_equal(requests, expected);
-}
 
 static void an_acquire_is_one_flight_of_one_write_and_one_read(void)
 {
@@ -94,8 +15,8 @@ static void an_acquire_is_one_flight_of_one_write_and_one_read(void)
     zkbox_proxy_delay(live_proxy(), 20);
     zkbox_proxy_trace_start(live_proxy());
     acquire(a);
-    struct trace trace = take_trace();
-    assert_int_equal(first_flight(&trace), 2);
+    struct trace trace = trace_take();
+    assert_int_equal(trace_first_flight(&trace), 2);
     free(trace.frames);
     release(a);
     assert_requests("create get multi");
@@ -138,8 +59,8 @@ static void a_cycle_in_a_busy_line_is_two_writes_and_four_small_reads(void)
     }
     assert_status(await_answer(waits), LK_OK);
     release(a);
-    struct trace trace = take_trace();
-    assert_string_equal(requests_of(&trace), "create get get get get multi");
+    struct trace trace = trace_take();
+    assert_string_equal(trace_requests(&trace), "create get get get get multi");
     for (size_t i = 0; i < trace.count; i++)
         assert_true(trace.frames[i].size < SMALL);
     free(trace.frames);
@@ -181,7 +102,7 @@ static void a_holder_at_rest_sends_a_proof_each_beat_and_nothing_else(void)
     acquire(a);
     zkbox_proxy_trace_start(live_proxy());
     assert_status(lk_lock_wait_lost(a->lock, lk_in_ms(TIMEOUT_MS)), LK_E_DEADLINE);
-    struct trace trace = take_trace();
+    struct trace trace = trace_take();
     size_t proofs = 0, others = 0;
     for (size_t i = 0; i < trace.count; i++) {
         if (trace.frames[i].direction != ZKBOX_TO_SERVER)

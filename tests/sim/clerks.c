@@ -113,10 +113,18 @@ static void herald(struct program *program)
 
 static void check_listing(const struct clerk *clerk, const lk_line *line)
 {
+    const struct sharing *sharing = clerk->onlookers->sim->workload->sharing;
+    uint32_t taken = 0;
+
     for (size_t i = 0; i < line->count; i++) {
         const lk_line_entry *entry = &line->entries[i];
-        bool in_order = i == 0 || entry->number < 0 || entry[-1].number < entry->number;
-        if (!in_order || entry->holds != (i == 0 && entry->number >= 0) || !entry->fence.zxid)
+        bool in_order = i == 0 || entry->number < 0 || entry[-1].number < entry->number
+                        || entry[-1].number == INT32_MAX; /* it sticks: a reader's and a writer's */
+        taken += sharing ? sharing->weigh(entry->node) : 1;
+        bool holds = entry->number >= 0 && taken <= (sharing ? sharing->room : 1);
+        /* A semaphore whose record a stranger has overwritten does not say how many may hold. */
+        bool is_told = !sharing || *line->kind;
+        if (!in_order || (is_told && entry->holds != holds) || !entry->fence.zxid)
             world_fail(&clerk->onlookers->sim->world, "%s lists %s in a wrong order, at %s",
                        clerk->program.client->name, clerk->road->path, entry->node);
     }

@@ -82,6 +82,8 @@ void onlookers_join(struct onlookers *onlookers, struct sim_client *client)
         observers_add(onlookers, client);
     if (is_election && onlookers_in_percent(onlookers, 15))
         clerks_add_herald(onlookers, client);
+    if (onlookers_in_percent(onlookers, 15))
+        watchers_add(onlookers, client);
 }
 
 struct onlookers *onlookers_begin(struct line_workload *workload, const char *const *paths,
@@ -123,20 +125,24 @@ void onlookers_settle(struct onlookers *onlookers)
 void onlookers_witness(struct onlookers *onlookers, const struct tree *before)
 {
     observers_note(onlookers, before);
+    watchers_note(onlookers, before);
 }
 
 void onlookers_check(struct onlookers *onlookers)
 {
     observers_check(onlookers);
+    watchers_check(onlookers);
 }
 
 bool onlookers_are_settled(struct onlookers *onlookers)
 {
     observers_note(onlookers, ensemble_truth(&onlookers->sim->ensemble));
+    watchers_note(onlookers, ensemble_truth(&onlookers->sim->ensemble));
     list_for_each (node, &onlookers->neighbours)
         if (container_of(node, struct neighbour, node)->znode)
             return false;
-    return clerks_are_done(onlookers) && observers_are_right(onlookers);
+    return clerks_are_done(onlookers) && observers_are_right(onlookers)
+           && watchers_are_right(onlookers);
 }
 
 void onlookers_free(struct onlookers *onlookers)
@@ -144,6 +150,7 @@ void onlookers_free(struct onlookers *onlookers)
     onlookers->settling = true;
     clerks_free(onlookers);
     observers_free(onlookers);
+    watchers_free(onlookers);
     list_for_each (node, &onlookers->neighbours)
         event_stop(&onlookers->sim->world, &container_of(node, struct neighbour, node)->act);
 }

@@ -1,5 +1,5 @@
 /* onlookers.h - who else is about while actors stand in lines: observers of elections, heralds who
- * show new cards, an operator who lists and breaks, and a neighbour: another program that stands in
+ * show new cards, watchers of whole lines, an operator who lists and breaks, and a neighbour: another program that stands in
  * the same line, knows nothing of latchkey and is never asked. */
 #ifndef SIM_ONLOOKERS_H
 #define SIM_ONLOOKERS_H

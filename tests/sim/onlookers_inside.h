@@ -1,4 +1,5 @@
-/* onlookers_inside.h - between the files of the onlookers: observers.c, clerks.c, onlookers.c. */
+/* onlookers_inside.h - between the files of the onlookers: observers.c, watchers.c,
+ * clerks.c, onlookers.c. */
 #ifndef SIM_ONLOOKERS_INSIDE_H
 #define SIM_ONLOOKERS_INSIDE_H
 
@@ -16,7 +17,8 @@ struct sighting {
 /* One line, as the servers name it. */
 struct road {
     const char *path;
-    struct list history; /* of struct sighting */
+    struct list history;   /* of struct sighting */
+    struct list standings; /* watchers.c */
 };
 
 struct onlookers {
@@ -24,7 +26,7 @@ struct onlookers {
     struct sim *sim;
     struct road roads[2];
     int road_count;
-    struct list observers, clerks, neighbours;
+    struct list observers, watchers, clerks, neighbours;
     bool settling, operator_is_busy;
     int64_t settled_ns;
 };
@@ -59,6 +61,13 @@ void observers_add(struct onlookers *onlookers, struct sim_client *client);
 void observers_check(struct onlookers *onlookers);
 bool observers_are_right(const struct onlookers *onlookers);
 void observers_free(struct onlookers *onlookers);
+
+/* watchers.c */
+void watchers_note(struct onlookers *onlookers, const struct tree *tree); /* who stands now */
+void watchers_add(struct onlookers *onlookers, struct sim_client *client);
+void watchers_check(struct onlookers *onlookers);
+bool watchers_are_right(const struct onlookers *onlookers);
+void watchers_free(struct onlookers *onlookers);
 
 /* clerks.c */
 void clerks_add_herald(struct onlookers *onlookers, struct sim_client *client);

@@ -18,8 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
-static const struct workload *const workloads[] = { &workload_lock, &workload_election,
-                                                    &workload_ledger };
+static const struct workload *const workloads[] = { &workload_lock,      &workload_rwlock,
+                                                    &workload_semaphore, &workload_multilock,
+                                                    &workload_guard,     &workload_courtesy,
+                                                    &workload_election,  &workload_ledger };
 #define WORKLOAD_COUNT (sizeof(workloads) / sizeof(*workloads))
 
 #define STORY_LINES 400
@@ -201,7 +203,7 @@ static int usage(void)
 {
     fputs("usage: sim_run [--from A] [--to B | --seeds N] [--jobs N] [--done FILE] [--all]\n"
           "       sim_run --seed S [--trace]\n"
-          "both:  [--workload lock|election|ledger]\n"
+          "both:  [--workload lock|rwlock|semaphore|multilock|guard|courtesy|election|ledger]\n"
           "       [--profile calm|links|servers|sessions|memory|strangers|all|anew|flight|edge]\n"
           "--jobs N     processes that share the seeds, each on a core\n"
           "--done FILE  seeds in it are left out, and those that were run are added\n"

@@ -166,6 +166,15 @@ static void end(struct scene *scene)
     lk_candidate_free(scene->candidate);
     lk_candidate_free(scene->others_candidate);
     lk_observer_free(scene->observer);
+    lk_line_watch_free(scene->line_watch);
+    lk_guard_free(scene->guard);
+    lk_rwlock_free(scene->rwlock);
+    lk_rwlock_free(scene->others_rwlock);
+    lk_semaphore_free(scene->semaphore);
+    lk_semaphore_free(scene->others_semaphore);
+    lk_semaphore_free(scene->others_second_semaphore);
+    lk_mutex_free(scene->mutex);
+    lk_multilock_free(scene->multilock);
     lk_ledger_free(scene->ledger);
     lk_ledger_free(scene->others_ledger);
     sim_client_touch(scene->client);

@@ -37,13 +37,23 @@ struct scene {
     lk_lock *lock, *others_lock;
     lk_candidate *candidate, *others_candidate;
     lk_observer *observer;
+    lk_line_watch *line_watch;
+    lk_rwlock *rwlock, *others_rwlock;
+    lk_semaphore *semaphore, *others_semaphore, *others_second_semaphore;
+    lk_mutex *mutex;
+    lk_multilock *multilock;
+    lk_guard *guard;
     lk_ledger *ledger, *others_ledger;
     lk_grant_state told; /* to on_change, last */
     lk_fence fence;
     lk_op op;
     int asked, ended, status; /* of asynchronous requests */
+    int64_t since_ns;
     int leaders_seen;
     lk_leader leader; /* seen last; without pointers */
+    int lines_seen;
+    size_t line_count; /* of the last */
+    lk_fence line_first;
     lk_id id;
     lk_ledger_result result;
 };
@@ -88,8 +98,16 @@ int scene_end_of(struct scene *scene, int status);
 /* Ephemeral znodes of the client's present session, as the servers have them. */
 size_t scene_places(const struct scene *scene, const struct sim_client *client);
 struct sim_client *scene_client(struct scene *scene, int *out_status); /* a new one */
+/* Of the bystander, in the line that other rows stand in. An act, and what ends it. */
+int scene_others_lock(struct scene *scene);
+void scene_other_leaves(struct scene *scene);
+bool scene_has_no_place(struct scene *scene);
+void scene_changed(const lk_grant_change *change, void *scene); /* an lk_grant_fn */
+void scene_stranger_deletes_first(struct scene *scene);
 
-extern const struct row sweep_line_rows[], sweep_client_rows[], sweep_ledger_rows[];
-extern const size_t sweep_line_count, sweep_client_count, sweep_ledger_count;
+extern const struct row sweep_line_rows[], sweep_shared_rows[], sweep_parts_rows[],
+    sweep_client_rows[], sweep_ledger_rows[];
+extern const size_t sweep_line_count, sweep_shared_count, sweep_parts_count, sweep_client_count,
+    sweep_ledger_count;
 
 #endif

@@ -7,7 +7,7 @@
 
 /* ---- handles ---- */
 
-static void changed(const lk_grant_change *change, void *arg)
+void scene_changed(const lk_grant_change *change, void *arg)
 {
     ((struct scene *)arg)->told = change->state;
 }
@@ -18,7 +18,7 @@ static int lock_new(struct scene *scene)
 
     if (scene->lock)
         return LK_OK;
-    options.on_change = changed;
+    options.on_change = scene_changed;
     options.on_change_arg = scene;
     return lk_lock_new(&scene->lock, scene->client->lk, LINE_PATH, &options);
 }
@@ -29,12 +29,12 @@ static int candidate_new(struct scene *scene)
 
     if (scene->candidate)
         return LK_OK;
-    options.on_change = changed;
+    options.on_change = scene_changed;
     options.on_change_arg = scene;
     return lk_candidate_new(&scene->candidate, scene->client->lk, LINE_PATH, &options);
 }
 
-static int others_lock(struct scene *scene)
+int scene_others_lock(struct scene *scene)
 {
     int status = lk_lock_new(&scene->others_lock, scene->other->lk, LINE_PATH, NULL);
     return status == LK_OK ? lk_lock_acquire(scene->others_lock, LK_FOREVER, NULL) : status;
@@ -46,10 +46,12 @@ static int others_candidate(struct scene *scene)
     return status == LK_OK ? lk_candidate_stand(scene->others_candidate, LK_FOREVER, NULL) : status;
 }
 
-static void other_leaves(struct scene *scene)
+void scene_other_leaves(struct scene *scene)
 {
     scene->others_lock = lk_lock_free(scene->others_lock);
     scene->others_candidate = lk_candidate_free(scene->others_candidate);
+    scene->others_rwlock = lk_rwlock_free(scene->others_rwlock);
+    scene->others_semaphore = lk_semaphore_free(scene->others_semaphore);
 }
 
 static bool holds(const struct scene *scene)
@@ -64,7 +66,7 @@ static bool holds_now(struct scene *scene)
     return holds(scene);
 }
 
-static bool has_no_place(struct scene *scene)
+bool scene_has_no_place(struct scene *scene)
 {
     return scene_places(scene, scene->client) == 0;
 }
@@ -108,7 +110,7 @@ static int is_held_once(struct scene *scene)
 
 static int is_out(struct scene *scene)
 {
-    if (!has_no_place(scene))
+    if (!scene_has_no_place(scene))
         scene_wrong(scene, "a place of ours was left", LK_E_EXISTS);
     if ((scene->lock || scene->candidate) && holds(scene))
         scene_wrong(scene, "it is still held", LK_E_STATE);
@@ -157,6 +159,57 @@ static int hold(struct scene *scene)
     return status == LK_OK ? acquire(scene) : status;
 }
 
+/* ---- the lock delay ---- */
+
+#define DELAY_MS 200
+
+static int delayed_new(struct scene *scene)
+{
+    lk_lock_options options = LK_LOCK_OPTIONS_INIT;
+
+    if (scene->lock)
+        return LK_OK;
+    options.on_change = scene_changed;
+    options.on_change_arg = scene;
+    options.delay_ms = DELAY_MS;
+    return lk_lock_new(&scene->lock, scene->client->lk, LINE_PATH, &options);
+}
+
+static int hold_delayed(struct scene *scene)
+{
+    int status = delayed_new(scene);
+    return status == LK_OK ? acquire(scene) : status;
+}
+
+static bool other_is_lost(struct scene *scene)
+{
+    return lk_lock_state(scene->others_lock) == LK_LOST;
+}
+
+/* It held in a line with a delay, and did not release. */
+static int others_loss(struct scene *scene)
+{
+    lk_lock_options options = LK_LOCK_OPTIONS_INIT;
+
+    options.delay_ms = DELAY_MS;
+    int status = lk_lock_new(&scene->others_lock, scene->other->lk, LINE_PATH, &options);
+    if (status == LK_OK)
+        status = lk_lock_acquire(scene->others_lock, LK_FOREVER, NULL);
+    scene_stranger_deletes_first(scene);
+    scene_await(scene, other_is_lost);
+    scene->since_ns = scene->sim.world.now_ns;
+    return status;
+}
+
+static int acquire_after_loss(struct scene *scene)
+{
+    int status = acquire(scene);
+
+    if (status == LK_OK && scene->sim.world.now_ns - scene->since_ns < DELAY_MS * MS)
+        scene_wrong(scene, "it was granted before the lock delay was over", status);
+    return status;
+}
+
 /* ---- release ---- */
 
 static int release(struct scene *scene)
@@ -174,7 +227,7 @@ static int free_lock(struct scene *scene)
 {
     scene->lock = lk_lock_free(scene->lock);
     scene->told = LK_IDLE; /* nothing is told after this */
-    scene_await(scene, has_no_place);
+    scene_await(scene, scene_has_no_place);
     return LK_OK;
 }
 
@@ -199,7 +252,7 @@ static int cancel(struct scene *scene)
 {
     lk_cancel(scene->client->lk, scene->op);
     scene_await(scene, has_ended);
-    scene_await(scene, has_no_place);
+    scene_await(scene, scene_has_no_place);
     return scene->status;
 }
 
@@ -208,7 +261,7 @@ static int wait_lost(struct scene *scene)
     return lk_lock_wait_lost(scene->lock, LK_FOREVER);
 }
 
-static void stranger_deletes_first(struct scene *scene)
+void scene_stranger_deletes_first(struct scene *scene)
 {
     const struct znode *line = tree_find(ensemble_truth(&scene->sim.ensemble), LINE_PATH);
 
@@ -244,7 +297,7 @@ static int hold_and_lose_unheard(struct scene *scene)
     scene->asked += status == LK_OK;
     scene_await(scene, holds_now);
     memory->fails_percent = 100;
-    stranger_deletes_first(scene);
+    scene_stranger_deletes_first(scene);
     scene_await(scene, is_lost);
     memory->fails_percent = 0;
     scene_await(scene, is_told);
@@ -297,7 +350,7 @@ static int free_candidate(struct scene *scene)
 {
     scene->candidate = lk_candidate_free(scene->candidate);
     scene->told = LK_IDLE;
-    scene_await(scene, has_no_place);
+    scene_await(scene, scene_has_no_place);
     return LK_OK;
 }
 
@@ -414,7 +467,7 @@ static int lose_unwatched(struct scene *scene)
     memory->fails_percent = 0;
     if (status == LK_OK)
         status = observe(scene);
-    stranger_deletes_first(scene);
+    scene_stranger_deletes_first(scene);
     int64_t deleted_ns = scene->sim.world.now_ns;
     scene_await(scene, leads_no_more);
     if (scene->sim.world.now_ns - deleted_ns > 20 * MS)
@@ -426,9 +479,60 @@ static int lose_unwatched(struct scene *scene)
 static int observes(struct scene *scene)
 {
     scene_await(scene, sees_the_leader);
-    other_leaves(scene);
+    scene_other_leaves(scene);
     sim_client_touch(scene->other);
     scene_await(scene, sees_nobody);
+    return LK_OK;
+}
+
+/* ---- the line watched ---- */
+
+static void saw_line(int status, const lk_line *line, void *arg)
+{
+    struct scene *scene = arg;
+
+    scene->lines_seen++;
+    if (status != LK_OK) {
+        scene_wrong(scene, "who may see everything is told", status);
+        return;
+    }
+    scene->line_count = line->count;
+    scene->line_first = line->count ? line->entries[0].fence : (lk_fence){ 0 };
+}
+
+static bool has_seen_line(struct scene *scene)
+{
+    return scene->lines_seen > 0;
+}
+
+static int watch_line(struct scene *scene)
+{
+    int status = lk_line_watch_new(&scene->line_watch, scene->client->lk, LINE_PATH, saw_line,
+                                   scene);
+    if (status == LK_OK)
+        scene_await(scene, has_seen_line);
+    return status;
+}
+
+static bool line_is_others(struct scene *scene)
+{
+    lk_fence fence = { 0 };
+    return scene->line_count == 1 && lk_lock_fence(scene->others_lock, &fence) == LK_OK
+           && lk_fence_compare(fence, scene->line_first) == 0;
+}
+
+static bool line_is_empty(struct scene *scene)
+{
+    return scene->line_count == 0;
+}
+
+/* What it shows now, and what comes. */
+static int shows_the_line(struct scene *scene)
+{
+    scene_await(scene, line_is_others);
+    scene_other_leaves(scene);
+    sim_client_touch(scene->other);
+    scene_await(scene, line_is_empty);
     return LK_OK;
 }
 
@@ -476,32 +580,41 @@ const struct row sweep_line_rows[] = {
       .again = acquire_unless_held, .verdict = is_held_once, .flags = MAY_LOSE },
     { "lk_lock_acquire_start", "lost, and told without memory", .prepare = lock_new,
       .run = hold_and_lose_unheard, .verdict = is_told_lost, .flags = ONCE },
-    { "lk_lock_acquire", "behind another", .before = others_lock, .prepare = lock_new,
-      .run = acquire, .meanwhile = other_leaves, .again = acquire_unless_held,
+    { "lk_lock_acquire", "behind another", .before = scene_others_lock, .prepare = lock_new,
+      .run = acquire, .meanwhile = scene_other_leaves, .again = acquire_unless_held,
       .verdict = is_held_once, .flags = MAY_LOSE },
-    { "lk_lock_acquire_start", "behind another", .before = others_lock, .prepare = lock_new,
-      .run = acquire_start, .meanwhile = other_leaves, .again = acquire_unless_held,
+    { "lk_lock_acquire_start", "behind another", .before = scene_others_lock, .prepare = lock_new,
+      .run = acquire_start, .meanwhile = scene_other_leaves, .again = acquire_unless_held,
       .verdict = is_held_once, .flags = MAY_LOSE },
     { "lk_lock_try", "free", .prepare = lock_new, .run = try, .again = try_unless_held,
       .verdict = is_held_once, .flags = MAY_LOSE },
-    { "lk_lock_try", "busy", .before = others_lock, .prepare = lock_new, .run = try,
+    { "lk_lock_try", "busy", .before = scene_others_lock, .prepare = lock_new, .run = try,
       .verdict = is_out, .expected = LK_E_BUSY },
     { "lk_lock_try_start", "free", .prepare = lock_new, .run = try_start, .again = try_unless_held,
       .verdict = is_held_once, .flags = MAY_LOSE },
     { "lk_lock_release", "held", .prepare = hold, .run = release, .verdict = is_out },
     { "lk_lock_release_start", "held", .prepare = hold, .run = release_start, .verdict = is_out },
-    { "lk_lock_free", "held", .prepare = hold, .run = free_lock, .verdict = is_out },
-    { "lk_lock_free", "waiting", .before = others_lock, .prepare = wait_behind, .run = free_lock,
+    { "lk_lock_acquire", "the first, with a lock delay", .prepare = delayed_new, .run = acquire,
+      .again = acquire_unless_held, .verdict = is_held_once, .flags = MAY_LOSE },
+    { "lk_lock_acquire", "after a loss, with a lock delay", .before = others_loss,
+      .prepare = delayed_new, .run = acquire_after_loss, .again = acquire_unless_held,
+      .verdict = is_held_once, .flags = MAY_LOSE },
+    { "lk_lock_try", "after a loss, with a lock delay", .before = others_loss,
+      .prepare = delayed_new, .run = try, .verdict = is_out, .expected = LK_E_BUSY },
+    { "lk_lock_release", "held, with a lock delay", .prepare = hold_delayed, .run = release,
       .verdict = is_out },
-    { "lk_cancel", "waiting", .before = others_lock, .prepare = wait_behind, .run = cancel,
+    { "lk_lock_free", "held", .prepare = hold, .run = free_lock, .verdict = is_out },
+    { "lk_lock_free", "waiting", .before = scene_others_lock, .prepare = wait_behind,
+      .run = free_lock, .verdict = is_out },
+    { "lk_cancel", "waiting", .before = scene_others_lock, .prepare = wait_behind, .run = cancel,
       .verdict = is_out, .expected = LK_E_CANCELLED },
     { "lk_lock_wait_lost", "until a stranger deletes it", .prepare = hold, .run = wait_lost,
-      .meanwhile = stranger_deletes_first, .verdict = is_out },
+      .meanwhile = scene_stranger_deletes_first, .verdict = is_out },
     { "lk_candidate_new", "", .run = candidate_new, .flags = ASKS_NOTHING },
     { "lk_candidate_stand", "lost, with no memory to watch for it", .run = lose_unwatched,
       .verdict = is_out, .flags = ONCE },
     { "lk_candidate_stand", "behind another", .before = others_candidate, .prepare = candidate_new,
-      .run = stand, .meanwhile = other_leaves, .again = stand_unless_elected,
+      .run = stand, .meanwhile = scene_other_leaves, .again = stand_unless_elected,
       .verdict = is_held_once, .flags = MAY_LOSE },
     { "lk_candidate_stand_start", "the first on a path", .prepare = candidate_new,
       .run = stand_start, .again = stand_unless_elected, .verdict = is_held_once,
@@ -517,12 +630,14 @@ const struct row sweep_line_rows[] = {
     { "lk_candidate_proclaim", "leading", .prepare = lead, .run = proclaim, .again = proclaim_again,
       .verdict = shows_new_card, .flags = MAY_LOSE },
     { "lk_candidate_wait_lost", "until a stranger deletes it", .prepare = lead,
-      .run = candidate_wait_lost, .meanwhile = stranger_deletes_first, .verdict = is_out },
+      .run = candidate_wait_lost, .meanwhile = scene_stranger_deletes_first, .verdict = is_out },
     { "lk_observer_new", "somebody leads", .before = others_candidate, .run = observe,
       .verdict = observes },
+    { "lk_line_watch_new", "somebody holds", .before = scene_others_lock, .run = watch_line,
+      .verdict = shows_the_line },
     { "lk_line_list", "nobody ever stood there", .run = list, .expected = LK_E_NOT_FOUND },
-    { "lk_line_list", "somebody holds", .before = others_lock, .run = list },
-    { "lk_line_break", "somebody holds", .before = others_lock, .run = break_other,
+    { "lk_line_list", "somebody holds", .before = scene_others_lock, .run = list },
+    { "lk_line_break", "somebody holds", .before = scene_others_lock, .run = break_other,
       .again = break_again, .verdict = other_is_broken },
 };
 const size_t sweep_line_count = sizeof(sweep_line_rows) / sizeof(*sweep_line_rows);

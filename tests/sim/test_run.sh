@@ -41,7 +41,7 @@ replays() { # workload
         cmp -s "$work/first" "$work/second" && ! cmp -s "$work/first" "$work/other"
 }
 
-for workload in lock election ledger; do
+for workload in lock rwlock semaphore multilock guard courtesy election ledger; do
     must "a seed of $workload tells the same story twice, and another one another" replays $workload
 done
 
@@ -69,7 +69,8 @@ must 'a crash says how to see it again' says '^    again: sim_run --seed 13 --wo
 must 'two jobs pass as one does' exits 0 "$made_up" --from 5 --to 1500 --workload lock --jobs 2
 must 'two jobs run each seed once' has_seen_once 5 1500
 must 'a range of all workloads is one world of each for a seed' exits 0 "$made_up" --from 14 --to 16 --jobs 2
-must 'a range of all workloads is one world of each for a seed' has_seen 14 14 14 15 15 15 16 16 16
+must 'a range of all workloads is one world of each for a seed' has_seen \
+    14 14 14 14 14 14 14 14 15 15 15 15 15 15 15 15 16 16 16 16 16 16 16 16
 
 # In the middle of a range that would take hours.
 interrupt() { # signal, options...

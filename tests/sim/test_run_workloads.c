@@ -61,5 +61,10 @@ static void nothing(struct sim *sim)
     }
 
 const struct workload workload_lock = WORKLOAD("lock", pass);
+const struct workload workload_rwlock = WORKLOAD("rwlock", pass);
+const struct workload workload_semaphore = WORKLOAD("semaphore", pass);
+const struct workload workload_multilock = WORKLOAD("multilock", pass);
+const struct workload workload_guard = WORKLOAD("guard", pass);
+const struct workload workload_courtesy = WORKLOAD("courtesy", pass);
 const struct workload workload_election = WORKLOAD("election", fail_each_tenth);
 const struct workload workload_ledger = WORKLOAD("ledger", abort_in_the_thirteenth);

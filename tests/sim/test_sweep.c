@@ -28,16 +28,53 @@ static const char *const asks_nothing[] = {
     "lk_lock_node",
     "lk_lock_remaining_ns",
     "lk_lock_state",
+    "lk_candidate_grant",
+    "lk_lock_grant",
+    "lk_multilock_culprit",
+    "lk_multilock_fence",
+    "lk_multilock_grant",
+    "lk_multilock_remaining_ns",
+    "lk_multilock_state",
+    "lk_mutex_depth",
+    "lk_mutex_fence",
+    "lk_mutex_grant",
+    "lk_mutex_remaining_ns",
+    "lk_mutex_state",
+    "lk_rwlock_fence",
+    "lk_rwlock_grant",
+    "lk_rwlock_mode",
+    "lk_rwlock_node",
+    "lk_rwlock_remaining_ns",
+    "lk_rwlock_state",
+    "lk_semaphore_fence",
+    "lk_semaphore_grant",
+    "lk_semaphore_node",
+    "lk_semaphore_remaining_ns",
+    "lk_semaphore_state",
+    "lk_guard_culprit",
+    "lk_guard_results",
     "lk_client_info_get",
     "lk_fd",
     "lk_now_ns",
     "lk_in_ms",
     "lk_id_new",
     "lk_version",
+    /* of a transaction that is not sent yet; their memory is refused in the row of
+       lk_guard_create() */
+    "lk_guard_check",
+    "lk_guard_clear",
+    "lk_guard_delete",
+    "lk_guard_free",
+    "lk_guard_hold",
+    "lk_guard_set",
+    /* of memory that its caller guards */
+    "lk_gate_read",
+    "lk_gate_write",
     /* runs what waits */
     "lk_dispatch",
     /* stops listening */
     "lk_observer_free",
+    "lk_line_watch_free",
     /* texts and numbers */
     "lk_coupon_parse",
     "lk_coupon_state_name",
@@ -62,6 +99,8 @@ static const struct {
     const struct row *rows;
     const size_t *count;
 } tables[] = { { sweep_line_rows, &sweep_line_count },
+               { sweep_shared_rows, &sweep_shared_count },
+               { sweep_parts_rows, &sweep_parts_count },
                { sweep_client_rows, &sweep_client_count },
                { sweep_ledger_rows, &sweep_ledger_count } };
 #define TABLES (sizeof(tables) / sizeof(*tables))

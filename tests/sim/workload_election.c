@@ -15,10 +15,11 @@ static void candidate_free(void *handle)
     lk_candidate_free(handle);
 }
 
-static int candidate_ask(void *handle, bool only_if_free, int64_t deadline_ns, lk_done_fn *done,
-                         void *arg, lk_op *out_op)
+static int candidate_ask(void *handle, bool only_if_free, uint64_t dice, int64_t deadline_ns,
+                         lk_done_fn *done, void *arg, lk_op *out_op)
 {
     (void)only_if_free;
+    (void)dice;
     return lk_candidate_stand_start(handle, deadline_ns, done, arg, out_op);
 }
 

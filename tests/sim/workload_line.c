@@ -15,7 +15,7 @@ static const char *const step_names[] = { "idle", "asking", "holding", "giving b
 struct asked {
     struct list node;
     struct actor *actor;
-    bool is_give, is_try, has_deadline, is_cancelled;
+    bool is_give, is_turn, is_try, has_deadline, is_cancelled;
     uint64_t refused_before;   /* allocations */
     int64_t asked_ns, session; /* the client's, then */
     int ends;
@@ -96,7 +96,9 @@ static bool can_be_told(const struct actor *actor, const lk_grant_change *change
     int age = lk_fence_compare(change->fence, actor->told_fence);
 
     if (actor->workload->sim->memory.refused == 0)
-        return may_follow(actor->told, change->state);
+        return may_follow(actor->told, change->state)
+               || (actor->workload->vocabulary->is_many && actor->told == LK_WAITING
+                   && change->state == LK_LOST);
     return change->fence.zxid == 0 || age > 0
            || (age == 0 && (!is_over || change->state == LK_LOST));
 }
@@ -127,6 +129,12 @@ static bool was_scarce(const struct actor *actor, uint64_t refused_before)
     return actor->workload->sim->memory.refused > refused_before;
 }
 
+static bool strangers_are_about(const struct sim *sim)
+{
+    return sim->profile == PROFILE_STRANGERS || sim->profile == PROFILE_ALL
+           || sim->profile == PROFILE_ANEW;
+}
+
 /* Since then somebody has removed a place of the client's in that line. */
 static bool was_struck(const struct asked *asked)
 {
@@ -139,12 +147,24 @@ static bool was_struck(const struct asked *asked)
 
     list_for_each (node, &actor->workload->sim->strucks) {
         const struct struck *struck = container_of(node, struct struck, node);
-        if (struck->at_ns >= asked->asked_ns
+        if (!struck->is_due && struck->at_ns >= asked->asked_ns
             && (!has_session || struck->session == link_session_of(actor->client))
-            && strncmp(struck->path, actor->belief->path, size) == 0 && struck->path[size] == '/')
+            && (actor->workload->vocabulary->is_many
+                || (strncmp(struck->path, actor->belief->path, size) == 0
+                    && struck->path[size] == '/')))
             return true;
     }
     return false;
+}
+
+/* Of several, those that were had while another was waited for. Its release gives back the rest. */
+static bool was_lost_in_part(const struct asked *asked)
+{
+    const struct actor *actor = asked->actor;
+
+    return actor->workload->vocabulary->is_many
+           && (asked->is_give || actor->told == LK_LOST
+               || was_scarce(actor, asked->refused_before));
 }
 
 static bool is_possible(const struct asked *asked, int status)
@@ -154,18 +174,21 @@ static bool is_possible(const struct asked *asked, int status)
         return true;
     case LK_E_DEADLINE:
         return asked->has_deadline;
-    case LK_E_CANCELLED:
-        return asked->is_cancelled;
+    case LK_E_CANCELLED: /* a turn is over when the hold is */
+        return asked->is_cancelled || asked->is_turn;
     case LK_E_BUSY:
         return asked->is_try;
     case LK_E_NOMEM: /* who releases is out of the line in the end, whatever is short */
         return !asked->is_give && was_scarce(asked->actor, asked->refused_before);
     case LK_E_LINE_FULL: /* within as many joins as a world can make */
         return !asked->is_give && line_workload_is_at_the_end(asked->actor->workload);
+    case LK_E_FOREIGN:
+        return asked->actor->workload->vocabulary->needs_the_data
+               && strangers_are_about(asked->actor->client->sim);
     case LK_E_CLOSED:
         return !sim_client_is_open(asked->actor->client);
     case LK_E_LOST: /* that the session ended is no reason */
-        return !asked->is_give && was_struck(asked);
+        return asked->is_turn || was_lost_in_part(asked) || (!asked->is_give && was_struck(asked));
     default:
         return false;
     }
@@ -181,6 +204,11 @@ static void ended(int status, void *arg)
                asked->is_give ? "release" : "acquire", lk_status_name(status));
     if (asked->ends++ > 0)
         fail(actor, "a request ended twice, now with", status);
+    if (asked->is_turn) {
+        if (!actor->client->is_dead && !is_possible(asked, status))
+            fail(actor, "the turn ended with", status);
+        return;
+    }
     if (actor->asked != asked || actor->client->is_dead)
         return; /* of a handle that was freed */
     if (!is_possible(asked, status))
@@ -234,8 +262,9 @@ static void ask(struct actor *actor)
     actor->step = ACTOR_ASKS;
     world_tell(&actor->workload->sim->world, "%s %s %s", actor->client->name,
                asked->is_try ? "tries" : "acquires", actor->belief->path);
-    int status = vocabulary->ask(actor->handle, asked->is_try, deadline_of(actor, asked), ended,
-                                 asked, &actor->op);
+    uint64_t dice = vocabulary->has_ways ? chance_next(&actor->workload->sim->world.chance) : 0;
+    int status = vocabulary->ask(actor->handle, asked->is_try, dice, deadline_of(actor, asked),
+                                 ended, asked, &actor->op);
     if (status == LK_E_NOMEM && was_scarce(actor, asked->refused_before)) {
         unasked(actor, ACTOR_IDLE);
         return;
@@ -265,6 +294,25 @@ static void give(struct actor *actor)
     if (status != LK_E_LOST)
         fail(actor, "giving back answered", status);
     unasked(actor, ACTOR_IDLE);
+}
+
+/* Goes on beside whatever the holder does next. */
+static void turn(struct actor *actor)
+{
+    struct asked *asked = ask_new(actor, false);
+    lk_op op;
+
+    asked->is_turn = true;
+    world_tell(&actor->workload->sim->world, "%s turns on %s", actor->client->name,
+               actor->belief->path);
+    int status = actor->workload->vocabulary->turn(actor->handle, deadline_of(actor, asked), ended,
+                                                   asked, &op);
+    if (status == LK_OK)
+        return;
+    asked->ends++;
+    if (status != LK_E_STATE && status != LK_E_LOST
+        && !(status == LK_E_NOMEM && was_scarce(actor, asked->refused_before)))
+        fail(actor, "turning answered", status);
 }
 
 static void cancel(struct actor *actor)
@@ -370,20 +418,27 @@ static void acted(struct event *event)
     } else if (actor->step == ACTOR_ASKS || (actor->step == ACTOR_GIVES && in_percent(actor, 10))) {
         cancel(actor);
     } else if (actor->step == ACTOR_HOLDS) {
-        give(actor);
+        if (actor->workload->vocabulary->turn && in_percent(actor, 50)) {
+            turn(actor);
+            act_in(actor, 0, in_percent(actor, 50) ? MS : 300 * MS);
+        } else {
+            give(actor);
+        }
     }
     sim_client_touch(actor->client);
 }
 
 /* ---- the workload ---- */
 
-/* Whose parent has seen nearly as many children as there are numbers. */
+/* Whose parent has seen nearly as many children as there are numbers; or more, so many that ten
+ * digits follow the minus. */
 static int32_t near_the_end(struct chance *chance, bool very_near)
 {
     int64_t kind = chance_between(chance, very_near ? 60 : 0, 99);
     return (int32_t)(kind < 60   ? NUMBERS_RESTART + chance_between(chance, -6, 6)
-                     : kind < 90 ? NUMBERS_END + chance_between(chance, -6, 3)
-                                 : INT32_MAX - chance_between(chance, 0, 3));
+                     : kind < 85 ? NUMBERS_END + chance_between(chance, -6, 3)
+                     : kind < 95 ? INT32_MAX - chance_between(chance, 0, 3)
+                                 : -chance_between(chance, 1000010000, INT32_MAX));
 }
 
 /* A line near the end of its numbers is to begin anew as soon as a holder is alone; but nobody
@@ -410,6 +465,7 @@ static void add_actor(struct line_workload *workload, struct sim_client *client,
         .remaining_ns = workload->vocabulary->remaining_ns,
         .fence = workload->vocabulary->fence,
         .node_name = workload->vocabulary->node_name,
+        .is_turning = workload->vocabulary->is_turning,
     };
     actor->belief = &first;
     take_handle(actor);
@@ -430,12 +486,16 @@ static void choose_options(struct line_workload *workload)
 
 void line_workload_begin(struct sim *sim, const struct vocabulary *vocabulary)
 {
-    static const char *const paths[2][2] = { { "/line", "/deep/er/line" },
-                                             { "/app/line", "/app/deep/er/line" } };
+    static const char *const paths[2][3] = {
+        { "/line", "/deep/er/line", "/third line" },
+        { "/app/line", "/app/deep/er/line", "/app/third line" },
+    };
     struct chance *chance = &sim->world.chance;
     struct line_workload *workload = arena_take(&sim->world.arena, sizeof(*workload));
     int64_t clients = chance_between(chance, 2, 5), path_count = chance_percent(chance, 75) ? 1 : 2;
 
+    if (vocabulary->is_many)
+        path_count = 3;
     workload->sim = sim;
     workload->vocabulary = vocabulary;
     sim->state = workload;
@@ -451,7 +511,7 @@ void line_workload_begin(struct sim *sim, const struct vocabulary *vocabulary)
         for (int64_t i = chance_percent(chance, 80) ? 1 : 2; i > 0; i--)
             add_actor(workload, client, chosen[chance_between(chance, 0, path_count - 1)]);
     }
-    workload->onlookers = onlookers_begin(workload, chosen, (int)path_count);
+    workload->onlookers = onlookers_begin(workload, chosen, path_count < 2 ? 1 : 2);
 }
 
 void line_workload_witness(struct sim *sim, const struct tree *before, const struct txn *txn)
@@ -469,6 +529,11 @@ void line_workload_check(struct sim *sim)
     onlookers_check(workload->onlookers);
 }
 
+const struct vocabulary *line_workload_vocabulary(const struct line_workload *workload)
+{
+    return workload->vocabulary;
+}
+
 struct sim *line_workload_sim(const struct line_workload *workload)
 {
     return workload->sim;
@@ -476,7 +541,7 @@ struct sim *line_workload_sim(const struct line_workload *workload)
 
 bool line_workload_is_at_the_end(const struct line_workload *workload)
 {
-    return workload->first_number > (int32_t)NUMBERS_END - 5000;
+    return workload->first_number < 0 || workload->first_number > (int32_t)NUMBERS_END - 5000;
 }
 
 bool line_workload_can_try(const struct line_workload *workload)

@@ -10,13 +10,19 @@
 struct vocabulary {
     int (*make)(void **out, lk_client *client, const char *path, lk_grant_fn *on_change, void *arg);
     void (*free)(void *handle);
-    int (*ask)(void *handle, bool only_if_free, int64_t deadline_ns, lk_done_fn *done, void *arg,
-               lk_op *out_op);
+    /* dice: how, where there are several ways to ask. */
+    int (*ask)(void *handle, bool only_if_free, uint64_t dice, int64_t deadline_ns,
+               lk_done_fn *done, void *arg, lk_op *out_op);
     int (*give)(void *handle, int64_t deadline_ns, lk_done_fn *done, void *arg, lk_op *out_op);
     int64_t (*remaining_ns)(void *handle);
     int (*fence)(void *handle, lk_fence *out);
     int (*node_name)(void *handle, char *name, size_t size);
-    bool can_try;
+    /* While it holds, to hold otherwise; may be NULL. */
+    bool (*is_turning)(void *handle);
+    int (*turn)(void *handle, int64_t deadline_ns, lk_done_fn *done, void *arg, lk_op *out_op);
+    bool can_try, has_ways;
+    bool needs_the_data; /* of the line: foreign data is a refusal */
+    bool is_many; /* a handle stands in several lines, and loses the whole with one of them */
 };
 
 struct line_workload;
@@ -31,6 +37,7 @@ void line_workload_check_end(struct sim *sim);
 
 /* For who is about beside the actors (onlookers.c). */
 struct sim *line_workload_sim(const struct line_workload *workload);
+const struct vocabulary *line_workload_vocabulary(const struct line_workload *workload);
 bool line_workload_is_at_the_end(const struct line_workload *workload); /* of the numbers */
 bool line_workload_can_try(const struct line_workload *workload);
 /* Of an actor of this client in this line; NULL: none has a handle. */

@@ -15,9 +15,10 @@ static void lock_free(void *handle)
     lk_lock_free(handle);
 }
 
-static int lock_ask(void *handle, bool only_if_free, int64_t deadline_ns, lk_done_fn *done,
-                    void *arg, lk_op *out_op)
+static int lock_ask(void *handle, bool only_if_free, uint64_t dice, int64_t deadline_ns,
+                    lk_done_fn *done, void *arg, lk_op *out_op)
 {
+    (void)dice;
     return only_if_free ? lk_lock_try_start(handle, deadline_ns, done, arg, out_op)
                         : lk_lock_acquire_start(handle, deadline_ns, done, arg, out_op);
 }

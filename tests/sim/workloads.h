@@ -4,6 +4,7 @@
 
 #include "testing/sim.h"
 
-extern const struct workload workload_lock, workload_election, workload_ledger;
+extern const struct workload workload_lock, workload_rwlock, workload_semaphore, workload_multilock,
+    workload_guard, workload_courtesy, workload_election, workload_ledger;
 
 #endif

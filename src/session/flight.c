@@ -1,5 +1,5 @@
 /* flight.c - requests that are answered together, see flight.h. */
-#include "ledger/flight.h"
+#include "session/flight.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +98,45 @@ int flight_send(struct flight *flight, lk_client *client, const struct keeper_re
     return LK_OK;
 }
 
+int flight_make(struct flight *flight, lk_client *client, const char *path, enum keeper_mode mode,
+                void (*landed)(struct flight *flight))
+{
+    size_t size = strlen(path), count = 0;
+    struct keeper_request *creates = calloc(size, sizeof(*creates));
+    char *names = calloc(size, size + 1);
+    int status = LK_E_NOMEM;
+
+    for (size_t end = 1; creates && names && end <= size; end++) {
+        if (path[end] != '/' && path[end] != '\0')
+            continue;
+        char *name = names + count * (size + 1);
+        memcpy(name, path, end);
+        creates[count++] = (struct keeper_request){
+            .verb = KEEPER_CREATE, .path = name, .mode = mode, .access = client_access(client)
+        };
+    }
+    if (creates && names)
+        status = flight_send(flight, client, creates, count, landed);
+    free(creates);
+    free(names);
+    return status;
+}
+
+/* The last one decides: who may not write at the top is told so there even if all exists. */
+int flight_made(const struct flight *flight)
+{
+    const struct answer *last = &flight->answers[flight->count - 1];
+
+    if (last->rc == KEEPER_NODE_EXISTS)
+        return LK_OK;
+    for (size_t i = 0; last->rc == KEEPER_NO_NODE && i < flight->count; i++) {
+        const struct answer *above = &flight->answers[i];
+        if (above->rc != KEEPER_OK && above->rc != KEEPER_NODE_EXISTS)
+            return answer_status(above);
+    }
+    return answer_status(last);
+}
+
 void flight_drop(struct flight *flight)
 {
     request_drop(&flight->group);
@@ -127,6 +166,12 @@ int answer_status(const struct answer *answer)
         return LK_E_NOT_FOUND;
     case KEEPER_NODE_EXISTS:
         return LK_E_EXISTS;
+    case KEEPER_BAD_VERSION:
+        return LK_E_VERSION;
+    case KEEPER_NOT_EMPTY:
+        return LK_E_NOT_EMPTY;
+    case KEEPER_NOT_APPLIED:
+        return LK_E_CANCELLED;
     case KEEPER_NO_RIGHTS:
     case KEEPER_AUTH_FAILED:
         return LK_E_NO_RIGHTS;

@@ -1,10 +1,10 @@
 /* flight.h - some requests sent together, and what came back when all of them are answered.
  *
- * Everything in the ledger goes in flights: a page of reads, a read behind a barrier, one commit.
+ * For code that asks several things at once: a page of reads, a read behind a barrier, one commit.
  * Reads are asked again by the session when a reply is lost; a write is sent once, and its owner
  * finds out. */
-#ifndef LEDGER_FLIGHT_H
-#define LEDGER_FLIGHT_H
+#ifndef SESSION_FLIGHT_H
+#define SESSION_FLIGHT_H
 
 #include "session/session.h"
 
@@ -33,6 +33,12 @@ struct flight {
  * must not be in the air. */
 int flight_send(struct flight *flight, lk_client *client, const struct keeper_request *requests,
                 size_t count, void (*landed)(struct flight *flight));
+/* Makes the znode `path` and those above it that are missing, all in one flight, without data.
+ * flight_made() then tells the status. */
+int flight_make(struct flight *flight, lk_client *client, const char *path, enum keeper_mode mode,
+                void (*landed)(struct flight *flight));
+/* LK_OK: it is there. LK_E_UNKNOWN: perhaps. */
+int flight_made(const struct flight *flight);
 /* Frees the answers; of a flight in the air no reply comes any more. */
 void flight_drop(struct flight *flight);
 bool flight_is_in_the_air(const struct flight *flight);
