@@ -25,6 +25,7 @@ struct finding {
     size_t count, next, awaited;
     char *found; /* path; the lowest, should there be two */
     struct keeper_stat found_stat;
+    bool is_by_word; /* Curator's, in place of our token */
     struct finding_read reads[FLIGHT];
 };
 
@@ -92,8 +93,9 @@ static void finding_end(struct place *place)
         finding_none(place);
         return;
     }
-    /* Whose record was written over too has taken it meanwhile. */
-    if (place_is_anothers(place, finding->found)) {
+    /* Whose record was written over too has taken it meanwhile. (Our token says that it is ours,
+     * whoever knew another by that name in an earlier line.) */
+    if (finding->is_by_word && place_is_anothers(place, finding->found)) {
         finding_free(place);
         place_retry_later(place);
         return;
@@ -127,6 +129,7 @@ static void finding_got(void *context, const struct keeper_reply *reply)
         free(finding->found);
         finding->found = path;
         finding->found_stat = reply->stat;
+        finding->is_by_word = place_is_curators_word(reply);
     } else {
         free(path);
     }
