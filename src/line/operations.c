@@ -87,6 +87,33 @@ static int errand_run(struct holder *holder, struct errand *errand, bool *out_in
     return status == LK_OK ? holder_wait(holder, &errand->op) : status;
 }
 
+/* Of a call that answers what is held. Granted, and lost before this thread came to run, is lost. */
+static int errand_outcome(const struct holder *holder, int status, lk_fence *out_fence)
+{
+    if (status == LK_OK && !holder_holds(holder))
+        return LK_E_LOST;
+    if (status == LK_OK && out_fence)
+        *out_fence = holder->fence;
+    return status;
+}
+
+/* Blocks. */
+static int errand_call(struct holder *holder, struct errand *errand)
+{
+    bool inside;
+    int status = errand_run(holder, errand, &inside);
+
+    return inside ? holder_leave(holder, status) : status;
+}
+
+static int errand_call_held(struct holder *holder, struct errand *errand, lk_fence *out_fence)
+{
+    bool inside;
+    int status = errand_run(holder, errand, &inside);
+
+    return inside ? holder_leave(holder, errand_outcome(holder, status, out_fence)) : status;
+}
+
 static int errand_start(struct holder *holder, const struct errand *wish, lk_op *out_op)
 {
     if (!wish->done)
@@ -139,15 +166,8 @@ int holder_acquire(struct holder *holder, struct place_wish wish, int64_t deadli
                    lk_fence *out_fence)
 {
     struct errand errand = { .kind = &errand_acquire, .wish = wish, .deadline_ns = deadline_ns };
-    bool inside;
-    int status = errand_run(holder, &errand, &inside);
 
-    /* Granted, and lost before this thread came to run. */
-    if (status == LK_OK && !holder_holds(holder))
-        status = LK_E_LOST;
-    if (status == LK_OK && out_fence)
-        *out_fence = holder->fence;
-    return inside ? holder_leave(holder, status) : status;
+    return errand_call_held(holder, &errand, out_fence);
 }
 
 int holder_acquire_start(struct holder *holder, struct place_wish wish, int64_t deadline_ns,
@@ -162,12 +182,7 @@ int holder_acquire_start(struct holder *holder, struct place_wish wish, int64_t 
 static int stand_outcome(struct holder *holder, struct errand *stand, lk_fence *out_fence)
 {
     stand->holder = NULL;
-    int status = stand->op.status;
-    if (status == LK_OK && !holder_holds(holder))
-        status = LK_E_LOST;
-    if (status == LK_OK && out_fence)
-        *out_fence = holder->fence;
-    return status;
+    return errand_outcome(holder, stand->op.status, out_fence);
 }
 
 int holder_stand(struct holder *holder, struct errand *stand, int64_t deadline_ns,
@@ -256,10 +271,8 @@ int holder_release(struct holder *holder, bool also_waiting, int64_t deadline_ns
     struct errand errand = { .kind = &errand_release,
                              .also_waiting = also_waiting,
                              .deadline_ns = deadline_ns };
-    bool inside;
-    int status = errand_run(holder, &errand, &inside);
 
-    return inside ? holder_leave(holder, status) : status;
+    return errand_call(holder, &errand);
 }
 
 int holder_release_start(struct holder *holder, bool also_waiting, int64_t deadline_ns,
@@ -300,14 +313,8 @@ static const struct errand_kind turn_kind = { turn_refusal, turn_begin, member_w
 int holder_downgrade(struct holder *holder, int64_t deadline_ns, lk_fence *out_fence)
 {
     struct errand errand = { .kind = &turn_kind, .deadline_ns = deadline_ns };
-    bool inside;
-    int status = errand_run(holder, &errand, &inside);
 
-    if (status == LK_OK && !holder_holds(holder))
-        status = LK_E_LOST;
-    if (status == LK_OK && out_fence)
-        *out_fence = holder->fence;
-    return inside ? holder_leave(holder, status) : status;
+    return errand_call_held(holder, &errand, out_fence);
 }
 
 int holder_downgrade_start(struct holder *holder, int64_t deadline_ns, lk_done_fn *done, void *arg,
@@ -340,12 +347,8 @@ static const struct errand_kind prolong_kind = { prolong_refusal, prolong_begin,
 int holder_prolong(struct holder *holder, uint32_t ttl_ms, int64_t deadline_ns)
 {
     struct errand errand = { .kind = &prolong_kind, .ttl_ms = ttl_ms, .deadline_ns = deadline_ns };
-    bool inside;
-    int status = errand_run(holder, &errand, &inside);
 
-    if (status == LK_OK && !holder_holds(holder))
-        status = LK_E_LOST;
-    return inside ? holder_leave(holder, status) : status;
+    return errand_call_held(holder, &errand, NULL);
 }
 
 int holder_prolong_start(struct holder *holder, uint32_t ttl_ms, int64_t deadline_ns,
@@ -380,10 +383,8 @@ const struct errand_kind errand_watch = { watch_refusal, watch_begin, member_wit
 int holder_wait_lost(struct holder *holder, int64_t deadline_ns)
 {
     struct errand errand = { .kind = &errand_watch, .deadline_ns = deadline_ns };
-    bool inside;
-    int status = errand_run(holder, &errand, &inside);
 
-    return inside ? holder_leave(holder, status) : status;
+    return errand_call(holder, &errand);
 }
 
 /* ---- proclaim: new words, same place ---- */
