@@ -121,7 +121,7 @@ bool box_await_silence(zkbox *box)
     for (int waited_ms = 0; waited_ms < SILENCE_PATIENCE_MS; waited_ms += LOOK_MS) {
         if (sessions_of(box) == zkbox_nodes(box))
             return true;
-        nanosleep(&pause, NULL);
+        nanosleep(&pause, NULL); /* a server tells nobody of its sessions: it is asked again */
     }
     return false;
 }
