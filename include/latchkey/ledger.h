@@ -34,11 +34,14 @@ extern "C" {
 #define LK_ORDER_MAX 128 /* bytes of UTF-8 */
 #define LK_CLAIM_MAX 64  /* coupons in one claim */
 #define LK_SHARDS_MAX 64
+#define LK_HISTORY_MAX 1024
+#define LK_CHAIN_MAX 32 /* operations in one chain */
 
 /* An operation's name, known within one user's account (of operations on the campaign: within the
- * campaign). Made by lk_id_new(), ordered by time: beside its claims an account keeps the newest 64
- * of these and refuses what is older with LK_E_ID_TOO_OLD. Or from a text of the caller's: never
- * forgotten while the account lives. All zero: none. */
+ * campaign). Made by lk_id_new(), ordered by time: a claim's lives as long as its coupons; of the
+ * others an account keeps the newest, as many as the campaign's `history` says (of operations on
+ * the campaign: 64), and refuses what is older with LK_E_ID_TOO_OLD. Or from a text of the
+ * caller's: never forgotten while the account lives. All zero: none. */
 typedef struct lk_id {
     uint8_t bytes[16];
 } lk_id;
@@ -77,10 +80,12 @@ typedef struct lk_campaign_options {
     int64_t ends_ms;       /* redeeming ends; 0: never */
     int64_t freeze_ttl_ms; /* of a freeze that names none; 0: 15 minutes */
     uint32_t shards;       /* 1 to LK_SHARDS_MAX; 0: 4 */
+    uint32_t history;      /* operations beside claims that each account remembers, see lk_id; 8 to
+                              LK_HISTORY_MAX; 0: 64 */
 } lk_campaign_options;
 #define LK_CAMPAIGN_OPTIONS_INIT                                                                   \
     {                                                                                              \
-        sizeof(lk_campaign_options), 0, 0, 0, 0, 0, 0, 0                                           \
+        sizeof(lk_campaign_options), 0, 0, 0, 0, 0, 0, 0, 0                                        \
     }
 
 /* One campaign's ledger. Talks to no server. LK_E_PATH, LK_E_TOO_LARGE. It remembers rules, stock
@@ -110,7 +115,17 @@ LK_API int lk_campaign_create(lk_ledger *ledger, const lk_campaign_options *opti
 LK_API int lk_campaign_add_stock(lk_ledger *ledger, uint64_t count, lk_id *inout_id,
                                  int64_t deadline_ns);
 LK_API int lk_campaign_close(lk_ledger *ledger, lk_id *inout_id, int64_t deadline_ns);
-LK_API int lk_campaign_delete(lk_ledger *ledger, int64_t deadline_ns);
+/* Called now and then on the calling thread while a long call works: `done` of about `total` parts
+ * are. Another answer than 0 ends the call, which returns it. */
+typedef int lk_progress_fn(uint64_t done, uint64_t total, void *arg);
+/* `progress` may be NULL. `done` counts accounts that are gone. */
+LK_API int lk_campaign_delete(lk_ledger *ledger, lk_progress_fn *progress, void *arg,
+                              int64_t deadline_ns);
+/* More shards than there are, for more processes that claim at once; they begin empty and get their
+ * stock from the others as claims need it. As add_stock, and LK_E_INVALID: not more than there are,
+ * or more than LK_SHARDS_MAX. */
+LK_API int lk_campaign_grow(lk_ledger *ledger, uint32_t shards, lk_id *inout_id,
+                            int64_t deadline_ns);
 
 /* ---- operations on coupons ---- */
 
@@ -133,6 +148,7 @@ typedef struct lk_ledger_op {
     lk_coupon coupon;
     uint32_t count; /* claim: 1 to LK_CLAIM_MAX, 0 counts as 1; all or none */
     int64_t ttl_ms; /* freeze: 0: the campaign's */
+    bool linked;    /* lk_ledger_submit(): in one chain with the operation after it */
 } lk_ledger_op;
 
 typedef struct lk_ledger_result {
@@ -175,6 +191,25 @@ typedef void lk_ledger_done_fn(const lk_ledger_result *result, void *arg);
 LK_API int lk_ledger_do_start(lk_ledger *ledger, const lk_ledger_op *op, int64_t deadline_ns,
                               lk_ledger_done_fn *done, void *arg, lk_op *out_op);
 
+/* Does `count` operations, each as lk_ledger_do() would, in as few commits as they go into; those of
+ * one user in their order. results[] has one for each, always, with a status each; the answer is
+ * LK_OK when all are LK_OK, else the status of the first that is not.
+ *
+ * Operations that are `linked` to the next one form a chain, which happens whole, in one commit, or
+ * not at all: the first that is refused has its own status, the others of the chain
+ * LK_E_LINKED. A chain whose ids were all applied before is answered as the first time; LK_E_LINKED
+ * for all when only some were. LK_E_INVALID for a whole chain that is longer than LK_CHAIN_MAX, is
+ * not ended, or has an operation whose form is wrong. LK_E_TOO_LARGE for a chain of more bytes than
+ * a commit bears. */
+LK_API int lk_ledger_submit(lk_ledger *ledger, const lk_ledger_op *ops, size_t count,
+                            lk_ledger_result *results, int64_t deadline_ns);
+/* The asynchronous twin. ops and their texts are copied; the results live until the callback
+ * returns. Cancelling *out_op withdraws what is still possible. */
+typedef void lk_ledger_submitted_fn(const lk_ledger_result *results, size_t count, void *arg);
+LK_API int lk_ledger_submit_start(lk_ledger *ledger, const lk_ledger_op *ops, size_t count,
+                                  int64_t deadline_ns, lk_ledger_submitted_fn *done, void *arg,
+                                  lk_op *out_op);
+
 /* What became of an operation of `user`; does nothing. LK_OK: it was applied, *out as then.
  * LK_E_NOT_FOUND: it was not, as far as the account remembers (LK_E_ID_TOO_OLD: it no longer
  * remembers so far back). */
@@ -201,10 +236,24 @@ typedef struct lk_coupon_info {
     bool ran_out;            /* the freeze or campaign has run out, not yet written */
 } lk_coupon_info;
 
+/* One thing that happened to a coupon. What time did by itself has no id: an unfreeze is a freeze
+ * that ran out, a void the campaign's end. */
+typedef struct lk_transition {
+    lk_ledger_verb verb;
+    lk_coupon coupon;      /* of a claim of several: one entry each */
+    lk_coupon_state state; /* after it */
+    lk_id id;
+    const char *order; /* "" when none was named */
+    int64_t time_ms;   /* server time */
+    int64_t zxid;      /* of the commit; 0: written by a latchkey that did not tell it */
+} lk_transition;
+
 typedef struct lk_account {
     const char *user;
     size_t count;
     const lk_coupon_info *coupons; /* in order of claiming */
+    size_t history_count;
+    const lk_transition *history; /* oldest first; pruned by the campaign's rule, claims never */
 } lk_account;
 /* A user's coupons; lk_account_free() frees. LK_E_NOT_FOUND: no such campaign. A user without
  * coupons: count 0. */
@@ -231,6 +280,40 @@ typedef struct lk_audit {
 /* LK_OK also when faults were found; lk_audit_free() frees. */
 LK_API int lk_ledger_audit(lk_ledger *ledger, int64_t deadline_ns, lk_audit **out);
 LK_EXPORT lk_audit *lk_audit_free(lk_audit *audit);
+
+/* ---- what time does, and who wants to know ---- */
+
+/* Writes down what took effect by time alone: freezes that ran out, the campaign's end. Operations
+ * do so with the account they meet; this does it for all accounts, a page at a time, beside traffic.
+ * May be run by many at once, and again at any time. */
+typedef struct lk_sweep {
+    uint64_t accounts;         /* looked at */
+    uint64_t unfrozen, voided; /* coupons, by this call */
+    int64_t next_ms;           /* server time when the next freeze seen here runs out; 0: none is */
+} lk_sweep;
+LK_API int lk_ledger_sweep(lk_ledger *ledger, lk_progress_fn *progress, void *arg,
+                           int64_t deadline_ns, lk_sweep *out);
+
+/* What a campaign became. */
+typedef enum lk_campaign_event {
+    LK_CAMPAIGN_OPENED = 1, /* its opening time has come */
+    LK_CAMPAIGN_SOLD_OUT,   /* nothing is available */
+    LK_CAMPAIGN_STOCKED,    /* something is, after it was sold out, or stock was added */
+    LK_CAMPAIGN_CLOSED,     /* claiming has ended */
+    LK_CAMPAIGN_ENDED,      /* redeeming has ended */
+    LK_CAMPAIGN_GONE,       /* deleted, or never made; the watch goes on, another may be made */
+} lk_campaign_event;
+LK_EXPORT const char *lk_campaign_event_name(lk_campaign_event event); /* "opened", ... */
+
+/* Calls back in dispatch when the campaign becomes something else, first with what it is. What
+ * changes and changes back between two looks may not be told; a new look is taken at each change of
+ * the records, at most five times a second, whatever is claimed. `info` lives until the callback
+ * returns; of LK_CAMPAIGN_GONE it is NULL. */
+typedef struct lk_campaign_watch lk_campaign_watch;
+typedef void lk_campaign_event_fn(lk_campaign_event event, const lk_campaign_info *info, void *arg);
+LK_API int lk_campaign_watch_new(lk_campaign_watch **out, lk_client *client, const char *path,
+                                 lk_campaign_event_fn *told, void *arg);
+LK_EXPORT lk_campaign_watch *lk_campaign_watch_free(lk_campaign_watch *watch);
 
 #ifdef __cplusplus
 }

@@ -257,7 +257,7 @@ static int run_delete(struct cli *cli, int argc, char **argv)
             cli, "this removes the campaign and every account in it; say --yes if that is meant");
     if (!desk_open(cli, cli->words[0], &desk) || !choose_id(cli, desk.client, id_text, &id))
         return cli->code;
-    int status = lk_campaign_delete(desk.ledger, desk_long_deadline(cli));
+    int status = lk_campaign_delete(desk.ledger, NULL, NULL, desk_long_deadline(cli));
     if (status == LK_E_UNKNOWN || status == LK_E_DEADLINE)
         return cli_refuse(cli, EXIT_UNKNOWN,
                           "%s: not all was confirmed; the same command (with --id %s or without) "

@@ -354,8 +354,9 @@ static int sweep_named(struct sweep *sweep, char *folder, is_ours_fn *is_ours, i
     return status;
 }
 
-int lk_campaign_delete(lk_ledger *ledger, int64_t deadline_ns)
+int lk_campaign_delete(lk_ledger *ledger, lk_progress_fn *progress, void *arg, int64_t deadline_ns)
 {
+    (void)progress, (void)arg;
     if (!ledger)
         return LK_E_INVALID;
     __attribute__((cleanup(sweep_close))) struct sweep sweep = { .ledger = ledger,

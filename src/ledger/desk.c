@@ -454,6 +454,12 @@ int lk_ledger_do_start(lk_ledger *ledger, const lk_ledger_op *op, int64_t deadli
 {
     if (!ledger || !op || !done || ledger_op_check(op) != LK_OK)
         return LK_E_INVALID;
+    return ledger_start(ledger, op, deadline_ns, done, arg, out_op);
+}
+
+int ledger_start(struct lk_ledger *ledger, const lk_ledger_op *op, int64_t deadline_ns,
+                 lk_ledger_done_fn *done, void *arg, lk_op *out_op)
+{
     struct job *job = job_new(ledger, op);
     if (!job)
         return LK_E_NOMEM;

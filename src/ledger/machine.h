@@ -154,6 +154,9 @@ struct lk_ledger {
 };
 
 /* desk.c: jobs, seats, and what happens next */
+/* lk_ledger_do_start() of an operation whose form is known to be sound, LEDGER_SETTLE too. */
+int ledger_start(struct lk_ledger *ledger, const lk_ledger_op *op, int64_t deadline_ns,
+                 lk_ledger_done_fn *done, void *arg, lk_op *out_op);
 void ledger_pump(struct lk_ledger *ledger);
 /* Jobs that came after `ticket` are left: they ask for a newer answer. */
 void ledger_fail_waiting(struct lk_ledger *ledger, int status, uint64_t ticket);

@@ -313,8 +313,9 @@ static void delete_campaign(struct program *program)
     struct began began = call(shop);
     size_t deleted = shop->books.deleted;
 
-    int status = lk_campaign_delete(ledger_at(program), sim_client_now(program->client)
-                                                            + shop_between(shop, 1, 20) * SECOND);
+    int status = lk_campaign_delete(ledger_at(program), NULL, NULL,
+                                    sim_client_now(program->client)
+                                        + shop_between(shop, 1, 20) * SECOND);
     expect(program, &began, "deleting", status, LK_E_NOT_FOUND);
     /* The campaign of the question is gone; or there was none, and the one of the answer is. */
     if (status == LK_OK && !program->client->is_dead && shop->books.deleted == deleted

@@ -134,7 +134,7 @@ static int close_campaign(struct scene *scene)
 
 static int delete_campaign(struct scene *scene)
 {
-    return lk_campaign_delete(scene->ledger, LK_FOREVER);
+    return lk_campaign_delete(scene->ledger, NULL, NULL, LK_FOREVER);
 }
 
 static int delete_again(struct scene *scene)
