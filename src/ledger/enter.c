@@ -53,8 +53,10 @@ static int campaign_install(struct lk_ledger *ledger, struct campaign *campaign)
     struct seat *seat, *next;
     HASH_ITER(hh, ledger->seats, seat, next)
     {
-        if (seat->state == SEAT_KNOWN)
-            seat_forget(seat);
+        if (seat->state != SEAT_KNOWN)
+            continue;
+        seat_forget(seat);
+        seat_place(seat);
     }
     shelves_close(ledger);
     int status = shelves_open(ledger);
@@ -81,8 +83,10 @@ static void campaign_landed(struct flight *flight)
     if (record->rc == KEEPER_OK)
         servertime_see(&ledger->time, record->stat.mtime_ms, now_ns);
     int status = campaign_read(&campaign, record);
-    if (status == LK_OK)
+    if (status == LK_OK) {
+        ledger->campaign_version = record->stat.version;
         status = campaign_install(ledger, &campaign);
+    }
     campaign_free(&campaign);
     if (status == LK_OK)
         ledger->campaign_state = CAMPAIGN_KNOWN;

@@ -1,13 +1,18 @@
 /* shelves.c - what is known of the stock.
  *
- * A claim takes from the home shelf, read once and then carried forward by the claims' own commits.
- * Only when home does not have enough are the others read; and only when all together do not, "sold
- * out" is proven: all shards are read with watches, then one committed multi checks that every one
- * still is as it was read. That answer is remembered until a watch fires or the connection is lost,
- * and no longer than a session may last unheard. */
+ * A claim takes from one shelf, read once and then carried forward by the claims' own commits.
+ * Each process keeps to its home shelf, and takes a second one when many wait. A shelf on which it
+ * was beaten is hot, for longer each time: so processes find shelves of their own, and who won
+ * stays. When home lacks, half of what the richest has is moved there by the claim's own commit; and
+ * only when all together lack, "sold out" is proven: all shards are read with watches, then one
+ * committed multi checks that every one still is as it was read. That answer is remembered until a
+ * watch fires or the connection is lost, and no longer than a session may last unheard. */
 #include <stdlib.h>
 
 #include "ledger/machine.h"
+
+#define MS INT64_C(1000000)
+#define HEAT_STEPS 7 /* 2 ms, four times that, ... 8 s */
 
 void shelf_forget(struct shelf *shelf)
 {
@@ -31,6 +36,62 @@ void shelf_install(struct shelf *shelf, struct shard *shard, int32_t version)
     shelf->ledger->stock_proven = false;
 }
 
+void shelf_heat(struct shelf *shelf)
+{
+    lk_client *client = shelf->ledger->client;
+    unsigned step = shelf->conflicts < HEAT_STEPS ? shelf->conflicts++ : HEAT_STEPS - 1;
+    int64_t most_ns = 2 * MS << 2 * step;
+
+    shelf_forget(shelf);
+    shelf->cool_ns = client_now(client) + most_ns / 2
+                     + (int64_t)(client_random(client) % (uint64_t)(most_ns / 2));
+}
+
+static bool shelf_is_free(const struct shelf *shelf)
+{
+    /* What is not known is being read, or will be. */
+    return !shelf->busy && (shelf->known || shelf->ledger->stock_state == STOCK_IDLE);
+}
+
+/* The one of all free shelves that has been left alone for longest; cool ones in no order. */
+static void home_move(struct lk_ledger *ledger)
+{
+    size_t shards = ledger->campaign.rules.shards;
+    size_t from = client_random(ledger->client) % shards, best = ledger->home;
+    int64_t best_ns = INT64_MAX, now_ns = client_now(ledger->client);
+
+    for (size_t i = 0; i < shards; i++) {
+        const struct shelf *shelf = &ledger->shelves[(from + i) % shards];
+        int64_t cool_ns = shelf->cool_ns > now_ns ? shelf->cool_ns : 0;
+        if (!shelf_is_free(shelf) || cool_ns >= best_ns)
+            continue;
+        best_ns = cool_ns;
+        best = (from + i) % shards;
+    }
+    ledger->home = best;
+}
+
+struct shelf *shelf_choose(struct lk_ledger *ledger)
+{
+    size_t shards = ledger->campaign.rules.shards;
+    int64_t now_ns = client_now(ledger->client);
+
+    if (ledger->stock_state == STOCK_PROVING)
+        return NULL;
+    if (ledger->shelves[ledger->home].cool_ns > now_ns && !ledger->shelves[ledger->home].busy)
+        home_move(ledger);
+    struct shelf *home = &ledger->shelves[ledger->home];
+    if (!home->busy)
+        return shelf_is_free(home) ? home : NULL;
+    for (size_t i = 1; i < shards; i++) {
+        struct shelf *shelf = &ledger->shelves[(ledger->home + i) % shards];
+        if (shelf_is_free(shelf) && shelf->cool_ns <= now_ns
+            && (!shelf->known || shard_available(&shelf->shard) > 0))
+            return shelf;
+    }
+    return NULL;
+}
+
 int shelves_open(struct lk_ledger *ledger)
 {
     for (size_t i = 0; i < ledger->campaign.rules.shards; i++) {
@@ -49,8 +110,8 @@ int shelves_open(struct lk_ledger *ledger)
 void shelves_close(struct lk_ledger *ledger)
 {
     flight_drop(&ledger->stocktaking);
-    if (ledger->stock_state != STOCK_WRITING)
-        ledger->stock_state = STOCK_IDLE;
+    ledger->stock_state = STOCK_IDLE;
+    ledger->busy_shelves = 0;
     ledger->stock_proven = false;
     for (size_t i = 0; i < LK_SHARDS_MAX; i++) {
         struct shelf *shelf = &ledger->shelves[i];
@@ -145,12 +206,11 @@ static void stock_landed(struct flight *flight)
 void stock_read(struct lk_ledger *ledger)
 {
     struct keeper_request requests[LK_SHARDS_MAX] = { 0 };
-    bool home_alone = !ledger->shelves[ledger->home].known;
     size_t count = 0;
 
     for (size_t i = 0; i < ledger->campaign.rules.shards; i++) {
         struct shelf *shelf = &ledger->shelves[i];
-        shelf->asked = !shelf->known && (!home_alone || i == ledger->home);
+        shelf->asked = !shelf->known && !shelf->busy;
         if (shelf->asked)
             requests[count++] = (struct keeper_request){ .verb = KEEPER_GET, .path = shelf->path };
     }
@@ -244,7 +304,7 @@ void stock_prove(struct lk_ledger *ledger, uint32_t wanted)
     }
     int status = flight_send(&ledger->stocktaking, ledger->client, requests, shards, stock_watched);
     if (status == LK_OK)
-        ledger->stock_state = STOCK_READING;
+        ledger->stock_state = STOCK_PROVING;
     else
         stock_failed(ledger, status);
 }

@@ -209,7 +209,7 @@ static void sold_out_is_remembered_without_writing(void)
         snprintf(user, sizeof(user), "user-%d", i);
         assert_status(DO(shop, .verb = LK_LEDGER_CLAIM, .user = user), LK_E_SOLD_OUT);
     }
-    /* Each user's account is read behind a barrier; stock is neither written nor proven anew. */
+    /* One witness each; stock is neither written nor proven anew. */
     assert_int_equal(zkbox_proxy_requests(live_proxy(), MULTI), 100);
 }
 
@@ -481,7 +481,7 @@ static void an_audit_names_what_is_wrong(void)
     raw_set(live_path("/sale/stock/0000"), old, size);
     assert_true(audit_names(shop, "of user bob is also still available"));
     claim(shop, "cid");
-    assert_true(audit_names(shop, "stands a second time"));
+    assert_true(audit_names(shop, "twice: coupon 0-2 of user cid is also user bob's"));
     raw_delete(account_path("/sale", "ann"));
     assert_true(audit_names(shop, "lost: coupon 0-1 was issued"));
 }

@@ -8,6 +8,8 @@
 #include "page.h"
 #include "testing/program.h"
 
+#define RANGES_MAX 256 /* in one shard */
+
 enum { NOWHERE, IN_STOCK, TAKEN, IN_ACCOUNT };
 
 #define books_fail(books, ...) world_fail(&(books)->sim->world, __VA_ARGS__)
@@ -95,23 +97,19 @@ static void put_in_stock(struct books *books, struct sale *sale, uint32_t shard,
         sale->taken--;
     } else if (*place != NOWHERE || !is_new) {
         books_fail(books, "coupon %u-%" PRIu64 " comes %s", shard, serial,
-                   *place == IN_ACCOUNT ? "back to stock" : "into the stock from nowhere");
+                   *place == IN_ACCOUNT ? "back to stock"
+                   : *place == IN_STOCK ? "into the stock a second time"
+                                        : "into the stock from nowhere");
         return;
     }
     *place = IN_STOCK;
     sale->law.available++;
 }
 
-static void shard_written(struct books *books, struct sale *sale, const struct change *change)
+/* What all shards had that are written in this transaction is on the table: it may go into another
+ * of them, or to a user. */
+static void shard_emptied(struct sale *sale, size_t index)
 {
-    struct page_shard page;
-
-    if (!page_read_shard(&page, &books->sim->world.arena, change->data, change->data_size)
-        || page.index >= sale->law.options.shards || page.stocked >= SERIALS_MAX) {
-        books_fail(books, "%s can't be read", change->path);
-        return;
-    }
-    size_t index = page.index;
     for (size_t i = 0; i < sale->range_counts[index]; i++) {
         const struct book_range *range = &sale->ranges[index][i];
         for (uint64_t j = 0; j < range->count; j++)
@@ -119,15 +117,44 @@ static void shard_written(struct books *books, struct sale *sale, const struct c
         sale->taken += range->count;
         sale->law.available -= range->count;
     }
-    for (size_t i = 0; i < page.range_count; i++)
-        for (uint64_t j = 0; j < page.ranges[i].count && !books->sim->world.failure[0]; j++)
-            put_in_stock(books, sale, page.ranges[i].shard, page.ranges[i].first + j, &page);
-    if (page.stocked < sale->stocked[index])
-        books_fail(books, "%s shrinks", change->path);
-    sale->stocked_sum += page.stocked - sale->stocked[index];
-    sale->stocked[index] = page.stocked;
-    sale->ranges[index] = page.ranges;
-    sale->range_counts[index] = page.range_count;
+    sale->range_counts[index] = 0;
+}
+
+static void shard_filled(struct books *books, struct sale *sale, const char *path,
+                         const struct page_shard *page)
+{
+    size_t index = page->index;
+
+    for (size_t i = 0; i < page->range_count; i++)
+        for (uint64_t j = 0; j < page->ranges[i].count && !books->sim->world.failure[0]; j++)
+            put_in_stock(books, sale, page->ranges[i].shard, page->ranges[i].first + j, page);
+    if (page->stocked < sale->stocked[index])
+        books_fail(books, "%s shrinks", path);
+    sale->stocked_sum += page->stocked - sale->stocked[index];
+    sale->stocked[index] = page->stocked;
+    sale->ranges[index] = page->ranges;
+    sale->range_counts[index] = page->range_count;
+    sale->has_shard[index] = true;
+}
+
+static void shards_written(struct books *books, struct sale *sale,
+                           const struct change *const *changes, size_t count)
+{
+    struct arena *arena = &books->sim->world.arena;
+    struct page_shard *pages = arena_take(arena, (count + 1) * sizeof(*pages));
+
+    for (size_t i = 0; i < count; i++) {
+        const struct change *change = changes[i];
+        if (!page_read_shard(&pages[i], arena, change->data, change->data_size)
+            || pages[i].index >= sale->law.options.shards || pages[i].stocked >= SERIALS_MAX
+            || pages[i].range_count > RANGES_MAX) {
+            books_fail(books, "%s can't be read", change->path);
+            return;
+        }
+        shard_emptied(sale, pages[i].index);
+    }
+    for (size_t i = 0; i < count; i++)
+        shard_filled(books, sale, changes[i]->path, &pages[i]);
 }
 
 /* ---- accounts ---- */
@@ -175,6 +202,9 @@ static void check_allowed(struct books *books, struct sale *sale, const struct l
     if (status != LK_OK)
         books_fail(books, "%s's %s is done, though it is %s", account->user,
                    lk_ledger_verb_name((lk_ledger_verb)entry->op.verb), lk_status_name(status));
+    if (entry->zxid != PAGE_ZXID_OWN)
+        books_fail(books, "%s's %s is written with a zxid that it can't know", account->user,
+                   lk_ledger_verb_name((lk_ledger_verb)entry->op.verb));
     if (entry->time_ms > books->time_ms + books_ahead_ms(books))
         books_fail(books, "%s's %s is dated %" PRId64 " ms ahead", account->user,
                    lk_ledger_verb_name((lk_ledger_verb)entry->op.verb),
@@ -190,10 +220,40 @@ static void enter(struct books *books, struct law_account *account, const struct
     tell_change(books, account->user);
 }
 
-static void settle(const struct sale *sale, struct law_account *account, int64_t now_ms)
+static void note_time(struct books *books, struct law_account *account, lk_coupon coupon,
+                      lk_ledger_verb verb, lk_coupon_state state, uint64_t order, int64_t at_ms)
 {
-    for (size_t i = 0; i < account->coupon_count; i++)
-        account->coupons[i] = law_coupon_at(&account->coupons[i], &sale->law, now_ms);
+    account->times = books_grown(books->sim, account->times, account->time_count,
+                                 &account->time_capacity, sizeof(*account->times));
+    account->times[account->time_count++] = (struct law_entry){
+        .op = { .verb = (uint8_t)verb, .coupon = coupon, .order = order },
+        .state = state,
+        .time_ms = at_ms,
+        .zxid = books->zxid
+    };
+    books->settled++;
+}
+
+/* What time alone has made of it: given back, or voided, or both. */
+static void note_times(struct books *books, struct law_account *account,
+                       const struct law_coupon *before, const struct law_coupon *after)
+{
+    if (before->state == LK_FROZEN && after->state != LK_FROZEN)
+        note_time(books, account, before->name, LK_LEDGER_UNFREEZE, LK_CLAIMED, before->order,
+                  before->until_ms);
+    if (before->state != LK_VOID && after->state == LK_VOID)
+        note_time(books, account, before->name, LK_LEDGER_VOID, LK_VOID, 0, after->changed_ms);
+}
+
+static void settle(struct books *books, const struct sale *sale, struct law_account *account,
+                   int64_t now_ms)
+{
+    for (size_t i = 0; i < account->coupon_count; i++) {
+        struct law_coupon *coupon = &account->coupons[i];
+        struct law_coupon then = law_coupon_at(coupon, &sale->law, now_ms);
+        note_times(books, account, coupon, &then);
+        *coupon = then;
+    }
 }
 
 static void claim_done(struct books *books, struct sale *sale, struct law_account *account,
@@ -202,7 +262,7 @@ static void claim_done(struct books *books, struct sale *sale, struct law_accoun
     char text[LK_COUPON_TEXT_SIZE];
 
     check_allowed(books, sale, account, claim);
-    settle(sale, account, claim->time_ms);
+    settle(books, sale, account, claim->time_ms);
     for (size_t i = 0; i < claim->op.count; i++) {
         lk_coupon name = coupons[i].name;
         unsigned char *place = place_of(sale, name.shard, name.serial);
@@ -225,7 +285,7 @@ static void transition_done(struct books *books, struct sale *sale, struct law_a
                             const struct law_entry *entry)
 {
     check_allowed(books, sale, account, entry);
-    settle(sale, account, entry->time_ms);
+    settle(books, sale, account, entry->time_ms);
     for (size_t i = 0; i < account->coupon_count; i++) {
         struct law_coupon *coupon = &account->coupons[i];
         if (!law_coupon_is(coupon->name, entry->op.coupon))
@@ -274,37 +334,78 @@ static void check_coupons(struct books *books, const struct sale *sale, struct l
             books_fail(books, "coupon %s of %s is written as %s, but what was done makes it %s",
                        coupon_text(written->name, text), account->user,
                        lk_coupon_state_name(written->state), lk_coupon_state_name(expected->state));
+        note_times(books, account, expected, written);
         *expected = *written;
         tell_change(books, account->user);
     }
 }
 
-/* Of what the record knew something may have been forgotten: the oldest ids, below the floor.
- * Answers how many of the page's are not new. */
-static size_t forget(struct books *books, struct law_account *account,
+static bool is_same_entry(const struct law_entry *known, const struct law_entry *written)
+{
+    return !law_differs(&written->op, &known->op) && written->state == known->state
+           && written->time_ms == known->time_ms && written->zxid == known->zxid;
+}
+
+/* Of what the record knew something may have been forgotten: the oldest ids, below the floor, and
+ * only to keep to the rule. Answers how many of the page's are not new. */
+static size_t forget(struct books *books, const struct sale *sale, struct law_account *account,
                      const struct page_account *page)
 {
+    const struct page_applied *applied = &page->applied;
+    size_t at = 0, forgotten = 0, made_here = 0;
     char text[LK_ID_TEXT_SIZE];
-    size_t at = 0;
 
     for (size_t i = 0; i < account->entry_count; i++) {
         struct law_entry *entry = &account->entries[i];
         if (!entry->is_kept || entry->op.verb == LK_LEDGER_CLAIM)
             continue;
-        if (at < page->applied_count && law_id_is(page->applied[at].op.id, entry->op.id)) {
-            if (law_differs(&page->applied[at].op, &entry->op)
-                || page->applied[at].state != entry->state)
-                books_fail(books, "id %s of %s is not what it was", lk_id_text(entry->op.id, text),
-                           account->user);
+        if (at < applied->count && law_id_is(applied->entries[at].op.id, entry->op.id)) {
+            if (!is_same_entry(entry, &applied->entries[at]))
+                books_fail(books,
+                           "id %s of %s, applied %" PRId64 " ms ago by %" PRIx64
+                           ", is written as %" PRId64 " ms ago by %" PRIx64,
+                           lk_id_text(entry->op.id, text), account->user,
+                           books->time_ms - entry->time_ms, entry->zxid,
+                           books->time_ms - applied->entries[at].time_ms,
+                           applied->entries[at].zxid);
             at++;
             continue;
         }
         entry->is_kept = false;
-        if (law_id_is_text(entry->op.id) || law_id_is_above(entry->op.id, page->floor))
+        forgotten++;
+        if (law_id_is_text(entry->op.id) || law_id_is_above(entry->op.id, applied->floor))
             books_fail(books, "id %s of %s is forgotten, and would be applied again",
                        lk_id_text(entry->op.id, text), account->user);
     }
+    for (size_t i = 0; i < applied->count; i++)
+        made_here += !law_id_is_text(applied->entries[i].op.id);
+    if (made_here > sale->law.options.history
+        || (forgotten && made_here < sale->law.options.history))
+        books_fail(books, "%s's account remembers %zu ids, not %u", account->user, made_here,
+                   sale->law.options.history);
     return at;
+}
+
+/* The newest of what time did stand there, with the zxids of their transactions. */
+static void check_times(struct books *books, const struct sale *sale, struct law_account *account,
+                        const struct page_applied *applied)
+{
+    size_t count = account->time_count < sale->law.options.history ? account->time_count
+                                                                   : sale->law.options.history;
+
+    if (applied->time_count != count)
+        books_fail(books, "%s's account tells %zu deeds of time, not %zu", account->user,
+                   applied->time_count, count);
+    for (size_t i = 0; i < applied->time_count && !books->sim->world.failure[0]; i++) {
+        struct law_entry written = applied->times[i];
+        bool is_known = false;
+        if (written.zxid == PAGE_ZXID_OWN)
+            written.zxid = books->zxid;
+        for (size_t j = account->time_count; j > account->time_count - count && !is_known; j--)
+            is_known = is_same_entry(&account->times[j - 1], &written);
+        if (!is_known)
+            books_fail(books, "%s's account tells what time never did", account->user);
+    }
 }
 
 static bool claims_are_kept(const struct law_account *account, const struct page_account *page)
@@ -316,8 +417,8 @@ static bool claims_are_kept(const struct law_account *account, const struct page
         if (entry->op.verb != LK_LEDGER_CLAIM)
             continue;
         if (at == page->claim_count || !law_id_is(page->claims[at].op.id, entry->op.id)
-            || page->claims[at].op.count != entry->op.count
-            || page->claims[at].first != entry->first)
+            || page->claims[at].op.count != entry->op.count || page->claims[at].zxid != entry->zxid
+            || page->claims[at].time_ms != entry->time_ms || page->claims[at].first != entry->first)
             return false;
         at++;
     }
@@ -343,12 +444,20 @@ static size_t claims_of(const struct law_account *account)
 static void adopt(struct books *books, struct law_account *account, const struct page_account *page,
                   size_t known)
 {
-    for (size_t i = known; i < page->applied_count; i++) {
-        check_asked(books, account, &page->applied[i]);
-        enter(books, account, &page->applied[i]);
+    for (size_t i = known; i < page->applied.count; i++) {
+        check_asked(books, account, &page->applied.entries[i]);
+        enter(books, account, &page->applied.entries[i]);
     }
     for (size_t i = 0; i < account->coupon_count; i++)
         account->coupons[i] = page->coupons[i];
+    account->time_count = 0;
+    for (size_t i = 0; i < page->applied.time_count; i++) {
+        const struct law_entry *time = &page->applied.times[i];
+        note_time(books, account, time->op.coupon, (lk_ledger_verb)time->op.verb, time->state,
+                  time->op.order, time->time_ms);
+        if (time->zxid != PAGE_ZXID_OWN)
+            account->times[i].zxid = time->zxid;
+    }
     tell_change(books, account->user);
 }
 
@@ -365,22 +474,23 @@ static void account_written(struct books *books, struct sale *sale, const struct
     if (!account)
         account = account_new(books, sale, page.user);
     if (!claims_are_kept(account, &page)) {
-        books_fail(books, "a claim of %s is gone", account->user);
+        books_fail(books, "a claim of %s is gone, or another one than it was", account->user);
         return;
     }
     /* Time may have changed it since the last commit: what was so until now. */
     tell_change(books, account->user);
-    size_t known = forget(books, account, &page);
+    size_t known = forget(books, sale, account, &page);
     for (size_t i = claims_of(account); i < page.claim_count; i++)
         claim_done(books, sale, account, &page.claims[i], &page.coupons[page.claims[i].first]);
-    bool is_gap = law_id_is_above(page.floor, account->floor)
-                  && books->may_be_forgotten(books, account, page.floor);
-    account->floor = page.floor;
+    bool is_gap = law_id_is_above(page.applied.floor, account->floor)
+                  && books->may_be_forgotten(books, account, page.applied.floor);
+    account->floor = page.applied.floor;
     if (is_gap)
         adopt(books, account, &page, known);
-    for (size_t i = known; i < page.applied_count && !is_gap; i++)
-        transition_done(books, sale, account, &page.applied[i]);
+    for (size_t i = known; i < page.applied.count && !is_gap; i++)
+        transition_done(books, sale, account, &page.applied.entries[i]);
     check_coupons(books, sale, account, &page);
+    check_times(books, sale, account, &page.applied);
     if (options->per_user && law_counted(account) > options->per_user)
         books_fail(books, "%s has %zu coupons, above the limit of %u", account->user,
                    law_counted(account), options->per_user);
@@ -399,8 +509,8 @@ static bool knows(const struct sale *sale, lk_id id)
 static void campaign_entries(struct books *books, struct sale *sale,
                              const struct page_campaign *page)
 {
-    for (size_t i = 0; i < page->applied_count; i++) {
-        const struct law_entry *entry = &page->applied[i];
+    for (size_t i = 0; i < page->applied.count; i++) {
+        const struct law_entry *entry = &page->applied.entries[i];
         if (knows(sale, entry->op.id))
             continue;
         sale->entries = books_grown(books->sim, sale->entries, sale->entry_count,
@@ -416,6 +526,13 @@ static void campaign_entries(struct books *books, struct sale *sale,
 static int64_t from_now(const struct books *books, int64_t at_ms)
 {
     return at_ms ? at_ms - books->time_ms : 0;
+}
+
+/* For the serials of the shards from this one on. */
+static void sale_make_room(struct books *books, struct sale *sale, size_t shard)
+{
+    for (; shard < sale->law.options.shards; shard++)
+        sale->where[shard] = arena_take(&books->sim->world.arena, SERIALS_MAX);
 }
 
 static void campaign_made(struct books *books, const struct page_campaign *page)
@@ -437,12 +554,29 @@ static void campaign_made(struct books *books, const struct page_campaign *page)
     sale->seal = page->seal;
     sale->is_alive = true;
     sale->due_sum = page->stock;
-    sale->where = arena_take(arena, page->law.options.shards * sizeof(*sale->where));
+    sale_make_room(books, sale, 0);
     list_init(&sale->accounts);
     campaign_entries(books, sale, page);
     books->sales = books_grown(books->sim, books->sales, books->sale_count, &books->sale_capacity,
                                sizeof(struct sale *));
     books->sales[books->sale_count++] = sale;
+}
+
+static void campaign_grown(struct books *books, struct sale *sale, const struct page_campaign *page)
+{
+    uint32_t before = sale->law.options.shards, shards = page->law.options.shards;
+    const struct law_entry *last = &page->applied.entries[page->applied.count - 1];
+
+    if (shards < before)
+        books_fail(books, "the campaign has fewer shards than before");
+    if (shards <= before)
+        return;
+    if (page->seal == sale->seal)
+        books_fail(books, "the campaign grows under its old seal");
+    if (page->applied.count == 0 || last->op.verb != PAGE_GROW || last->op.number != shards)
+        books_fail(books, "the campaign has %u shards, which nobody asked for", shards);
+    sale->law.options.shards = shards;
+    sale_make_room(books, sale, before);
 }
 
 static void campaign_set(struct books *books, struct sale *sale, const struct page_campaign *page)
@@ -452,11 +586,14 @@ static void campaign_set(struct books *books, struct sale *sale, const struct pa
     sale->law.is_closed = page->law.is_closed;
     sale->is_alive = !page->is_deleting;
     if (sale->law.options.per_user != page->law.options.per_user
-        || sale->law.options.shards != page->law.options.shards
+        || sale->law.options.history != page->law.options.history
         || sale->law.options.ends_ms != page->law.options.ends_ms)
         books_fail(books, "the campaign's rules change");
     if (was_closed && !page->law.is_closed)
         books_fail(books, "a closed campaign is open again");
+    if (!was_closed && page->law.is_closed && page->seal == sale->seal)
+        books_fail(books, "the campaign is closed under its old seal");
+    campaign_grown(books, sale, page);
     sale->seal = page->seal;
     campaign_entries(books, sale, page);
 }
@@ -492,58 +629,85 @@ static bool is_seal_now(const struct sale *sale, const char *name)
     return strcmp(name, seal) == 0;
 }
 
-static void change_seen(struct books *books, const struct change *change)
+static bool is_written(const struct change *change)
 {
-    struct sale *sale = books_sale(books);
-
-    if (change->kind == CHANGE_NONE)
-        return;
-    if (strcmp(change->path, books->path) == 0) {
-        if (change->kind != CHANGE_DELETE)
-            campaign_written(books, change);
-        else if (sale->is_alive)
-            books_fail(books, "the record of a living campaign is deleted");
-        else
-            books->deleted++;
-        return;
-    }
-    const char *name = below(change->path, books->path);
-    if (!name)
-        return;
-    if (change->kind == CHANGE_DELETE) {
-        bool is_old_seal = strncmp(name, "seal-", 5) == 0 && !is_seal_now(sale, name);
-        if (sale->is_alive && !is_old_seal)
-            books_fail(books, "%s of a living campaign is deleted", change->path);
-        return;
-    }
-    const char *shard = below(name, "stock"), *account = below(name, "accounts");
-    bool is_account = account && strchr(account, '/');
-    if ((shard || is_account) && !sale->is_alive)
-        books_fail(books, "%s is written in a campaign that is deleted", change->path);
-    else if (shard)
-        shard_written(books, sale, change);
-    else if (is_account)
-        account_written(books, sale, change);
+    return change->kind == CHANGE_CREATE || change->kind == CHANGE_SET;
 }
 
-void books_witness(struct books *books, const struct txn *txn)
+static void campaign_seen(struct books *books, const struct change *change)
 {
-    struct sale *sale;
-    bool is_ours = false;
+    if (is_written(change))
+        campaign_written(books, change);
+    else if (change->kind == CHANGE_DELETE && books_sale(books)->is_alive)
+        books_fail(books, "the record of a living campaign is deleted");
+    else if (change->kind == CHANGE_DELETE)
+        books->deleted++;
+}
 
-    if (txn->rc != KEEPER_OK || txn->kind != TXN_CHANGES)
+/* A znode that has been written very often is deleted and made again in one transaction. Its version
+ * begins anew, so whoever knows a low one from before must be shut out by a new seal. */
+static bool is_replaced(const struct txn *txn, const struct change *deleted)
+{
+    for (const struct change *change = deleted + 1; change < txn->changes + txn->count; change++)
+        if (change->kind == CHANGE_CREATE && strcmp(change->path, deleted->path) == 0)
+            return true;
+    return false;
+}
+
+static void deleted_seen(struct books *books, const struct txn *txn, const struct change *change,
+                         const char *name)
+{
+    const struct sale *sale = books_sale(books);
+    bool is_old_seal = strncmp(name, "seal-", 5) == 0 && !is_seal_now(sale, name);
+
+    if (!sale->is_alive || is_old_seal)
         return;
-    books->zxid = txn->zxid;
-    books->time_ms = txn->time_ms;
-    for (size_t i = 0; i < txn->count; i++)
-        is_ours = is_ours || strncmp(txn->changes[i].path, books->path, strlen(books->path)) == 0;
-    if (is_ours)
-        tell_change(books, NULL); /* time has passed over the state that ends here */
-    for (size_t i = 0; i < txn->count && !books->sim->world.failure[0]; i++)
-        change_seen(books, &txn->changes[i]);
-    sale = books_sale(books);
-    if (!is_ours || !sale)
+    if (!is_replaced(txn, change))
+        books_fail(books, "%s of a living campaign is deleted", change->path);
+    else if (books->seal_before == sale->seal)
+        books_fail(books, "%s begins anew under the old seal", change->path);
+}
+
+/* The parts of a transaction come in any order, and are one. */
+static void parts_seen(struct books *books, const struct txn *txn)
+{
+    struct arena *arena = &books->sim->world.arena;
+    const struct change **shards = arena_take(arena, (txn->count + 1) * sizeof(*shards));
+    const struct change **accounts = arena_take(arena, (txn->count + 1) * sizeof(*accounts));
+    size_t shard_count = 0, account_count = 0;
+    bool is_sealed = false;
+
+    for (size_t i = 0; i < txn->count; i++) {
+        const struct change *change = &txn->changes[i];
+        const char *name = below(change->path, books->path);
+        if (!name)
+            continue;
+        is_sealed = is_sealed || is_seal_now(books_sale(books), name);
+        if (change->kind == CHANGE_DELETE)
+            deleted_seen(books, txn, change, name);
+        if (!is_written(change))
+            continue;
+        const char *account = below(name, "accounts");
+        if (below(name, "stock"))
+            shards[shard_count++] = change;
+        else if (account && strchr(account, '/'))
+            accounts[account_count++] = change;
+    }
+    if (shard_count + account_count == 0)
         return;
+    struct sale *sale = books_sale(books);
+    if (!sale->is_alive)
+        books_fail(books, "a campaign that is deleted is written");
+    if (!is_sealed)
+        books_fail(books, "shards and accounts are written without a look at the seal");
+    if (!books->sim->world.failure[0])
+        shards_written(books, sale, shards, shard_count);
+    for (size_t i = 0; i < account_count && !books->sim->world.failure[0]; i++)
+        account_written(books, sale, accounts[i]);
+}
+
+static void check_sums(struct books *books, const struct sale *sale)
+{
     if (sale->taken)
         books_fail(books, "%zu coupons are taken from stock, and nobody gets them", sale->taken);
     if (sale->stocked_sum != sale->due_sum && sale->is_alive)
@@ -553,5 +717,33 @@ void books_witness(struct books *books, const struct txn *txn)
         books_fail(books,
                    "%" PRIu64 " coupons are stocked, %" PRIu64 " available, %" PRIu64 " issued",
                    sale->stocked_sum, sale->law.available, sale->issued);
+    for (size_t i = 0; i < sale->law.options.shards && sale->is_alive; i++)
+        if (!sale->has_shard[i])
+            books_fail(books, "the campaign lacks shard %zu", i);
+}
+
+void books_witness(struct books *books, const struct txn *txn)
+{
+    bool is_ours = false;
+
+    if (txn->rc != KEEPER_OK || txn->kind != TXN_CHANGES)
+        return;
+    books->zxid = txn->zxid;
+    books->time_ms = txn->time_ms;
+    for (size_t i = 0; i < txn->count; i++)
+        is_ours = is_ours || strncmp(txn->changes[i].path, books->path, strlen(books->path)) == 0;
+    if (!is_ours)
+        return;
+    tell_change(books, NULL); /* time has passed over the state that ends here */
+    books->seal_before = books_sale(books) ? books_sale(books)->seal : 0;
+    for (size_t i = 0; i < txn->count; i++)
+        if (strcmp(txn->changes[i].path, books->path) == 0)
+            campaign_seen(books, &txn->changes[i]);
+    const struct sale *sale = books_sale(books);
+    if (!sale)
+        return;
+    if (!books->sim->world.failure[0])
+        parts_seen(books, txn);
+    check_sums(books, sale);
     tell_change(books, NULL);
 }
