@@ -80,7 +80,7 @@ typedef struct lk_campaign_options {
     int64_t closes_ms;     /* claiming ends; 0: never */
     int64_t ends_ms;       /* redeeming ends; 0: never */
     int64_t freeze_ttl_ms; /* of a freeze that names none; 0: 15 minutes */
-    uint32_t shards;       /* 1 to LK_SHARDS_MAX; 0: 4 */
+    uint32_t shards;       /* 1 to LK_SHARDS_MAX; 0: 16 */
     uint32_t history;      /* operations beside claims that each account remembers, see lk_id; 8 to
                               LK_HISTORY_MAX; 0: 64 */
 } lk_campaign_options;
@@ -334,7 +334,7 @@ typedef struct lk_repair_step {
     const char *proposal; /* one line: what to do, or why a person must decide */
     /* LK_OK: done, or can be. LK_E_STATE: a person must decide. LK_E_VERSION: what the audit saw has
      * changed since; nothing was done, audit anew. LK_E_TOO_LARGE: a shard's record bears no more
-     * ranges. LK_E_UNKNOWN: it may have been done. */
+     * ranges. LK_E_ACCOUNT_FULL: nor the account's a void. LK_E_UNKNOWN: it may have been done. */
     int status;
 } lk_repair_step;
 typedef void lk_repair_fn(const lk_repair_step *step, void *arg);

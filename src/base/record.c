@@ -31,30 +31,23 @@ static uint64_t get_big_endian(const unsigned char *at, size_t size)
     return value;
 }
 
-void record_reserve(struct record_out *out, size_t size)
-{
-    if (out->status != LK_OK || size <= out->capacity)
-        return;
-    unsigned char *bytes = realloc(out->bytes, size);
-    if (!bytes) {
-        out->status = LK_E_NOMEM;
-        return;
-    }
-    out->bytes = bytes;
-    out->capacity = size;
-}
-
 /* Room for `size` more bytes; NULL once anything has gone wrong. */
 static unsigned char *record_room(struct record_out *out, size_t size)
 {
+    if (out->status != LK_OK)
+        return NULL;
     if (out->capacity - out->size < size) {
         size_t capacity = out->capacity ? out->capacity : 64;
         while (capacity - out->size < size)
             capacity *= 2;
-        record_reserve(out, capacity);
+        unsigned char *bytes = realloc(out->bytes, capacity);
+        if (!bytes) {
+            out->status = LK_E_NOMEM;
+            return NULL;
+        }
+        out->bytes = bytes;
+        out->capacity = capacity;
     }
-    if (out->status != LK_OK)
-        return NULL;
     out->size += size;
     return out->bytes + out->size - size;
 }

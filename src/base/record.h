@@ -33,8 +33,6 @@ struct record_out {
     int status;
 };
 void record_begin(struct record_out *out, enum record_kind kind, uint8_t version);
-/* Memory for so many bytes in all, at once instead of bit by bit; also before record_begin(). */
-void record_reserve(struct record_out *out, size_t size);
 void record_put_u8(struct record_out *out, uint8_t value);
 void record_put_u16(struct record_out *out, uint16_t value);
 void record_put_u32(struct record_out *out, uint32_t value);

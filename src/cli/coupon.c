@@ -6,6 +6,7 @@
 #include "cli/coupon.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct verb *const verbs[] = {
@@ -205,6 +206,29 @@ int print_done_to_campaign(struct cli *cli, const char *done, const char *campai
                              cli_json_text(campaign, strlen(campaign)), "done", done, "id",
                              lk_id_text(id, text));
     return cli_json_print(cli, line) ? EXIT_DONE : cli->code;
+}
+
+bool print_result_line(const char *user, size_t size, const lk_ledger_result *result)
+{
+    char word[STATUS_WORD_SIZE], text[LK_COUPON_TEXT_SIZE];
+    char *escaped = cli_escape(user, size);
+
+    printf("%s\t%s\t", escaped, status_word(result->status, word));
+    free(escaped);
+    for (uint32_t i = 0; result->status == LK_OK && i < result->count; i++)
+        printf("%s%s", i ? "," : "", lk_coupon_text(result->coupons[i], text));
+    puts("");
+    return !ferror(stdout);
+}
+
+json_t *coupons_json(const lk_ledger_result *result)
+{
+    char text[LK_COUPON_TEXT_SIZE];
+    json_t *coupons = json_array();
+
+    for (uint32_t i = 0; result->status == LK_OK && i < result->count; i++)
+        json_array_append_new(coupons, json_string(lk_coupon_text(result->coupons[i], text)));
+    return coupons;
 }
 
 static bool is_refusal(int status)

@@ -53,6 +53,10 @@ int refuse_with_id(struct cli *cli, int status, lk_id id, const char *what);
 /* "closed /shop/spring", or {"campaign", "done", "id"}; returns the exit code. */
 int print_done_to_campaign(struct cli *cli, const char *done, const char *campaign, lk_id id);
 
+/* "USER<TAB>STATUS<TAB>COUPON,COUPON": one of many answers, not flushed. False: ferror(stdout). */
+bool print_result_line(const char *user, size_t size, const lk_ledger_result *result);
+json_t *coupons_json(const lk_ledger_result *result); /* an array; empty where it was refused */
+
 /* The answers to many lines. */
 struct tally {
     uint64_t done, refused, unanswered;

@@ -13,7 +13,7 @@
 #include "cli/coupon.h"
 #include "cli/lines.h"
 
-#define BATCH 1024
+#define BATCH 4096                      /* several full commits */
 #define ROOM (BATCH + LK_CHAIN_MAX + 1) /* a chain that is begun may be ended; or is too long */
 #define MS_PER_S 1000
 
@@ -184,17 +184,14 @@ static void fill(struct batch *batch)
 
 static bool print_json(const lk_ledger_op *op, const lk_ledger_result *result)
 {
-    char word[STATUS_WORD_SIZE], text[LK_COUPON_TEXT_SIZE], id[LK_ID_TEXT_SIZE];
+    char word[STATUS_WORD_SIZE], id[LK_ID_TEXT_SIZE];
     bool done = result->status == LK_OK;
-    json_t *coupons = json_array();
 
-    for (uint32_t i = 0; done && i < result->count; i++)
-        json_array_append_new(coupons, json_string(lk_coupon_text(result->coupons[i], text)));
     json_t *line = json_pack("{s:s, s:o, s:s, s:o, s:o, s:s, s:I, s:o, s:b}",         //
                              "verb", lk_ledger_verb_name(op->verb),                   //
                              "user", cli_json_text(op->user, strlen(op->user)),       //
                              "status", status_word(result->status, word),             //
-                             "coupons", coupons,                                      //
+                             "coupons", coupons_json(result),                         //
                              "state",                                                 //
                              done ? json_string(lk_coupon_state_name(result->state))  //
                                   : json_null(),                                      //
@@ -207,15 +204,8 @@ static bool print_json(const lk_ledger_op *op, const lk_ledger_result *result)
 
 static bool print_line(const lk_ledger_op *op, const lk_ledger_result *result)
 {
-    char word[STATUS_WORD_SIZE], text[LK_COUPON_TEXT_SIZE];
-    char *user = cli_escape_text(op->user);
-
-    printf("%s\t%s\t%s\t", lk_ledger_verb_name(op->verb), user, status_word(result->status, word));
-    free(user);
-    for (uint32_t i = 0; result->status == LK_OK && i < result->count; i++)
-        printf("%s%s", i ? "," : "", lk_coupon_text(result->coupons[i], text));
-    puts("");
-    return !ferror(stdout);
+    printf("%s\t", lk_ledger_verb_name(op->verb));
+    return print_result_line(op->user, strlen(op->user), result);
 }
 
 /* False: nobody can read the answers any more; that was said. */

@@ -7,9 +7,10 @@
  * never be used for another list.
  *
  * The answers wait in a ring until it is their turn; the ring is also the bound of what is in
- * flight. Reading waits for the input and for the answers at once: a slow producer must not hold
- * back answers that are there. A signal ends the reading: what was sent is awaited and printed; a
- * second one does what signals do. */
+ * flight. Beside it only the counts of the users' lines grow, some 150 bytes a user. Reading waits
+ * for the input and for the answers at once: a slow producer must not hold back answers that are
+ * there. A signal ends the reading: what was sent is awaited and printed; a second one does what
+ * signals do. */
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -87,34 +88,15 @@ static void free_bulk(struct bulk *bulk)
 static bool print_json(const struct slot *slot)
 {
     const lk_ledger_result *result = &slot->result;
-    char word[STATUS_WORD_SIZE], text[LK_COUPON_TEXT_SIZE], id[LK_ID_TEXT_SIZE];
-    json_t *coupons = json_array();
+    char word[STATUS_WORD_SIZE], id[LK_ID_TEXT_SIZE];
 
-    for (uint32_t i = 0; result->status == LK_OK && i < result->count; i++)
-        json_array_append_new(coupons, json_string(lk_coupon_text(result->coupons[i], text)));
     return cli_json_write(stdout, json_pack("{s:o, s:s, s:o, s:s, s:b}",                        //
                                             "user", cli_json_text(slot->user, slot->user_size), //
                                             "status", status_word(result->status, word),        //
-                                            "coupons", coupons,                                 //
+                                            "coupons", coupons_json(result),                    //
                                             "id", lk_id_text(result->id, id),                   //
                                             "repeated",
                                             (int)(result->status == LK_OK && result->repeated)));
-}
-
-static bool print_answer(struct bulk *bulk, const struct slot *slot)
-{
-    const lk_ledger_result *result = &slot->result;
-    char word[STATUS_WORD_SIZE], text[LK_COUPON_TEXT_SIZE];
-
-    if (bulk->cli->json)
-        return print_json(slot);
-    char *user = cli_escape(slot->user, slot->user_size);
-    printf("%s\t%s\t", user, status_word(result->status, word));
-    free(user);
-    for (uint32_t i = 0; result->status == LK_OK && i < result->count; i++)
-        printf("%s%s", i ? "," : "", lk_coupon_text(result->coupons[i], text));
-    puts("");
-    return !ferror(stdout);
 }
 
 static bool has_answer(const struct bulk *bulk)
@@ -130,7 +112,10 @@ static void print_answers(struct bulk *bulk)
     while (has_answer(bulk)) {
         struct slot *slot = &bulk->ring[bulk->printed++ % IN_FLIGHT];
         tally_add(bulk->cli, &bulk->tally, slot->result.status);
-        bulk->writable = bulk->writable && print_answer(bulk, slot);
+        bulk->writable = bulk->writable
+                         && (bulk->cli->json
+                                 ? print_json(slot)
+                                 : print_result_line(slot->user, slot->user_size, &slot->result));
         free(slot->user);
         *slot = (struct slot){ 0 };
     }

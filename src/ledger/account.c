@@ -220,7 +220,6 @@ static void coupon_encode(const struct coupon *coupon, const struct coupon *befo
 
 int account_encode(const struct account *account, struct record_out *out)
 {
-    record_reserve(out, account_size(account));
     record_begin(out, RECORD_ACCOUNT, ACCOUNT_VERSION);
     record_put_number(out, account->user_size);
     record_put_bytes(out, account->user, account->user_size);

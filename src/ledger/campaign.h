@@ -12,7 +12,7 @@
 #include "ledger/applied.h"
 
 #define CAMPAIGN_SIZE_MAX (256 * 1024)
-#define CAMPAIGN_SHARDS 4
+#define CAMPAIGN_SHARDS 16
 #define CAMPAIGN_FREEZE_TTL_MS (15 * 60 * 1000)
 
 enum campaign_verb {

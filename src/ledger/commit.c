@@ -94,11 +94,21 @@ static void commit_fail(struct commit *commit, int status)
     commit_release(commit);
 }
 
+static bool chain_is_sold_out(const struct chain *chain)
+{
+    for (size_t i = 0; chain && i < chain->count; i++) {
+        if (chain->jobs[i].result->status == LK_E_SOLD_OUT)
+            return true;
+    }
+    return false;
+}
+
 /* Whether a lost commit that would have applied the refused job could still arrive: see machine.h.
  * Not when the stock it took is gone: then a shard has another version. */
 static bool job_may_still_apply(const struct job *job, int32_t version)
 {
-    return job->unsettled && job->bound_version == version && job->result->status != LK_E_SOLD_OUT;
+    return job->unsettled && job->bound_version == version && job->result->status != LK_E_SOLD_OUT
+           && !chain_is_sold_out(job->chain);
 }
 
 /* What was judged is answered; `version` is the one that it was judged on. */
@@ -181,8 +191,11 @@ static void seat_written(struct seat *seat, struct record_out *record, int64_t z
     int32_t version = seat->version;
 
     free(seat->bytes);
-    seat->bytes = record->bytes;
+    /* Kept for long: without the room to grow. */
     seat->size = record->size;
+    seat->bytes = realloc(record->bytes, record->size);
+    if (!seat->bytes)
+        seat->bytes = record->bytes;
     *record = (struct record_out){ 0 };
     seat->version = version_next(version);
     seat->zxid = zxid;
@@ -203,8 +216,8 @@ static void shelves_written(struct commit *commit)
         struct shelf *shelf = &ledger->shelves[i];
         if (!commit->touched[i])
             continue;
-        shelf_install(shelf, &commit->shards[i], version_next(shelf->version));
-        shelf->conflicts = 0;
+        shelf_written(shelf, &commit->shards[i], version_next(shelf->version),
+                      ledger_now_ms(ledger));
     }
 }
 
@@ -359,7 +372,7 @@ static void commit_shelf_refused(struct commit *commit, size_t at, int rc)
         campaign_miss_part(ledger);
     } else if (rc == KEEPER_BAD_VERSION) {
         if (commit_is_current(commit))
-            shelf_heat(&ledger->shelves[at]);
+            shelf_beaten(&ledger->shelves[at]);
         ledger_conflict(ledger);
     } else {
         commit_fail(commit, answer_status(&(struct answer){ .rc = rc }));

@@ -20,7 +20,7 @@
 
 #define ROUNDS_MAX 3 /* how often what should be empty may turn out not to be */
 #define TOGETHER 100 /* deletions in one multi */
-#define MULTIS_MAX 4 /* of these in the air */
+#define MULTIS_MAX 2 /* of these in the air */
 #define SINGLES_MAX 64
 
 struct sweep {
@@ -37,6 +37,7 @@ struct sweep {
     bool is_counting; /* what goes are accounts */
     uint64_t accounts_gone;
     size_t buckets_begun, buckets_left;
+    size_t folders, names; /* of the last list: how many */
 };
 
 static void sweep_close(struct sweep *sweep)
@@ -236,6 +237,7 @@ static int sweep_list(struct sweep *sweep, char *const *folders, size_t count, i
                             sweep->deadline_ns);
     if (status != LK_OK)
         return status;
+    sweep->names = names.count;
     for (size_t i = 0; i < count; i++)
         foreign[i] = !bears_data && sweep->task.flight.answers[1 + i].stat.data_size > 0;
     *paths = calloc(names.count + 1, sizeof(**paths));
@@ -257,7 +259,8 @@ static int sweep_buckets(struct sweep *sweep, char *const *buckets, size_t count
     for (size_t at = 0; at < count && (found == LK_OK || found == LK_E_FOREIGN);) {
         char *some[FOLDERS_MAX];
         size_t taken = 0;
-        while (taken < FOLDERS_MAX && at < count)
+        sweep->folders = names_folders(sweep->folders, sweep->names);
+        while (taken < sweep->folders && at < count)
             some[taken++] = buckets[(first + at++) % count];
         sweep->buckets_begun = at;
         sweep->buckets_left = count - at;

@@ -83,6 +83,8 @@ static void campaign_landed(struct flight *flight)
     if (record->rc == KEEPER_OK)
         servertime_see(&ledger->time, record->stat.mtime_ms, now_ns);
     int status = campaign_read(&campaign, record);
+    if (status == LK_OK && !ledger->time.told && clock->rc != KEEPER_NO_NODE)
+        status = answer_status(clock);
     if (status == LK_OK) {
         ledger->campaign_version = record->stat.version;
         status = campaign_install(ledger, &campaign);
@@ -92,6 +94,9 @@ static void campaign_landed(struct flight *flight)
         ledger->campaign_state = CAMPAIGN_KNOWN;
     else
         ledger_fail_waiting(ledger, status, ledger->entered_at);
+    /* Nothing can be judged by a record's old time. */
+    if (status == LK_OK && !ledger->time.told)
+        campaign_miss_part(ledger);
     ledger_pump(ledger);
 }
 

@@ -33,10 +33,6 @@
 /* Out of memory is an answer, not an exit. */
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
-/* Most users that are looked for are not there: then all of a chain is walked, and none of it is in
- * the processor's cache. */
-#undef HASH_BKT_CAPACITY_THRESH
-#define HASH_BKT_CAPACITY_THRESH 3U
 
 #include "ledger/account.h"
 #include "ledger/names.h"
@@ -109,10 +105,11 @@ struct shelf {
     struct lk_ledger *ledger;
     struct shard shard;
     int32_t version;
-    bool known, asked; /* asked: in the reading under way */
-    bool busy;         /* a commit that takes from it is under way */
-    unsigned conflicts;
-    int64_t cool_ns; /* others write here: until then another one is better */
+    bool known, asked;  /* asked: in the reading under way */
+    bool busy;          /* a commit that takes from it is under way */
+    bool ours;          /* the last write that is known was this handle's */
+    int64_t written_ms; /* when that was, by server time */
+    int64_t learnt_ns;  /* when all this was told */
     char *path;
     struct watch watch;
 };
@@ -163,6 +160,8 @@ struct lk_ledger {
     enum stock_state stock_state;
     struct shelf shelves[LK_SHARDS_MAX];
     size_t home, busy_shelves;
+    size_t width;          /* how many shelves may be in use at once, and */
+    unsigned width_earned; /* commits that went well since it changed */
     uint32_t wanted;       /* what the reading or proof under way is for */
     bool stock_proven;     /* all shelves were true at one moment, and no watch has fired since */
     int64_t proof_sent_ns; /* when that was asked */
@@ -242,10 +241,10 @@ int campaign_read(struct campaign *campaign, const struct answer *answer);
 int shelves_open(struct lk_ledger *ledger);
 void shelves_close(struct lk_ledger *ledger);
 void shelves_forget(struct lk_ledger *ledger);
-void shelf_install(struct shelf *shelf, struct shard *shard, int32_t version); /* takes the shard */
 void shelf_forget(struct shelf *shelf);
-/* Another wrote there first: look elsewhere for a while. */
-void shelf_heat(struct shelf *shelf);
+void shelf_written(struct shelf *shelf, struct shard *shard, int32_t version, int64_t at_ms);
+/* Another wrote there first. */
+void shelf_beaten(struct shelf *shelf);
 /* Where the next commit of claims takes from; NULL: none for now. */
 struct shelf *shelf_choose(struct lk_ledger *ledger);
 void stock_read(struct lk_ledger *ledger); /* all shelves that are not known */

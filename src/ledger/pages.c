@@ -13,6 +13,8 @@
 #include "base/path.h"
 #include "ledger/task.h"
 
+#define NAMES_MANY 4096
+
 /* ---- names ---- */
 
 void names_free(struct names *names)
@@ -58,11 +60,20 @@ int names_read(struct names *names, struct task *task, struct lk_ledger *ledger,
     return status == LK_OK ? names_take(names, &task->flight.answers[1], count) : status;
 }
 
+size_t names_folders(size_t folders, size_t names)
+{
+    if (folders == 0)
+        return FOLDERS_MAX / 4;
+    if (names < PAGE_SIZE)
+        return folders * 2 < FOLDERS_MAX ? folders * 2 : FOLDERS_MAX;
+    return names > NAMES_MANY && folders > 1 ? folders / 2 : folders;
+}
+
 /* ---- pages ---- */
 
 int pages_open(struct pages *pages, struct lk_ledger *ledger, int64_t czxid, int64_t deadline_ns)
 {
-    *pages = (struct pages){ .ledger = ledger, .czxid = czxid };
+    *pages = (struct pages){ .ledger = ledger, .czxid = czxid, .folders = names_folders(0, 0) };
     char *accounts = name_accounts(ledger->path);
     if (!accounts)
         return LK_E_NOMEM;
@@ -74,7 +85,7 @@ int pages_open(struct pages *pages, struct lk_ledger *ledger, int64_t czxid, int
 static int pages_list(struct pages *pages, int64_t deadline_ns)
 {
     size_t left = pages->buckets.count - pages->bucket_at;
-    size_t count = left < FOLDERS_MAX ? left : FOLDERS_MAX;
+    size_t count = left < pages->folders ? left : pages->folders;
     char *folders[FOLDERS_MAX] = { 0 };
     char *accounts = name_accounts(pages->ledger->path);
     int status = accounts ? LK_OK : LK_E_NOMEM;
@@ -89,6 +100,7 @@ static int pages_list(struct pages *pages, int64_t deadline_ns)
     for (size_t i = 0; i < count; i++)
         free(folders[i]);
     free(accounts);
+    pages->folders = names_folders(pages->folders, pages->accounts.count);
     pages->first_bucket = pages->bucket_at;
     pages->bucket_at += count;
     pages->account_at = 0;

@@ -25,7 +25,7 @@ struct round {
     const struct chain_view *chain; /* being judged; NULL: none */
     uint32_t taken;                 /* by claims of that chain */
     bool is_full, spoilt; /* spoilt: the stock's picture includes a claim that is not in a commit */
-    bool no_memory;       /* to move stock */
+    int failure;          /* LK_OK; why stock could not be moved */
     bool has_done;        /* something that may let more be done */
 };
 
@@ -67,9 +67,11 @@ static bool round_refill(struct round *round, uint32_t count)
     if (!round->writes->known[round->shelf])
         return false;
     int status = stock_refill(&round->writes->stock, count, &round->ledger->stats.moves);
-    round->no_memory = status == LK_E_NOMEM;
-    round->spoilt = round->spoilt || round->no_memory;
-    return status == LK_OK;
+    if (status == LK_OK || status == LK_E_SOLD_OUT)
+        return status == LK_OK;
+    round->failure = status;
+    round->spoilt = true;
+    return false;
 }
 
 static bool chain_found_stock_touched(const struct chain_view *view);
@@ -540,8 +542,8 @@ static void round_end(struct round *round)
         else
             commit_free(commits[i]);
     }
-    if (round->no_memory)
-        ledger_fail_claims(round->ledger, LK_E_NOMEM);
+    if (round->failure != LK_OK)
+        ledger_fail_claims(round->ledger, round->failure);
     else if (round->need == NEED_READING)
         stock_read(round->ledger);
     else if (round->need == NEED_PROOF)

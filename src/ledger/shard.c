@@ -103,6 +103,9 @@ static int shard_append(struct shard *shard, struct range range)
 {
     if (shard->range_count == SHARD_RANGES_MAX)
         return LK_E_TOO_LARGE;
+    /* Only where somebody's hand was: it could not be read any more. */
+    if (range.shard == shard->index && range.first + range.count - 1 > shard->stocked)
+        return LK_E_CORRUPT;
     struct range *ranges = realloc(shard->ranges, (shard->range_count + 1) * sizeof(*ranges));
     if (!ranges)
         return LK_E_NOMEM;
@@ -123,9 +126,11 @@ int shard_add(struct shard *shard, uint64_t count)
         last->count += count;
     } else {
         struct range minted = { shard->index, shard->stocked + 1, count };
+        shard->stocked += count;
         int status = shard_append(shard, minted);
         if (status != LK_OK)
-            return status;
+            shard->stocked -= count;
+        return status;
     }
     shard->stocked += count;
     return LK_OK;
@@ -201,7 +206,7 @@ int stock_refill(struct stock *stock, size_t count, uint64_t *moves)
         int status = shard_move(&stock->shards[from], home, moved);
         stock->touched[from] = stock->touched[stock->home] = true;
         /* No room for more ranges: then there are more coupons here than anybody may claim. */
-        if (status == LK_E_NOMEM)
+        if (status != LK_OK && status != LK_E_TOO_LARGE)
             return status;
     }
     return LK_OK;

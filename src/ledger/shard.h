@@ -47,7 +47,7 @@ bool stock_has(const struct stock *stock, size_t count); /* home has */
 bool stock_take(struct stock *stock, size_t count, lk_coupon *out);
 /* Moves half of what the richest have to home, until that has `count`, and tells how many moves it
  * took in *moves. LK_E_SOLD_OUT: all known ones together have not so many; nothing is moved. Or
- * LK_E_NOMEM: something may have been. */
+ * LK_E_NOMEM, LK_E_CORRUPT: something may have been. */
 int stock_refill(struct stock *stock, size_t count, uint64_t *moves);
 uint64_t stock_available(const struct stock *stock); /* of those known */
 

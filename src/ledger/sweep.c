@@ -31,7 +31,9 @@ struct sweep {
     int64_t deadline_ns, now_ms;
     struct overdue overdue[PAGE_SIZE];
     size_t count;
-    int unreadable; /* the first status of a record that could not be read */
+    int unreadable;        /* the first status of a record that could not be read */
+    bool is_seal_missing;  /* at the last write; */
+    uint64_t missing_seal; /* this one */
     lk_sweep found;
 };
 
@@ -146,14 +148,25 @@ static int sweep_keep(struct sweep *sweep, struct overdue *overdue, const struct
 
 /* ---- what is written ---- */
 
+/* The campaign has another seal now; or, where that was looked for already, none. */
+static int sweep_miss_seal(struct sweep *sweep)
+{
+    uint64_t seal = sweep->survey.campaign.seal;
+    bool again = sweep->is_seal_missing && sweep->missing_seal == seal;
+
+    sweep->is_seal_missing = true;
+    sweep->missing_seal = seal;
+    return again ? LK_E_CORRUPT : LK_E_VERSION;
+}
+
 /* As many from the front as go into one multi. LK_E_VERSION: somebody else wrote there, look again.
  * So too after a lost reply: what that one wrote is counted nowhere. */
 static int sweep_write(struct sweep *sweep, size_t *out_written)
 {
     struct lk_ledger *ledger = sweep->ledger;
-    struct keeper_request operations[1 + PAGE_SIZE] = { 0 };
+    struct keeper_request operations[1 + PAGE_SIZE];
     char *seal = name_seal(ledger->path, sweep->survey.campaign.seal);
-    size_t count = 0, operation_count = 1, size = 0;
+    size_t count = 0, size = 0;
 
     operations[0] = (struct keeper_request){ .verb = KEEPER_CHECK,
                                              .path = seal,
@@ -164,22 +177,24 @@ static int sweep_write(struct sweep *sweep, size_t *out_written)
         if (count > 0 && size > COMMIT_SIZE_MAX)
             break;
         /* Near the end of its versions too: see rotate.h. */
-        operations[operation_count++] = (struct keeper_request){ .verb = KEEPER_SET,
-                                                                 .path = overdue->path,
-                                                                 .data = overdue->record.bytes,
-                                                                 .data_size = overdue->record.size,
-                                                                 .version = overdue->version };
+        operations[1 + count] = (struct keeper_request){ .verb = KEEPER_SET,
+                                                         .path = overdue->path,
+                                                         .data = overdue->record.bytes,
+                                                         .data_size = overdue->record.size,
+                                                         .version = overdue->version };
     }
     const struct keeper_request multi = { .verb = KEEPER_MULTI,
                                           .path = ledger->path,
                                           .operations = operations,
-                                          .operation_count = operation_count };
+                                          .operation_count = 1 + count };
     int status = seal ? task_fly(&sweep->task, ledger, &multi, 1, sweep->deadline_ns) : LK_E_NOMEM;
     free(seal);
     if (status != LK_OK)
         return status;
     const struct answer *answer = &sweep->task.flight.answers[0];
     *out_written = count;
+    if (answer->rc == KEEPER_NO_NODE && answer_culprit(answer) == 0)
+        return sweep_miss_seal(sweep);
     if (answer->rc == KEEPER_BAD_VERSION || answer->rc == KEEPER_NO_NODE || answer_is_lost(answer))
         return LK_E_VERSION;
     return answer_status(answer);

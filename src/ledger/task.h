@@ -56,7 +56,7 @@ void survey_free(struct survey *survey);
 
 /* Names of znodes in several folders, read in one flight. A folder that is not there is as one that
  * is empty. */
-#define FOLDERS_MAX 16
+#define FOLDERS_MAX 64
 struct names {
     struct child {
         char *name;
@@ -68,6 +68,9 @@ struct names {
 int names_read(struct names *names, struct task *task, struct lk_ledger *ledger,
                char *const *folders, size_t count, int64_t deadline_ns);
 void names_free(struct names *names);
+/* How many folders to read next, when so many had so many names: some pages at once, and no burst
+ * that others would wait behind. `folders` 0: for the first time. */
+size_t names_folders(size_t folders, size_t names);
 
 /* All accounts, a page at a time: buckets, then names, then records. LK_E_NOT_FOUND: the campaign is
  * gone, or another one stands there. */
@@ -79,6 +82,7 @@ struct pages {
     struct names buckets;  /* of which bucket_at have been listed, */
     struct names accounts; /* the last of them, from `first_bucket` on, here */
     size_t first_bucket, bucket_at, account_at;
+    size_t folders;      /* to list next */
     size_t first, count; /* the page, of accounts */
     const struct answer *answers;
 };

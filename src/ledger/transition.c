@@ -117,15 +117,17 @@ static bool coupon_is_due(const struct coupon *coupon, const struct campaign *ca
     return coupon->state == LK_CLAIMED && campaign_has_ended(campaign, now_ms);
 }
 
-/* In a history with room for it; NULL: what was done has its own entry. */
+/* `history` has room for it, or is NULL: what was done has its own entry. */
 static void history_add(struct applied_list *history, lk_ledger_verb verb,
-                        const struct coupon *coupon)
+                        const struct coupon *coupon, const struct coupon *before)
 {
     const struct applied entry = {
         .verb = (uint8_t)verb,
         .state = (uint8_t)coupon->state,
         .time_ms = coupon->changed_ms,
         .coupon = coupon->name,
+        .order = before->order,
+        .order_size = before->order_size,
     };
     if (history)
         applied_add(history, &entry);
@@ -137,17 +139,13 @@ static void coupon_settle(struct coupon *coupon, const struct campaign *campaign
     int64_t ends_ms = campaign->rules.ends_ms;
 
     if (coupon->state == LK_FROZEN && now_ms >= coupon->until_ms) {
-        const struct coupon frozen = *coupon;
+        const struct coupon before = *coupon;
         coupon_unfreeze(coupon, coupon->until_ms);
-        history_add(history, LK_LEDGER_UNFREEZE, coupon);
-        if (history) {
-            history->entries[history->count - 1].order = frozen.order;
-            history->entries[history->count - 1].order_size = frozen.order_size;
-        }
+        history_add(history, LK_LEDGER_UNFREEZE, coupon, &before);
     }
     if (coupon->state == LK_CLAIMED && campaign_has_ended(campaign, now_ms)) {
         coupon_become(coupon, LK_VOID, ends_ms > coupon->changed_ms ? ends_ms : coupon->changed_ms);
-        history_add(history, LK_LEDGER_VOID, coupon);
+        history_add(history, LK_LEDGER_VOID, coupon, coupon);
     }
 }
 

@@ -336,6 +336,7 @@ int main(int argc, char **argv)
     zkbox_options options = ZKBOX_OPTIONS_INIT;
     options.heap_mb = 3000;
     options.tick_ms = 2000;
+    options.start_ms = 600000; /* with a million accounts to read */
     options.full_jit = true;
     options.java_args = java_args;
     options.error = error;

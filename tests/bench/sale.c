@@ -27,7 +27,7 @@ struct follower {
 
 static struct process *seller_start(const struct terms *terms, size_t seller)
 {
-    char *argv[7];
+    char *argv[6];
 
     seller_arguments(terms, seller, argv);
     return process_start(NULL, argv);

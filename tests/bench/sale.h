@@ -29,7 +29,7 @@ bool sale_comes_to(size_t user, size_t seller);
 
 /* A seller is this program, started again: tells "part N" for each hundredth of its users that it
  * has answered, and "done". */
-void seller_arguments(const struct terms *terms, size_t seller, char *argv[7]);
+void seller_arguments(const struct terms *terms, size_t seller, char *argv[6]);
 bool is_seller(char **argv);
 int sell(char **argv);
 

@@ -153,7 +153,7 @@ static void sell_to_all(struct seller *seller)
 
 #define TEXT(word) ((char *)(uintptr_t)(word))
 
-void seller_arguments(const struct terms *terms, size_t seller, char *argv[7])
+void seller_arguments(const struct terms *terms, size_t seller, char *argv[6])
 {
     static char numbers[SELLERS][2][24];
 

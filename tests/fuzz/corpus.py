@@ -44,7 +44,7 @@ for path in sorted(golden.glob("ledger-campaign*.hex")):
     write_record("campaign", path, bytes(
         [0, 9, 1, 4, 0, 1] + [0] * 8 + [5, 0, 2, 3, 6, 0, 2] + [6] * 8 + [9, 0, 2, 2, 8, 0, 2] + [7] * 8))
 # All known; stock for another, 64 taken here; home is number 1: it gets some, and gives 5 out.
-pool = bytes([1, 1, 1, 1, 2 + 4 * (2 + 4 * 2), 3, 232, 4 * 63, 3 + 4, 1 + 4 * 40, 4 * 5, 1 + 4 * 63, 3 + 4 * 2, 1 + 4 * 9])
+pool = bytes([1, 1, 1, 1, 1, 2 + 4 * (2 + 4 * 2), 3, 232, 4 * 63, 3 + 4, 1 + 4 * 40, 4 * 5, 1 + 4 * 63, 3 + 4 * 2, 1 + 4 * 9])
 for path in sorted(golden.glob("ledger-shard*.hex")):
     write_record("shard", path, pool)
 for path in sorted(golden.glob("gate*.hex")):

@@ -12,7 +12,7 @@
 #include "ledger/names.h"
 #include "ledger/restock.h"
 
-enum { SELLERS = 4, AUDITS = 30, USERS = 40, RECORD_SIZE_MAX = 64 * 1024 };
+enum { SELLERS = 4, AUDITS = 100, USERS = 40, RECORD_SIZE_MAX = 64 * 1024 };
 
 /* ---- beside traffic ---- */
 

@@ -349,20 +349,37 @@ static void without_rights_to_the_stock_only_claims_are_refused(void)
     AUDIT_CLEAN(shop, .available = 8, .claimed = 2, .accounts = 2);
 }
 
-static void without_rights_to_the_clock_a_new_handle_does_nothing(void)
+static int64_t server_ms(lk_ledger *at)
 {
-    lk_client *client = live_client("shop", (struct live_client){ 0 });
-    lk_ledger *shop = OPEN(client, "/sale", .stock = 10);
     lk_campaign_info info;
 
+    assert_status(lk_campaign_show(at, patience(), &info), LK_OK);
+    return info.server_ms;
+}
+
+/* The record's own time is from before the campaign closed. */
+static void who_can_not_learn_the_servers_time_does_not_take_an_old_one_for_it(void)
+{
+    lk_client *client = live_client("shop", (struct live_client){ 0 });
+    lk_ledger *watch = OPEN(client, "/watch", .stock = 1);
+    int64_t closes_ms = server_ms(watch) + 200;
+    lk_ledger *shop = OPEN(client, "/sale", .stock = 10, .closes_ms = closes_ms);
+
     claim(shop, "ann");
+    while (server_ms(watch) < closes_ms)
+        ;
     raw_limit(live_path("/sale/clock"), ZOO_PERM_READ);
     assert_status(DO(ledger(client, "/sale"), .verb = LK_LEDGER_CLAIM, .user = "bob"),
                   LK_E_NO_RIGHTS);
-    assert_status(lk_campaign_show(shop, patience(), &info), LK_E_NO_RIGHTS);
-    raw_limit(live_path("/sale/clock"), ZOO_PERM_ALL);
-    claim(ledger(client, "/sale"), "bob");
-    AUDIT_CLEAN(shop, .available = 8, .claimed = 2, .accounts = 2);
+    /* Who has learnt it before goes by the own clock. */
+    assert_status(DO(shop, .verb = LK_LEDGER_CLAIM, .user = "bob"), LK_E_CAMPAIGN_CLOSED);
+    raw_delete(live_path("/sale/clock"));
+    assert_status(DO(ledger(client, "/sale"), .verb = LK_LEDGER_CLAIM, .user = "bob"),
+                  LK_E_CORRUPT);
+    raw_make(live_path("/sale/clock"));
+    assert_status(DO(ledger(client, "/sale"), .verb = LK_LEDGER_CLAIM, .user = "bob"),
+                  LK_E_CAMPAIGN_CLOSED);
+    AUDIT_CLEAN(shop, .available = 9, .claimed = 1, .accounts = 1);
 }
 
 /* ---- znodes that go, and others that come ---- */
@@ -548,7 +565,7 @@ int main(void)
         SHOP_TEST(three_of_a_batch_that_can_not_be_helped_do_not_harm_the_other_fifty),
         SHOP_TEST(an_account_that_may_only_be_read_answers_its_questions),
         SHOP_TEST(without_rights_to_the_stock_only_claims_are_refused),
-        SHOP_TEST(without_rights_to_the_clock_a_new_handle_does_nothing),
+        SHOP_TEST(who_can_not_learn_the_servers_time_does_not_take_an_old_one_for_it),
         SHOP_TEST(with_its_bucket_gone_an_account_is_a_new_one_and_the_audit_knows),
         SHOP_TEST(without_the_folder_of_accounts_nobody_hangs),
         SHOP_TEST(without_its_seal_nothing_is_written),

@@ -194,7 +194,7 @@ static void what_stands_in_the_way_of_a_new_shard_stays(void)
 
 static void a_change_of_a_campaign_without_its_seal_is_refused(void)
 {
-    lk_ledger *shop = OPEN(LIVE_CLIENT("shop", 0), "/sale", .stock = 4);
+    lk_ledger *shop = OPEN(LIVE_CLIENT("shop", 0), "/sale", .stock = 4, .shards = 2);
     struct names children;
 
     raw_children(live_path("/sale"), &children);

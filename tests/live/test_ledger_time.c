@@ -212,6 +212,13 @@ static void a_sweep_whose_replies_are_lost_does_its_work(void)
     assert_true(nth > 3);
 }
 
+static int close_it(uint64_t done, uint64_t total, void *arg)
+{
+    (void)done;
+    (void)total;
+    return lk_campaign_close(arg, NULL, patience());
+}
+
 static int end_at_once(uint64_t done, uint64_t total, void *arg)
 {
     assert_true(done > 0 && done <= total);
@@ -255,6 +262,38 @@ static void a_sweep_passes_over_what_it_cannot_read(void)
     }
     assert_status(lk_ledger_sweep(ledger(client, "/none"), NULL, NULL, patience(), &found),
                   LK_E_NOT_FOUND);
+}
+
+static void a_campaign_that_lost_its_seal_is_not_swept_for_ever(void)
+{
+    lk_client *client = live_client("shop", (struct live_client){ 0 });
+    lk_ledger *shop = OPEN(client, "/sale", .stock = 100);
+    struct names names;
+    lk_sweep found;
+    char path[300];
+
+    orders(shop, 3, 1);
+    raw_children(live_path("/sale"), &names);
+    for (size_t i = 0; i < names.count; i++) {
+        if (strncmp(names.name[i], "seal-", 5) != 0)
+            continue;
+        snprintf(path, sizeof(path), "/sale/%s", names.name[i]);
+        raw_delete(live_path(path));
+    }
+    assert_status(lk_ledger_sweep(shop, NULL, NULL, LK_FOREVER, &found), LK_E_CORRUPT);
+}
+
+static void a_sweep_goes_on_when_the_campaign_is_closed_meanwhile(void)
+{
+    lk_client *client = live_client("shop", (struct live_client){ 0 });
+    lk_ledger *shop = OPEN(client, "/sale", .stock = 1000);
+    lk_ledger *other = ledger(live_client("other", (struct live_client){ 0 }), "/sale");
+    lk_sweep found;
+
+    orders(shop, 200, 1);
+    assert_status(lk_ledger_sweep(shop, close_it, other, patience(), &found), LK_OK);
+    assert_int_equal(found.unfrozen, 200);
+    AUDIT_CLEAN(shop, .available = 800, .claimed = 200, .accounts = 200);
 }
 
 /* ---- the sweeper ---- */
@@ -436,6 +475,29 @@ static void a_sweeper_steps_down_when_it_is_freed(void)
     await_children(live_path("/sale.sweeper"), 0);
 }
 
+/* Whoever took its place away has replaced it: it may lead again, but as one that came later. */
+static void a_sweeper_whose_place_is_gone_stands_again(void)
+{
+    lk_client *client = live_client("shop", (struct live_client){ 0 });
+    lk_ledger *shop = OPEN(client, "/sale", .stock = 10);
+    struct report report = REPORT;
+    struct names names;
+    char path[300];
+
+    lk_sweeper *sweeper = hire_here(&report, 5);
+    live_await("a sweep", has_swept, &report);
+    raw_children(live_path("/sale.sweeper"), &names);
+    assert_int_equal(names.count, 1);
+    snprintf(path, sizeof(path), "/sale.sweeper/%s", names.name[0]);
+    raw_delete(live_path(path));
+    await_children(live_path("/sale.sweeper"), 1);
+    order(shop, "ann", 1);
+    report_clear(&report, 1);
+    live_await("the coupon's return", has_swept, &report);
+    assert_false(raw_exists(live_path(path), NULL));
+    lk_sweeper_free(sweeper);
+}
+
 /* Nothing that was said is heard any more: a close that waited for an answer would never end. */
 static void a_sweeper_that_is_cut_off_can_be_stopped(void)
 {
@@ -508,22 +570,24 @@ static void note(lk_campaign_event event, const lk_campaign_info *info, void *ar
     live_changed();
 }
 
-static struct diary *watch_at(lk_client *client, const char *path, bool free_inside)
+static struct diary *watch_at(lk_client *client, const char *path)
 {
     static struct diary all[16];
     static size_t next;
     struct diary *diary = &all[next++ % 16];
+    lk_campaign_watch *watch;
 
-    *diary = (struct diary){ .lock = PTHREAD_MUTEX_INITIALIZER, .free_inside = free_inside };
-    pthread_mutex_lock(&diary->lock); /* it may be told before its handle is known */
-    assert_status(lk_campaign_watch_new(&diary->watch, client, path, note, diary), LK_OK);
+    *diary = (struct diary){ .lock = PTHREAD_MUTEX_INITIALIZER };
+    assert_status(lk_campaign_watch_new(&watch, client, path, note, diary), LK_OK);
+    pthread_mutex_lock(&diary->lock);
+    diary->watch = watch;
     pthread_mutex_unlock(&diary->lock);
     return diary;
 }
 
-static struct diary *watch_sale(lk_client *client, bool free_inside)
+static struct diary *watch_sale(lk_client *client)
 {
-    return watch_at(client, "/sale", free_inside);
+    return watch_at(client, "/sale");
 }
 
 static bool is_told(void *arg)
@@ -551,7 +615,7 @@ static lk_campaign_info await_event(struct diary *diary, lk_campaign_event event
 static void a_watch_tells_a_campaigns_whole_life(void)
 {
     lk_client *client = live_client("shop", (struct live_client){ 0 });
-    struct diary *diary = watch_sale(live_client("onlooker", (struct live_client){ 0 }), false);
+    struct diary *diary = watch_sale(live_client("onlooker", (struct live_client){ 0 }));
 
     await_event(diary, LK_CAMPAIGN_GONE);
     lk_ledger *shop = OPEN(client, "/sale", .stock = 8, .shards = 3);
@@ -583,7 +647,7 @@ static bool is_told_at(const char *path, lk_campaign_options rules, int64_t at_m
                        lk_campaign_event before, lk_campaign_event after)
 {
     lk_client *client = live_client("shop", (struct live_client){ 0 });
-    struct diary *diary = watch_at(client, path, false);
+    struct diary *diary = watch_at(client, path);
 
     await_event(diary, LK_CAMPAIGN_GONE);
     (void)open_campaign(client, path, rules);
@@ -639,8 +703,26 @@ static void a_campaign_that_opened_long_ago_is_open_at_once(void)
 
     (void)OPEN(client, "/sale", .stock = 8, .opens_ms = opens_ms);
     await_server_time(clock, opens_ms);
-    struct diary *diary = watch_sale(live_client("onlooker", (struct live_client){ 0 }), false);
+    struct diary *diary = watch_sale(live_client("onlooker", (struct live_client){ 0 }));
     await_event(diary, LK_CAMPAIGN_OPENED);
+    lk_campaign_watch_free(diary->watch);
+}
+
+/* The records were just written, and the boot clock carries on from there. */
+static void who_may_not_ask_the_clock_goes_by_what_others_wrote(void)
+{
+    lk_client *client = live_client("shop", (struct live_client){ 0 });
+    lk_ledger *clock = OPEN(client, "/clock", .stock = 1);
+    int64_t opens_ms = server_time(clock) + 700;
+
+    (void)OPEN(client, "/sale", .stock = 8, .opens_ms = opens_ms);
+    raw_limit(live_path("/sale/clock"), ZOO_PERM_READ);
+    struct diary *diary = watch_sale(live_client("onlooker", (struct live_client){ 0 }));
+    live_await("what it is", is_told, diary);
+    assert_true(diary->events[0] == LK_CAMPAIGN_STOCKED || diary->events[0] == LK_CAMPAIGN_OPENED);
+    if (diary->events[0] == LK_CAMPAIGN_STOCKED)
+        await_event(diary, LK_CAMPAIGN_STOCKED);
+    assert_true(await_event(diary, LK_CAMPAIGN_OPENED).server_ms >= opens_ms);
     lk_campaign_watch_free(diary->watch);
 }
 
@@ -649,7 +731,7 @@ static void what_happened_while_it_was_cut_off_is_told_after(void)
     lk_client *client = live_client("shop", (struct live_client){ 0 });
     lk_client *onlooker = LIVE_CLIENT("onlooker", .proxied = true, .timeout_ms = BRIEF_MS);
     lk_ledger *shop = OPEN(client, "/sale", .stock = 2);
-    struct diary *diary = watch_sale(onlooker, false);
+    struct diary *diary = watch_sale(onlooker);
     struct stand *stand = live_lock(onlooker, "lock", "/l");
     struct gone gone = { 0 };
 
@@ -677,7 +759,7 @@ static void a_sale_that_is_deleted_and_made_anew_in_the_dark_is_another(void)
     lk_client *client = live_client("shop", (struct live_client){ 0 });
     lk_ledger *shop = OPEN(client, "/sale", .stock = 2);
     lk_campaign_options rules = LK_CAMPAIGN_OPTIONS_INIT;
-    struct diary *diary = watch_sale(LIVE_CLIENT("onlooker", .proxied = true), false);
+    struct diary *diary = watch_sale(LIVE_CLIENT("onlooker", .proxied = true));
 
     await_event(diary, LK_CAMPAIGN_OPENED);
     zkbox_proxy_cut(live_proxy());
@@ -697,7 +779,7 @@ static void a_rush_is_looked_at_five_times_a_second(void)
     lk_client *client = live_client("shop", (struct live_client){ 0 });
     lk_ledger *shop = OPEN(client, "/sale", .stock = STOCK, .shards = 4);
     lk_ledger *other = ledger(live_client("other", (struct live_client){ 0 }), "/sale");
-    struct diary *diary = watch_sale(LIVE_CLIENT("onlooker", .proxied = true), false);
+    struct diary *diary = watch_sale(LIVE_CLIENT("onlooker", .proxied = true));
     struct seller sellers[] = { { .ledger = shop, .number = 0 }, { .ledger = other, .number = 1 } };
     char user[20];
     int claims = 0;
@@ -727,13 +809,19 @@ static void a_watch_may_be_freed_by_what_it_tells(void)
 {
     lk_client *client = live_client("shop", (struct live_client){ 0 });
     lk_ledger *shop = OPEN(client, "/sale", .stock = 2);
-    struct diary *freed = watch_sale(client, true), *other = watch_sale(client, false);
+    struct diary *freed = watch_sale(client), *other = watch_sale(client);
 
     await_event(freed, LK_CAMPAIGN_OPENED);
     await_event(other, LK_CAMPAIGN_OPENED);
+    pthread_mutex_lock(&freed->lock);
+    freed->free_inside = true;
+    pthread_mutex_unlock(&freed->lock);
     assert_status(DO(shop, .verb = LK_LEDGER_CLAIM, .user = "ann", .count = 2), LK_OK);
+    await_event(freed, LK_CAMPAIGN_SOLD_OUT);
     await_event(other, LK_CAMPAIGN_SOLD_OUT);
-    assert_int_equal(freed->count, 1);
+    assert_status(lk_campaign_add_stock(shop, 2, NULL, patience()), LK_OK);
+    await_event(other, LK_CAMPAIGN_STOCKED);
+    assert_int_equal(freed->count, 2);
     lk_campaign_watch_free(other->watch);
     assert_null(lk_campaign_watch_free(NULL));
 }
@@ -744,7 +832,7 @@ static void who_does_not_listen_is_told_the_present(void)
     lk_client *client = live_client("shop", (struct live_client){ 0 });
     lk_client *slow = LIVE_CLIENT("slow", .own_loop = true);
     lk_ledger *shop = OPEN(client, "/sale", .stock = 2);
-    struct diary *diary = watch_sale(slow, false), *quick = watch_sale(client, false);
+    struct diary *diary = watch_sale(slow), *quick = watch_sale(client);
 
     assert_true(lk_dispatch(slow, patience()) == 1);
     await_event(diary, LK_CAMPAIGN_OPENED);
@@ -774,7 +862,7 @@ static void what_is_no_campaign_is_not_told_of(void)
     assert_status(lk_campaign_watch_new(&watch, client, "sale", note, NULL), LK_E_PATH);
     assert_status(lk_campaign_watch_new(&watch, client, "/sale", NULL, NULL), LK_E_INVALID);
     raw_make(live_path("/sale"));
-    struct diary *diary = watch_sale(client, false);
+    struct diary *diary = watch_sale(client);
     raw_delete(live_path("/sale"));
     await_event(diary, LK_CAMPAIGN_GONE);
     (void)OPEN(client, "/sale", .stock = 1);
@@ -796,15 +884,19 @@ int main(int argc, char **argv)
         SHOP_TEST(a_sweep_whose_replies_are_lost_does_its_work),
         SHOP_TEST(a_sweep_ends_when_its_caller_says_so),
         SHOP_TEST(a_sweep_passes_over_what_it_cannot_read),
+        SHOP_TEST(a_campaign_that_lost_its_seal_is_not_swept_for_ever),
+        SHOP_TEST(a_sweep_goes_on_when_the_campaign_is_closed_meanwhile),
         SHOP_TEST(a_freeze_that_nobody_looks_at_is_given_back_by_the_sweeper),
         SHOP_TEST(a_sweeper_waits_for_its_campaign),
         SHOP_TEST(when_the_sweeper_that_leads_is_killed_another_takes_over),
         SHOP_TEST(a_sweeper_steps_down_when_it_is_freed),
+        SHOP_TEST(a_sweeper_whose_place_is_gone_stands_again),
         SHOP_TEST(a_sweeper_that_is_cut_off_can_be_stopped),
         SHOP_TEST(what_is_no_sweeper_is_refused),
         SHOP_TEST(a_watch_tells_a_campaigns_whole_life),
         SHOP_TEST(opening_closing_and_ending_are_told_when_their_time_comes),
         SHOP_TEST(a_campaign_that_opened_long_ago_is_open_at_once),
+        SHOP_TEST(who_may_not_ask_the_clock_goes_by_what_others_wrote),
         SHOP_TEST(what_happened_while_it_was_cut_off_is_told_after),
         SHOP_TEST(a_sale_that_is_deleted_and_made_anew_in_the_dark_is_another),
         SHOP_TEST(a_rush_is_looked_at_five_times_a_second),

@@ -7,7 +7,7 @@ static void defaults_are_filled_in_and_nonsense_is_refused(void **state)
 
     (void)state;
     assert_int_equal(campaign_rules(&options, &rules), LK_OK);
-    assert_int_equal(rules.shards, 4);
+    assert_int_equal(rules.shards, 16);
     assert_int_equal(rules.freeze_ttl_ms, 900000);
     assert_int_equal(rules.history, 64);
     options.history = 7;

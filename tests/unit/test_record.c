@@ -294,22 +294,6 @@ static void a_number_that_is_cut_or_longer_than_needed_is_bad(void **state)
     }
 }
 
-static void memory_that_was_asked_for_is_asked_for_once(void **state)
-{
-    struct record_out out = { 0 };
-
-    (void)state;
-    record_reserve(&out, 1000);
-    const unsigned char *bytes = out.bytes;
-    record_begin(&out, RECORD_PLACE, 1);
-    for (size_t i = RECORD_HEADER_SIZE; i < 1000; i++)
-        record_put_u8(&out, (uint8_t)i);
-    assert_int_equal(record_end(&out), LK_OK);
-    assert_ptr_equal(out.bytes, bytes);
-    assert_int_equal(out.capacity, 1000);
-    record_free(&out);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,7 +311,6 @@ int main(void)
         cmocka_unit_test(a_text_too_long_for_its_size_is_refused_not_cut),
         cmocka_unit_test(a_number_takes_as_many_bytes_as_it_has_sevens_of_bits),
         cmocka_unit_test(a_number_that_is_cut_or_longer_than_needed_is_bad),
-        cmocka_unit_test(memory_that_was_asked_for_is_asked_for_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
