@@ -119,7 +119,9 @@ LK_API int lk_campaign_close(lk_ledger *ledger, lk_id *inout_id, int64_t deadlin
 /* Called now and then on the calling thread while a long call works: `done` of about `total` parts
  * are. Another answer than 0 ends the call, which returns it. */
 typedef int lk_progress_fn(uint64_t done, uint64_t total, void *arg);
-/* `progress` may be NULL. `done` counts accounts that are gone. */
+/* `progress` may be NULL. `done` counts accounts that are gone; `total` is an estimate until the
+ * end. No more than 200 deletions are under way at a time, so that others on the same servers get
+ * their turns. Several may delete the same campaign at once. */
 LK_API int lk_campaign_delete(lk_ledger *ledger, lk_progress_fn *progress, void *arg,
                               int64_t deadline_ns);
 /* More shards than there are, for more processes that claim at once; they begin empty and get their

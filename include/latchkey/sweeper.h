@@ -20,8 +20,8 @@ extern "C" {
 typedef struct lk_sweeper lk_sweeper;
 
 /* The end of a sweep: LK_OK, or why it failed; `sweep` is NULL then. It is tried again after an
- * interval. Also why it can't stand for election. Runs on the sweeper's own thread, one at a time;
- * the sweeper works on when it returns. It must not free the sweeper. */
+ * interval. Also why it can't stand for election. Runs on the sweeper's own thread, to which no
+ * signal comes; the sweeper works on when it returns. It must not free the sweeper. */
 typedef void lk_sweeper_fn(int status, const lk_sweep *sweep, void *arg);
 
 typedef struct lk_sweeper_options {

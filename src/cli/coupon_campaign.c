@@ -154,23 +154,24 @@ static int run_create(struct cli *cli, int argc, char **argv)
 const struct verb coupon_create = {
     .name = "coupon create",
     .summary = "a new campaign",
-    .help = "usage: latchkey coupon create CAMPAIGN --stock N [OPTIONS]\n"
-            "\n"
-            "Makes a campaign with N coupons.\n"
-            "\n"
-            "  --stock N         how many coupons\n"
-            "  --per-user K      how many one user may have; void ones do not count (no limit)\n"
-            "  --opens TIME      no claim before (at once)\n"
-            "  --closes TIME     no claim after (never)\n"
-            "  --ends TIME       no redemption after, what is claimed becomes void (never)\n"
-            "  --freeze-ttl SEC  how long a freeze lasts that does not say (900)\n"
-            "  --shards K        parts of the stock that can be claimed from at once, 1 to 64 (4)\n"
-            "  --history N       operations beside claims that each account remembers: so long a "
-            "repeated id is\n"
-            "                    known, and `show` tells what happened; 8 to 1024 (64)\n"
-            "  --id ID           names the creation: the same command again is no error\n"
-            "\n"
-            "TIME is RFC 3339 (2026-11-27T09:00:00Z) or +SEC from now, by the server's clock.\n",
+    .help =
+        "usage: latchkey coupon create CAMPAIGN --stock N [OPTIONS]\n"
+        "\n"
+        "Makes a campaign with N coupons.\n"
+        "\n"
+        "  --stock N         how many coupons\n"
+        "  --per-user K      how many one user may have; void ones do not count (no limit)\n"
+        "  --opens TIME      no claim before (at once)\n"
+        "  --closes TIME     no claim after (never)\n"
+        "  --ends TIME       no redemption after, what is claimed becomes void (never)\n"
+        "  --freeze-ttl SEC  how long a freeze lasts that does not say (900)\n"
+        "  --shards K        parts of the stock that can be claimed from at once, 1 to 64 (16)\n"
+        "  --history N       operations beside claims that each account remembers: so long a "
+        "repeated id is\n"
+        "                    known, and `show` tells what happened; 8 to 1024 (64)\n"
+        "  --id ID           names the creation: the same command again is no error\n"
+        "\n"
+        "TIME is RFC 3339 (2026-11-27T09:00:00Z) or +SEC from now, by the server's clock.\n",
     .run = run_create,
 };
 

@@ -258,6 +258,12 @@ bool stock_is_proven(const struct lk_ledger *ledger);
 /* round.c: judges what waits, and lets commits go with what came of it. False: nothing to do. */
 bool round_run(struct lk_ledger *ledger);
 
+/* multi.c: a commit as one request */
+int commit_send(struct commit *commit, void (*landed)(struct flight *flight));
+enum owner { OWNER_SEAL, OWNER_SHELF, OWNER_SEAT, OWNER_END };
+/* Whose that operation of it was; *nth: which shelf or seat. */
+enum owner commit_owner(const struct commit *commit, size_t operation, size_t *nth);
+
 /* commit.c */
 struct commit *commit_new(struct lk_ledger *ledger, bool is_witness, bool is_of_claims);
 bool commit_touches_stock(const struct commit *commit);

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,6 +146,18 @@ static int sweeper_stand_at(lk_sweeper *sweeper, const char *campaign, const cha
     return status;
 }
 
+/* The program's signals are the program's. */
+static int sweeper_start(lk_sweeper *sweeper)
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&sweeper->thread, NULL, sweeper_run, sweeper);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc == 0 ? LK_OK : LK_E_SYSTEM;
+}
+
 static int sweeper_open(lk_sweeper *sweeper, const lk_client_options *client, const char *campaign,
                         const char *election)
 {
@@ -156,9 +169,7 @@ static int sweeper_open(lk_sweeper *sweeper, const lk_client_options *client, co
         status = lk_ledger_new(&sweeper->ledger, sweeper->client, campaign);
     if (status == LK_OK)
         status = sweeper_stand_at(sweeper, campaign, election);
-    if (status == LK_OK && pthread_create(&sweeper->thread, NULL, sweeper_run, sweeper) != 0)
-        status = LK_E_SYSTEM;
-    return status;
+    return status == LK_OK ? sweeper_start(sweeper) : status;
 }
 
 int lk_sweeper_new(lk_sweeper **out, const lk_client_options *client, const char *campaign,

@@ -27,7 +27,7 @@
 
 enum { CLAIMS_IN_THE_AIR = 8192, READS_MAX = 4000000, IDLE_S = 3 };
 
-static void die(const char *what, const char *why)
+_Noreturn static void die(const char *what, const char *why)
 {
     fprintf(stderr, "bench_campaign: %s: %s\n", what, why);
     exit(1);
@@ -323,7 +323,7 @@ int main(int argc, char **argv)
     struct report report = { 0 };
     bool is_json = false;
     char error[512] = "";
-    zkbox *box;
+    zkbox *box = NULL;
 
     for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         if (option == 'j')

@@ -141,7 +141,7 @@ static void a_line_that_is_not_understood_ends_it(void **state)
 static void a_chain_that_is_too_long_is_refused_to_its_end(void **state)
 {
     const char *path = new_campaign("endless", "5000", "0");
-    char *lines = calloc(3000, 64), *end = lines;
+    char *lines = calloc(6000, 64), *end = lines;
 
     (void)state;
     assert_non_null(lines);
@@ -153,9 +153,9 @@ static void a_chain_that_is_too_long_is_refused_to_its_end(void **state)
     assert_non_null(strstr(tool_out(tool), "claim\tu39\tinvalid\t\n"));
     tool_free(tool);
     end = lines;
-    for (int i = 0; i < 1200; i++)
+    for (int i = 0; i < 5000; i++)
         end += sprintf(end, "{\"verb\":\"claim\",\"user\":\"u%d\",\"linked\":%s}\n", i,
-                       i < 1199 ? "true" : "false");
+                       i < 4999 ? "true" : "false");
     tool = do_lines(path, NULL, lines, 64);
     assert_null(strstr(tool_out(tool), "\tok\t"));
     assert_non_null(strstr(tool_err(tool), "its chain is too long"));

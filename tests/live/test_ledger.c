@@ -128,15 +128,6 @@ static void opening_closing_and_ending_go_by_the_servers_time(void)
     assert_status(lk_campaign_add_stock(over, 1, NULL, patience()), LK_E_CAMPAIGN_ENDED);
 }
 
-/* Until the server's clock says so. */
-static void await_server_time(lk_ledger *at, int64_t until_ms)
-{
-    lk_campaign_info info = { .server_ms = 0 };
-
-    while (info.server_ms < until_ms)
-        assert_status(lk_campaign_show(at, patience(), &info), LK_OK);
-}
-
 static void a_new_handle_does_not_take_an_old_znodes_time_for_the_present(void)
 {
     lk_client *client = live_client("shop", (struct live_client){ 0 });

@@ -12,7 +12,7 @@
 #include "ledger/names.h"
 #include "ledger/restock.h"
 
-enum { SELLERS = 4, AUDITS = 100, USERS = 40, RECORD_SIZE_MAX = 64 * 1024 };
+enum { SELLERS = 4, AUDITS = 50, USERS = 40, RECORD_SIZE_MAX = 64 * 1024 };
 
 /* ---- beside traffic ---- */
 
@@ -133,7 +133,7 @@ static bool is_lively(void *arg)
     return lively;
 }
 
-/* At a campaign of two shards. */
+/* Stock is carried between the first two shards. */
 static void traffic_begins(const char *campaign)
 {
     memset(&traffic, 0, sizeof(traffic));
@@ -173,7 +173,7 @@ static bool is_clean(const lk_audit *audit)
 static void audits_are_clean_while_coupons_states_and_stock_move(void)
 {
     lk_ledger *office = OPEN(live_client("office", (struct live_client){ 0 }), "/sale",
-                             .stock = 100000, .shards = 2);
+                             .stock = 100000, .shards = 16);
     int status = LK_OK;
     int64_t zxid = 0;
     bool clean = true;

@@ -197,6 +197,33 @@ static void whatever_stands_in_a_shards_place_stops_claims_and_nothing_else(void
     AUDIT_CLEAN(shop, .available = 8, .claimed = 2, .accounts = 2);
 }
 
+static void of_two_shards_the_one_that_can_not_be_read_keeps_its_coupons(void)
+{
+    lk_client *client = live_client("shop", (struct live_client){ 0 });
+    lk_ledger *shop = OPEN(client, "/sale", .stock = 20, .shards = 2);
+    char user[20];
+    uint64_t claimed = 0;
+    int status = LK_OK;
+
+    struct kept kept = keep(live_path("/sale/stock/0001"));
+    put_garbage(&kept, 5);
+    for (int i = 0; i < 12; i++) {
+        snprintf(user, sizeof(user), "early-%d", i);
+        status = DO(ledger(client, "/sale"), .verb = LK_LEDGER_CLAIM, .user = user);
+        assert_true(status == LK_OK || status == LK_E_CORRUPT);
+        claimed += status == LK_OK;
+    }
+    assert_true(claimed <= 10);
+    put_back(&kept);
+    for (status = LK_OK; status == LK_OK; claimed += status == LK_OK) {
+        snprintf(user, sizeof(user), "late-%d", (int)claimed);
+        status = DO(shop, .verb = LK_LEDGER_CLAIM, .user = user);
+    }
+    assert_status(status, LK_E_SOLD_OUT);
+    assert_int_equal(claimed, 20);
+    AUDIT_CLEAN(shop, .claimed = 20, .accounts = 20);
+}
+
 static void whatever_stands_in_the_campaigns_place_is_named_and_left(void)
 {
     lk_client *client = live_client("shop", (struct live_client){ 0 });
@@ -561,6 +588,7 @@ int main(void)
         SHOP_TEST(whatever_stands_in_an_accounts_place_is_named_and_left),
         SHOP_TEST(another_users_record_is_not_taken_for_ones_own),
         SHOP_TEST(whatever_stands_in_a_shards_place_stops_claims_and_nothing_else),
+        SHOP_TEST(of_two_shards_the_one_that_can_not_be_read_keeps_its_coupons),
         SHOP_TEST(whatever_stands_in_the_campaigns_place_is_named_and_left),
         SHOP_TEST(three_of_a_batch_that_can_not_be_helped_do_not_harm_the_other_fifty),
         SHOP_TEST(an_account_that_may_only_be_read_answers_its_questions),

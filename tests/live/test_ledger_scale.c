@@ -161,6 +161,36 @@ static void a_campaign_grows_while_it_is_used(void)
     assert_false(raw_exists(live_path("/sale"), NULL));
 }
 
+/* The handles claim until nothing is left; stock moves from shard to shard all the while. */
+static void what_is_shown_while_stock_moves_is_of_one_moment(void)
+{
+    enum { STOCK = 100, SELLERS = 3 };
+    struct seller sellers[SELLERS] = { 0 };
+    lk_ledger *shop = OPEN(LIVE_CLIENT("shop", 0), "/sale", .stock = STOCK, .shards = 2);
+    lk_campaign_info info = { 0 };
+    uint64_t issued = 0, sold = 0;
+
+    for (unsigned i = 0; i < SELLERS; i++) {
+        sellers[i].number = i;
+        sellers[i].ledger = ledger(LIVE_CLIENT("seller", 0), "/sale");
+        assert_int_equal(pthread_create(&sellers[i].thread, NULL, sell, &sellers[i]), 0);
+    }
+    assert_status(lk_campaign_grow(shop, 16, NULL, patience()), LK_OK);
+    for (bool sold_out = false; !sold_out; sold_out = info.available == 0) {
+        assert_status(lk_campaign_show(shop, patience(), &info), LK_OK);
+        assert_int_equal(info.stocked, STOCK);
+        assert_int_equal(info.available + info.issued, STOCK);
+        assert_true(info.issued >= issued);
+        issued = info.issued;
+    }
+    for (unsigned i = 0; i < SELLERS; i++) {
+        pthread_join(sellers[i].thread, NULL);
+        assert_status(sellers[i].status, LK_OK);
+        sold += sellers[i].sold;
+    }
+    assert_int_equal(sold, STOCK);
+}
+
 static void a_campaign_grows_once_also_when_the_reply_is_lost(void)
 {
     lk_ledger *shop = OPEN(LIVE_CLIENT("shop", .proxied = true, .timeout_ms = BRISK_MS), "/sale",
@@ -481,6 +511,7 @@ int main(void)
         SHOP_TEST(a_lost_claim_where_versions_end_takes_one_coupon),
         SHOP_TEST(a_new_shard_comes_with_a_new_seal),
         SHOP_TEST(a_campaign_grows_while_it_is_used),
+        SHOP_TEST(what_is_shown_while_stock_moves_is_of_one_moment),
         SHOP_TEST(a_campaign_grows_once_also_when_the_reply_is_lost),
         SHOP_TEST(what_stands_in_the_way_of_a_new_shard_stays),
         SHOP_TEST(a_change_of_a_campaign_without_its_seal_is_refused),

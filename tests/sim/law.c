@@ -214,16 +214,18 @@ static bool counts_for_floor(const struct law_entry *entry)
     return entry->is_kept && entry->op.verb != LK_LEDGER_CLAIM && !law_id_is_text(entry->op.id);
 }
 
-/* Of ids made by latchkey the newest are kept. */
+/* Of ids made by latchkey the newest are kept: the one that goes may be the one that came. */
 static void forget_oldest(struct law_account *account, size_t most)
 {
     struct law_entry *oldest = NULL;
     size_t count = 0;
 
-    for (size_t i = account->entry_count; i > 0; i--) {
-        if (!counts_for_floor(&account->entries[i - 1]))
+    for (size_t i = 0; i < account->entry_count; i++) {
+        struct law_entry *entry = &account->entries[i];
+        if (!counts_for_floor(entry))
             continue;
-        oldest = &account->entries[i - 1];
+        if (!oldest || law_id_is_above(oldest->op.id, entry->op.id))
+            oldest = entry;
         count++;
     }
     if (count <= most)

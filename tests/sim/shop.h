@@ -64,9 +64,10 @@ struct shop {
     size_t fact_count, fact_capacity;
     struct deed **deeds;
     size_t deed_count, deed_capacity;
-    struct program manager, rival, auditor;
+    struct program manager, rival, sweeper, auditor;
     bool is_busy;   /* few users, no rests: accounts forget ids */
     bool is_scarce; /* few coupons, and more just as they run out */
+    bool is_swept;  /* freezes run out soon, and somebody sweeps all the time */
     bool moves;     /* campaigns are deleted, and made anew at the same path */
     bool is_settling, is_audited;
 };
@@ -118,6 +119,7 @@ void shop_watchers_free(struct shop *shop);
 
 void manage(struct program *program);
 void rival(struct program *program);
+void sweep_on(struct program *program);
 void audit_at_the_end(struct program *program);
 
 #endif

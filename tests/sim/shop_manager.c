@@ -501,6 +501,15 @@ void rival(struct program *program)
     }
 }
 
+void sweep_on(struct program *program)
+{
+    while (goes_on(program)) {
+        rest(program, 50);
+        if (goes_on(program))
+            sweep(program);
+    }
+}
+
 void audit_at_the_end(struct program *program)
 {
     shop_at(program)->is_audited = false;

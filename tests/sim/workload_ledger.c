@@ -188,8 +188,8 @@ static bool is_settled(struct sim *sim)
 {
     struct shop *shop = sim->state;
 
-    if (!is_done(&shop->manager) || !is_done(&shop->rival) || !clerks_are_settled(shop)
-        || !shop_watchers_are_settled(shop))
+    if (!is_done(&shop->manager) || !is_done(&shop->rival) || !is_done(&shop->sweeper)
+        || !clerks_are_settled(shop) || !shop_watchers_are_settled(shop))
         return false;
     if (!books_are_open(&shop->books))
         return true;
@@ -213,6 +213,7 @@ static void free_handles(struct sim *sim)
 
     end_program(&shop->manager);
     end_program(&shop->rival);
+    end_program(&shop->sweeper);
     end_program(&shop->auditor);
     shop_watchers_free(shop);
     list_for_each (node, &shop->branches) {
@@ -252,7 +253,7 @@ void shop_choose_rules(struct shop *shop)
     shop->rules.per_user = shop->is_scarce ? 0 : (uint32_t)shop_between(shop, 0, 6);
     shop->rules.shards = (uint32_t)shop_between(shop, 1, 4);
     shop->rules.history = shop_percent(shop, 50) ? 0 : (uint32_t)shop_between(shop, 8, 20);
-    shop->rules.freeze_ttl_ms = shop_between(shop, 1, shop->is_busy ? 100 : 3000);
+    shop->rules.freeze_ttl_ms = shop_between(shop, 1, shop->is_busy || shop->is_swept ? 100 : 3000);
     if (shop_percent(shop, 20))
         shop->rules.opens_ms = now_ms + shop_between(shop, 0, 3000);
     if (shop_percent(shop, 20))
@@ -276,6 +277,7 @@ static void begin(struct sim *sim)
     shop->moves = shop_percent(shop, 20);
     shop->is_scarce = shop_percent(shop, 20);
     shop->is_busy = !shop->is_scarce && shop_percent(shop, 2);
+    shop->is_swept = shop_percent(shop, 10);
     if (shop_percent(shop, 10)) {
         sim->ensemble.worn = SHOP_PATH;
         sim->ensemble.worn_version = VERSION_ROTATE - (int32_t)shop_between(shop, 0, 6);
@@ -289,7 +291,8 @@ static void begin(struct sim *sim)
     if (sim->world.failure[0])
         return;
     if (!program_start(&shop->manager, first, manage)
-        || (shop->moves && !program_start(&shop->rival, last, rival)))
+        || (shop->moves && !program_start(&shop->rival, last, rival))
+        || (shop->is_swept && !program_start(&shop->sweeper, last, sweep_on)))
         world_fail(&sim->world, "no thread for the managers");
 }
 
