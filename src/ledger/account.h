@@ -94,9 +94,6 @@ enum verdict {
 enum verdict account_apply(struct account *account, const struct judge *judge,
                            const lk_ledger_op *op, lk_ledger_result *result);
 
-/* An operation of ours alone: writes down what time did, and nothing else. Never refused. */
-#define LEDGER_SETTLE ((lk_ledger_verb)32)
-
 /* LK_OK or LK_E_INVALID: the form of an operation. */
 int ledger_op_check(const lk_ledger_op *op);
 int ledger_user_check(const char *user);

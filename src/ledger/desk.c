@@ -271,12 +271,6 @@ int lk_ledger_do_start(lk_ledger *ledger, const lk_ledger_op *op, int64_t deadli
 {
     if (!ledger || !op || !done || ledger_op_check(op) != LK_OK)
         return LK_E_INVALID;
-    return ledger_start(ledger, op, deadline_ns, done, arg, out_op);
-}
-
-int ledger_start(struct lk_ledger *ledger, const lk_ledger_op *op, int64_t deadline_ns,
-                 lk_ledger_done_fn *done, void *arg, lk_op *out_op)
-{
     struct async *async = async_new(ledger, op);
     if (!async)
         return LK_E_NOMEM;

@@ -186,9 +186,6 @@ struct lk_ledger {
 
 /* desk.c: jobs, and what happens next */
 void ledger_pump(struct lk_ledger *ledger);
-/* lk_ledger_do_start() of an operation whose form is known to be sound, LEDGER_SETTLE too. */
-int ledger_start(struct lk_ledger *ledger, const lk_ledger_op *op, int64_t deadline_ns,
-                 lk_ledger_done_fn *done, void *arg, lk_op *out_op);
 /* Into the queue of its user's seat; no pump. LK_OK, LK_E_NOMEM. */
 int job_enqueue(struct job *job);
 void job_choose_id(struct job *job);

@@ -470,12 +470,6 @@ enum verdict account_apply(struct account *account, const struct judge *judge,
                            const lk_ledger_op *op, lk_ledger_result *result)
 {
     *result = (lk_ledger_result){ .id = op->id };
-    if (op->verb == LEDGER_SETTLE) {
-        result->status = account_settle(account, judge->campaign, judge->now_ms);
-        if (result->status != LK_OK)
-            return VERDICT_REFUSED;
-        return account->changed ? VERDICT_APPLIED : VERDICT_REPEATED;
-    }
     result->status = judge_id(account, op, result);
     if (result->status == LK_OK) {
         result->repeated = true;

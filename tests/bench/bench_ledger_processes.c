@@ -69,6 +69,8 @@ static uint64_t shard_versions(struct bench *bench, const char *campaign)
         free(path);
         if (rc == ZNONODE)
             break;
+        if (rc != ZOK)
+            fprintf(stderr, "shard %zu of %s: %s\n", i, campaign, zerror(rc));
         MUST(rc == ZOK);
         sum += (uint64_t)stat.version;
     }

@@ -118,7 +118,7 @@ static lk_ledger_op some_op(const struct account *account, const struct world *w
     uint8_t what = (uint8_t)take(program, 1), which = (uint8_t)take(program, 1),
             detail = (uint8_t)take(program, 1);
     lk_ledger_op op = {
-        .verb = what % 7 ? (lk_ledger_verb)(what % 7) : LEDGER_SETTLE,
+        .verb = (lk_ledger_verb)(what % 7),
         .id = some_id(account, world, which, take(program, 2)),
         .user = "ann",
         .order = orders[detail % ORDERS],
@@ -183,9 +183,8 @@ static void play_one(struct account *account, struct world *world, struct input 
     uint64_t available = stock_available(&world->stock);
     size_t coupons = account->coupon_count;
 
-    if (op.verb == LEDGER_SETTLE) {
-        enum verdict verdict = account_apply(account, &judge, &op, &result);
-        MUST(verdict == VERDICT_APPLIED || verdict == VERDICT_REPEATED);
+    if (op.verb == 0) {
+        MUST(account_settle(account, &world->campaign, world->now_ms) == LK_OK);
         return;
     }
     if (ledger_op_check(&op) != LK_OK)

@@ -97,6 +97,7 @@ chain-not-whole ledger 100
 grow-without-new-seal ledger 100
 rotation-without-new-seal ledger 500
 zxid-left-out ledger 100
+sweep-without-version ledger 500
 limit-not-counted ledger 100
 limit-without-frozen ledger 100
 unfreeze-unrecorded ledger 100

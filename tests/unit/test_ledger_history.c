@@ -157,15 +157,15 @@ static void time_is_written_down_by_itself_only_where_it_acted(void **state)
 {
     struct story *s = *state;
     struct account account = { 0 };
-    const struct judge judge = { &s->campaign, NOON + 80, NULL };
-    const lk_ledger_op settle = { .verb = LEDGER_SETTLE, .user = "ann" };
 
     freeze(s, story_claim(s), "order-1", 80);
     assert_int_equal(account_decode(&account, s->bytes, s->size, "ann", 3), LK_OK);
-    assert_int_equal(account_apply(&account, &judge, &settle, &s->result), VERDICT_APPLIED);
+    assert_int_equal(account_settle(&account, &s->campaign, NOON + 80), LK_OK);
+    assert_true(account.changed);
     assert_int_equal(account.applied.count, 2);
     account.changed = false;
-    assert_int_equal(account_apply(&account, &judge, &settle, &s->result), VERDICT_REPEATED);
+    assert_int_equal(account_settle(&account, &s->campaign, NOON + 80), LK_OK);
+    assert_false(account.changed);
     assert_int_equal(account.applied.count, 2);
     account_free(&account);
 }
