@@ -15,11 +15,15 @@
 
 #define CUSTOMERS 100
 
-static bool has_unknown(const lk_ledger_result *results, size_t count)
+/* After LK_E_UNKNOWN, "nothing was done" is said of the last try alone. */
+static bool has_open(const lk_ledger_result *results, size_t count)
 {
-    while (count > 0 && results[count - 1].status != LK_E_UNKNOWN)
-        count--;
-    return count > 0;
+    while (count > 0) {
+        int status = results[--count].status;
+        if (status == LK_E_UNKNOWN || status == LK_E_DEADLINE || status == LK_E_NO_SERVER)
+            return true;
+    }
+    return false;
 }
 
 static int settle(lk_ledger *ledger, const lk_ledger_op *ops, size_t count,
@@ -29,7 +33,7 @@ static int settle(lk_ledger *ledger, const lk_ledger_op *ops, size_t count,
 
     do {
         status = lk_ledger_submit(ledger, ops, count, results, lk_in_ms(10000));
-    } while (has_unknown(results, count));
+    } while (has_open(results, count));
     return status;
 }
 

@@ -57,22 +57,31 @@ static uint64_t server_zxid(struct bench *bench)
     return value;
 }
 
-/* Of all shards; how many there are. */
+static int look(zhandle_t *handle, const char *path, struct Stat *stat)
+{
+    int rc;
+
+    do /* on a machine with much other work a connection may be lost: it is made again */
+        rc = zoo_exists(handle, path, 0, stat);
+    while (rc == ZCONNECTIONLOSS || rc == ZOPERATIONTIMEOUT);
+    if (rc != ZOK && rc != ZNONODE)
+        fprintf(stderr, "%s: %s\n", path, zerror(rc));
+    MUST(rc == ZOK || rc == ZNONODE);
+    return rc;
+}
+
+/* The sum over all shards that there are. */
 static uint64_t shard_versions(struct bench *bench, const char *campaign)
 {
     uint64_t sum = 0;
+    int rc = ZOK;
 
-    for (size_t i = 0; i < LK_SHARDS_MAX; i++) {
-        struct Stat stat;
+    for (size_t i = 0; i < LK_SHARDS_MAX && rc == ZOK; i++) {
+        struct Stat stat = { 0 };
         char *path = name_shard(campaign, i);
-        int rc = zoo_exists(raw_handle(bench->raw), path, 0, &stat);
+        rc = look(raw_handle(bench->raw), path, &stat);
         free(path);
-        if (rc == ZNONODE)
-            break;
-        if (rc != ZOK)
-            fprintf(stderr, "shard %zu of %s: %s\n", i, campaign, zerror(rc));
-        MUST(rc == ZOK);
-        sum += (uint64_t)stat.version;
+        sum += rc == ZOK ? (uint64_t)stat.version : 0;
     }
     return sum;
 }

@@ -486,9 +486,10 @@ static void bad_usage_is_64_and_points_at_help(void **state)
 
 static void every_verb_has_its_help(void **state)
 {
-    static const char *const verbs[] = { "create", "claim", "freeze", "unfreeze", "redeem",
-                                         "refund", "void",  "show",   "lookup",   "list",
-                                         "audit",  "close", "delete", "add-stock" };
+    static const char *const verbs[] = { "create", "claim", "freeze", "unfreeze",  "redeem",
+                                         "refund", "void",  "show",   "lookup",    "list",
+                                         "audit",  "close", "delete", "add-stock", "grow",
+                                         "export", "do" };
 
     (void)state;
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
@@ -519,6 +520,7 @@ static void without_a_server_every_verb_is_69(void **state)
         "add-stock /s 1",
         "grow /s --shards 5",
         "export /s",
+        "do /s --from /dev/null",
         "close /s",
         "delete /s --yes",
     };

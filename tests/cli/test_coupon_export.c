@@ -11,6 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* To do what a stranger could do. */
+#include <zookeeper/zookeeper.h>
+
 /* What a naive writer of CSV or JSON would trip over. The last reorders what a terminal shows. */
 static const char *const hostile[] = {
     "plain",
@@ -305,6 +308,47 @@ static void what_fails_leaves_the_old_file_and_no_other(void **state)
     assert_int_equal(empty_folder(folder), 1);
 }
 
+/* Spoils a user's record behind the ledger's back. */
+static void spoil_account(const char *path, const char *user)
+{
+    struct String_vector buckets;
+    char name[256];
+    size_t spoilt = 0;
+
+    zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
+    zhandle_t *stranger = zookeeper_init(harness_servers(), NULL, 10000, NULL, NULL, 0);
+    assert_non_null(stranger);
+    snprintf(name, sizeof(name), "%s/accounts", path);
+    assert_int_equal(zoo_get_children(stranger, name, 0, &buckets), ZOK);
+    for (int i = 0; i < buckets.count; i++) {
+        snprintf(name, sizeof(name), "%s/accounts/%s/%s", path, buckets.data[i], user);
+        spoilt += zoo_set(stranger, name, "junk", 4, -1) == ZOK;
+    }
+    deallocate_String_vector(&buckets);
+    zookeeper_close(stranger);
+    assert_int_equal(spoilt, 1);
+}
+
+static void what_can_be_read_is_printed_and_what_is_not_whole_is_no_file(void **state)
+{
+    const char *path = new_campaign("spoilt", "9", "0");
+    char folder[64], name[128], coupon[64];
+
+    (void)state;
+    claim(path, "ann", coupon);
+    claim(path, "bob", coupon);
+    spoil_account(path, "bob");
+    make_folder(folder);
+    snprintf(name, sizeof(name), "%s/coupons", folder);
+    struct tool *tool = tool_run(1, ARGS("coupon", "export", path));
+    assert_non_null(strstr(tool_out(tool), "\"user\":\"ann\""));
+    assert_null(strstr(tool_out(tool), "bob"));
+    tool_says(tool, "the export is not complete");
+    tool_free(tool);
+    refuses(1, "the export is not complete", "coupon", "export", path, "--output", name);
+    assert_int_equal(empty_folder(folder), 0);
+}
+
 static void a_full_disk_and_a_reader_that_left_are_told(void **state)
 {
     const char *path = new_campaign("full", "5000", "0");
@@ -451,6 +495,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(history_tells_what_happened_in_its_order),
         cmocka_unit_test(a_file_is_replaced_by_a_whole_one_with_its_mode),
         cmocka_unit_test(what_fails_leaves_the_old_file_and_no_other),
+        cmocka_unit_test(what_can_be_read_is_printed_and_what_is_not_whole_is_no_file),
         cmocka_unit_test(a_full_disk_and_a_reader_that_left_are_told),
         cmocka_unit_test(an_export_goes_on_after_its_server_died_and_killed_leaves_nothing),
         cmocka_unit_test(a_terminal_sees_a_bar_only_beside_a_file),

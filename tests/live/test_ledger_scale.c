@@ -7,6 +7,8 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,7 +164,7 @@ static void a_campaign_grows_while_it_is_used(void)
 }
 
 /* The handles claim until nothing is left; stock moves from shard to shard all the while. */
-static void what_is_shown_while_stock_moves_is_of_one_moment(void)
+static void a_campaign_grows_while_sellers_empty_it(void)
 {
     enum { STOCK = 100, SELLERS = 3 };
     struct seller sellers[SELLERS] = { 0 };
@@ -189,6 +191,75 @@ static void what_is_shown_while_stock_moves_is_of_one_moment(void)
         sold += sellers[i].sold;
     }
     assert_int_equal(sold, STOCK);
+}
+
+/* Moves the first shard's coupon to the last shard and back, once for each time that somebody has
+ * looked. */
+enum { MOVED_SHARDS = 16, LOOKS = 300 };
+struct mover {
+    pthread_t thread;
+    struct record_out records[2][2]; /* here and there: of the first shard, of the last */
+    char first[64], last[64];
+    atomic_uint looks;
+    int rc;
+};
+
+static void *move_on(void *arg)
+{
+    struct mover *mover = arg;
+    unsigned seen = 0;
+
+    for (unsigned i = 1; seen < LOOKS && mover->rc == ZOK; i++) {
+        const struct record_out *records = mover->records[i % 2];
+        zoo_op_t ops[2];
+        zoo_op_result_t results[2];
+        const char *paths[] = { mover->first, mover->last };
+        for (size_t j = 0; j < 2; j++)
+            zoo_set_op_init(&ops[j], paths[j], (const char *)records[j].bytes, (int)records[j].size,
+                            -1, NULL);
+        mover->rc = zoo_multi(raw(), 2, ops, results);
+        while (atomic_load(&mover->looks) == seen)
+            sched_yield();
+        seen = atomic_load(&mover->looks);
+    }
+    return NULL;
+}
+
+static void mover_start(struct mover *mover)
+{
+    struct range both[] = { { MOVED_SHARDS - 1, 1, 1 }, { 0, 1, 1 } };
+    struct shard from = { 0, 1, &both[1], 1 }, to = { MOVED_SHARDS - 1, 1, both, 1 };
+
+    for (size_t moved = 0; moved < 2; moved++) {
+        from.range_count = 1 - moved;
+        to.range_count = 1 + moved;
+        assert_int_equal(shard_encode(&from, &mover->records[moved][0]), LK_OK);
+        assert_int_equal(shard_encode(&to, &mover->records[moved][1]), LK_OK);
+    }
+    snprintf(mover->first, sizeof(mover->first), "%s", live_path("/sale/stock/0000"));
+    snprintf(mover->last, sizeof(mover->last), "%s", live_path("/sale/stock/0015"));
+    assert_int_equal(pthread_create(&mover->thread, NULL, move_on, mover), 0);
+}
+
+static void stock_that_moves_is_neither_missed_nor_counted_twice(void)
+{
+    lk_ledger *shop = OPEN(LIVE_CLIENT("shop", 0), "/sale", .stock = MOVED_SHARDS,
+                           .shards = MOVED_SHARDS);
+    struct mover mover = { .rc = ZOK };
+    unsigned wrong = 0;
+    lk_campaign_info info;
+
+    mover_start(&mover);
+    for (unsigned i = 0; i < LOOKS; i++) {
+        assert_status(lk_campaign_show(shop, patience(), &info), LK_OK);
+        wrong += info.available != MOVED_SHARDS || info.issued != 0;
+        atomic_fetch_add(&mover.looks, 1);
+    }
+    pthread_join(mover.thread, NULL);
+    for (size_t i = 0; i < 4; i++)
+        record_free(&mover.records[i / 2][i % 2]);
+    assert_int_equal(mover.rc, ZOK);
+    assert_int_equal(wrong, 0);
 }
 
 static void a_campaign_grows_once_also_when_the_reply_is_lost(void)
@@ -511,7 +582,8 @@ int main(void)
         SHOP_TEST(a_lost_claim_where_versions_end_takes_one_coupon),
         SHOP_TEST(a_new_shard_comes_with_a_new_seal),
         SHOP_TEST(a_campaign_grows_while_it_is_used),
-        SHOP_TEST(what_is_shown_while_stock_moves_is_of_one_moment),
+        SHOP_TEST(a_campaign_grows_while_sellers_empty_it),
+        SHOP_TEST(stock_that_moves_is_neither_missed_nor_counted_twice),
         SHOP_TEST(a_campaign_grows_once_also_when_the_reply_is_lost),
         SHOP_TEST(what_stands_in_the_way_of_a_new_shard_stays),
         SHOP_TEST(a_change_of_a_campaign_without_its_seal_is_refused),

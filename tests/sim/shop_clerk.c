@@ -183,6 +183,10 @@ static void judge_differs(struct clerk *clerk, const struct deed *deed,
     const struct law_entry *entry = law_entry_of(sale_account(sale, deed->op.user), deed->op.id);
     const char *field = entry ? law_differs(&entry->op, &deed->law) : NULL;
 
+    /* It may differ from one before it in its chain, which is not done either. */
+    for (size_t i = 0; deed->chain->deeds[i] != deed; i++)
+        if (law_id_is(deed->chain->deeds[i]->op.id, deed->op.id))
+            return;
     if (field && (!result->differs || strcmp(result->differs, field) != 0))
         world_fail(&clerk->shop->sim->world, "%s: %s differs in its %s, it is told %s",
                    clerk->client->name, deed->name, field,
@@ -261,18 +265,20 @@ static bool is_bad_luck(int status)
            || status == LK_E_NOMEM;
 }
 
-/* All are answered alike, or one has its own status and the others are LK_E_LINKED. */
+/* All are answered alike, or one has its own status and the others are LK_E_LINKED; where a commit was
+ * lost some may not be told more than LK_E_UNKNOWN. */
 static void judge_chain(struct clerk *clerk, const struct deed *first,
                         const lk_ledger_result *results)
 {
     size_t count = first->chain->count, linked = 0, alike = 0;
-    bool is_out_of_luck = false;
+    bool is_out_of_luck = false, may_be_unknown = has_lost(clerk);
 
     for (size_t i = 0; i < count; i++) {
-        linked += results[i].status == LK_E_LINKED;
+        int status = results[i].status;
+        linked += status == LK_E_LINKED || (status == LK_E_UNKNOWN && may_be_unknown);
         is_out_of_luck = is_out_of_luck || is_bad_luck(results[i].status);
         alike += results[i].status == results[0].status;
-        if (results[i].status == LK_OK || results[i].status == LK_E_UNKNOWN)
+        if (status == LK_OK || (status == LK_E_UNKNOWN && !may_be_unknown))
             linked = LK_CHAIN_MAX; /* not beside a LK_E_LINKED */
     }
     clerk->is_out_of_luck = is_out_of_luck;
