@@ -30,8 +30,10 @@
 extern "C" {
 #endif
 
-#define LK_USER_MAX 128  /* bytes of UTF-8 */
-#define LK_ORDER_MAX 128 /* bytes of UTF-8 */
+/* Users and orders are UTF-8 without control characters, and without those for private use (U+E000
+ * to U+F8FF) and U+FFF0 to U+FFFF. */
+#define LK_USER_MAX 128  /* bytes */
+#define LK_ORDER_MAX 128 /* bytes */
 #define LK_CLAIM_MAX 64  /* coupons in one claim */
 #define LK_SHARDS_MAX 64
 #define LK_HISTORY_MAX 1024
@@ -74,7 +76,7 @@ LK_EXPORT const char *lk_coupon_state_name(lk_coupon_state state);
 
 typedef struct lk_campaign_options {
     size_t size;           /* set by LK_CAMPAIGN_OPTIONS_INIT */
-    uint64_t stock;        /* at most 10^12 */
+    uint64_t stock;        /* at most 10^12; as much may be added, but a shard makes no more ever */
     uint32_t per_user;     /* 0: no limit */
     int64_t opens_ms;      /* server time, milliseconds since 1970; 0: at once */
     int64_t closes_ms;     /* claiming ends; 0: never */
@@ -100,11 +102,13 @@ LK_API int lk_ledger_new(lk_ledger **out, lk_client *client, const char *path);
 LK_EXPORT lk_ledger *lk_ledger_free(lk_ledger *ledger);
 
 /* Each takes an id; with LK_ID_NONE one is made. The one used is in *inout_id also when the call
- * fails, so that LK_E_UNKNOWN can be settled; inout_id may be NULL. Statuses of all: LK_E_UNKNOWN,
+ * fails after something was sent, so that LK_E_UNKNOWN can be settled; inout_id may be NULL.
+ * Statuses of all: LK_E_UNKNOWN,
  * LK_E_DEADLINE (nothing was done), LK_E_NO_SERVER, LK_E_NO_RIGHTS, LK_E_ID_DIFFERS, LK_E_CORRUPT,
  * LK_E_NEWER_FORMAT, LK_E_KIND, LK_E_FOREIGN, LK_E_WOULD_DEADLOCK; but for create LK_E_NOT_FOUND.
  * create: LK_E_EXISTS (made under another id, or being deleted). Made whole or not at all, its
- * parents before it. add_stock: LK_E_CAMPAIGN_ENDED, LK_E_CAMPAIGN_CLOSED, LK_E_TOO_LARGE.
+ * parents before it. add_stock: LK_E_CAMPAIGN_ENDED, LK_E_CAMPAIGN_CLOSED, LK_E_INVALID (none, or
+ * more than 10^12), LK_E_TOO_LARGE (a shard would have made more than that).
  * add_stock and close: LK_E_ID_TOO_OLD, LK_E_ACCOUNT_FULL (the campaign remembers too many ids that
  * are texts). Closing what is closed succeeds. delete removes the campaign with all accounts. From
  * its beginning the campaign is not found any more; what was removed before a deadline stays
@@ -156,7 +160,7 @@ typedef struct lk_ledger_op {
 
 typedef struct lk_ledger_result {
     int status;
-    lk_id id;       /* always set: what settles LK_E_UNKNOWN */
+    lk_id id;       /* set wherever something may have been done: what settles LK_E_UNKNOWN */
     uint32_t count; /* coupons below; 1 for all but claims */
     lk_coupon coupons[LK_CLAIM_MAX];
     lk_coupon_state state; /* after the operation, as it was answered the first time */
@@ -196,7 +200,8 @@ LK_API int lk_ledger_do_start(lk_ledger *ledger, const lk_ledger_op *op, int64_t
                               lk_ledger_done_fn *done, void *arg, lk_op *out_op);
 
 /* Does `count` operations, each as lk_ledger_do() would, in as few commits as they go into; those of
- * one user in their order. results[] has one for each, always, with a status each; the answer is
+ * one user in their order (but where a reply was lost, one that would have been refused may be
+ * judged again, after those behind it were done: whom that harms links them). results[] has one for each, always, with a status each; the answer is
  * LK_OK when all are LK_OK, else the status of the first that is not.
  *
  * Operations that are `linked` to the next one form a chain, which happens whole, in one commit, or

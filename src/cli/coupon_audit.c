@@ -137,6 +137,11 @@ static int audit_and_repair(struct cli *cli, struct desk *desk, const lk_audit *
     if (repair) {
         int status = lk_ledger_repair(desk->ledger, audit, write, print_step, &repairing,
                                       desk_long_deadline(cli));
+        if (status == LK_E_UNKNOWN) /* no id settles it, but the next count */
+            return cli_refuse(cli, EXIT_UNKNOWN,
+                              "repair of %s: a reply was lost, the step told last may have been "
+                              "done; audit again",
+                              cli->words[0]);
         if (status != LK_OK)
             return cli_fail(cli, status, "repair of %s", cli->words[0]);
     }

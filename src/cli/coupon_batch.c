@@ -68,14 +68,18 @@ static lk_ledger_verb verb_named(const char *name)
     return verb <= LK_LEDGER_VOID ? verb : 0;
 }
 
-/* Milliseconds, rounded up; false: no such time. */
+/* Milliseconds, rounded up as --ttl is, since the same id may be asked again by that verb; but for
+ * a microsecond, which is more than a double is off from the digits that were written. False: no
+ * such time. */
 static bool take_ttl(double seconds, int64_t *out_ms)
 {
     const double most = 1e9; /* about thirty years, as for --ttl */
 
     if (!(seconds > 0))
         return false;
-    *out_ms = (int64_t)((seconds < most ? seconds : most) * MS_PER_S);
+    double ms = (seconds < most ? seconds : most) * MS_PER_S - 0.001;
+    int64_t whole = (int64_t)ms;
+    *out_ms = whole + (ms > (double)whole);
     *out_ms += *out_ms == 0;
     return true;
 }
@@ -208,6 +212,22 @@ static bool print_line(const lk_ledger_op *op, const lk_ledger_result *result)
     return print_result_line(op->user, strlen(op->user), result);
 }
 
+/* Where the id was made here, and is not in the answer, nothing else could settle the line. */
+static void tell_id(struct batch *batch, size_t at)
+{
+    const lk_ledger_result *result = &batch->results[at];
+    const lk_ledger_op *op = &batch->ops[at];
+    char id[LK_ID_TEXT_SIZE];
+
+    if (result->status != LK_E_UNKNOWN || batch->cli->json || batch->prefix
+        || json_object_get(batch->objects[at], "id"))
+        return;
+    cli_refuse(batch->cli, EXIT_UNKNOWN,
+               "%s of %s: the reply was lost, it may have been done; the same line with \"id\": "
+               "\"%s\" settles it",
+               lk_ledger_verb_name(op->verb), op->user, lk_id_text(result->id, id));
+}
+
 /* False: nobody can read the answers any more; that was said. */
 static bool submit(struct batch *batch)
 {
@@ -222,6 +242,7 @@ static bool submit(struct batch *batch)
         writable = writable
                    && (cli->json ? print_json(&batch->ops[i], result)
                                  : print_line(&batch->ops[i], result));
+        tell_id(batch, i);
     }
     clear_batch(batch);
     return cli_flush(cli) && writable;
@@ -296,28 +317,30 @@ static int run_do(struct cli *cli, int argc, char **argv)
 const struct verb coupon_do = {
     .name = "coupon do",
     .summary = "many operations, from a file",
-    .help = "usage: latchkey coupon do CAMPAIGN --from FILE|- [--id PREFIX]\n"
-            "\n"
-            "Does the operations of a file ('-': standard input), a JSON object a line, many of "
-            "them in a commit:\n"
-            "\n"
-            "  {\"verb\": \"claim\", \"user\": \"ann\", \"count\": 2, \"id\": \"cart-17\"}\n"
-            "  {\"verb\": \"freeze\", \"user\": \"ann\", \"coupon\": \"0-17\", \"order\": \"o1\", "
-            "\"ttl\": 600, \"linked\": true}\n"
-            "  {\"verb\": \"freeze\", \"user\": \"bob\", \"coupon\": \"2-4\", \"order\": \"o1\"}\n"
-            "\n"
-            "The verbs are claim, freeze, unfreeze, redeem, refund, void. What is linked to the "
-            "next line happens with\n"
-            "it or not at all: a chain of up to 32. Prints VERB<TAB>USER<TAB>STATUS<TAB>COUPON a "
-            "line, in the lines'\n"
-            "order; with --json all of the answer.\n"
-            "\n"
-            "  --id PREFIX  a line without an id gets PREFIX/N, N being its number: so the same "
-            "command again does\n"
-            "               nothing twice. Without it an id is made, which --json prints\n"
-            "\n"
-            "exit: 0 every line was answered, refusals too. 75 some are unknown: the same lines "
-            "with the same ids\n"
-            "settle them. 64 a line is not understood: nothing from there on was done.\n",
+    .help =
+        "usage: latchkey coupon do CAMPAIGN --from FILE|- [--id PREFIX]\n"
+        "\n"
+        "Does the operations of a file ('-': standard input), a JSON object a line, many of "
+        "them in a commit:\n"
+        "\n"
+        "  {\"verb\": \"claim\", \"user\": \"ann\", \"count\": 2, \"id\": \"cart-17\"}\n"
+        "  {\"verb\": \"freeze\", \"user\": \"ann\", \"coupon\": \"0-17\", \"order\": \"o1\", "
+        "\"ttl\": 600, \"linked\": true}\n"
+        "  {\"verb\": \"freeze\", \"user\": \"bob\", \"coupon\": \"2-4\", \"order\": \"o1\"}\n"
+        "\n"
+        "The verbs are claim, freeze, unfreeze, redeem, refund, void. What is linked to the "
+        "next line happens with\n"
+        "it or not at all: a chain of up to 32. Prints VERB<TAB>USER<TAB>STATUS<TAB>COUPON a "
+        "line, in the lines'\n"
+        "order; with --json all of the answer.\n"
+        "\n"
+        "  --id PREFIX  a line without an id gets PREFIX/N, N being its number: so the same "
+        "command again does\n"
+        "               nothing twice. Without it an id is made, which --json prints, and any line "
+        "that is unknown\n"
+        "\n"
+        "exit: 0 every line was answered, refusals too. 75 some are unknown: the same lines "
+        "with the same ids\n"
+        "settle them. 64 a line is not understood: nothing from there on was done.\n",
     .run = run_do,
 };

@@ -9,6 +9,7 @@
 #include "cli/coupon.h"
 
 #define HISTORY_LEAST 8
+#define STOCK_MOST 1000000000000
 
 struct wanted {
     lk_campaign_options options;
@@ -83,7 +84,7 @@ static bool parse_create(struct cli *cli, int argc, char **argv, struct wanted *
           .name = "stock",
           .value = &wanted->options.stock,
           .given = &has_stock,
-          .most = INT64_MAX },
+          .most = STOCK_MOST },
         { .kind = CLI_NUMBER,
           .name = "per-user",
           .value = &per_user,
@@ -186,11 +187,16 @@ static int run_add_stock(struct cli *cli, int argc, char **argv)
     DESK desk = { 0 };
     if (!cli_parse(cli, options, 2, 2, argc, argv))
         return cli->code;
-    if (!cli_number(cli->words[1], 1, INT64_MAX, &count))
-        return cli_usage(cli, "N must be a whole number above 0");
+    if (!cli_number(cli->words[1], 1, STOCK_MOST, &count))
+        return cli_usage(cli, "N must be a whole number from 1 to 10^12");
     if (!desk_open(cli, cli->words[0], &desk) || !choose_id(cli, desk.client, id_text, &id))
         return cli->code;
     int status = lk_campaign_add_stock(desk.ledger, count, &id, cli_deadline(cli));
+    if (status == LK_E_TOO_LARGE)
+        return cli_refuse(cli, EXIT_USAGE,
+                          "%s: a shard makes no more than 10^12 coupons in all; add fewer, or to "
+                          "another campaign",
+                          cli->words[0]);
     if (status != LK_OK)
         return refuse_with_id(cli, status, id, cli->words[0]);
     return print_done_to_campaign(cli, "stocked", cli->words[0], id);

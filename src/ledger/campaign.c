@@ -119,6 +119,13 @@ int campaign_may_claim(const struct campaign *campaign, int64_t now_ms, int64_t 
     return LK_OK;
 }
 
+void campaign_info_sum(lk_campaign_info *info)
+{
+    if (info->available > info->stocked)
+        info->available = info->stocked;
+    info->issued = info->stocked - info->available;
+}
+
 /* The first rule in which what a campaign was made with differs from what is wanted, or NULL. */
 static const char *rules_differ(const struct campaign *campaign, const lk_campaign_options *b)
 {

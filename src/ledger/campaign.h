@@ -1,11 +1,12 @@
 /* campaign.h - one pool of coupons: its rules, and whether it may be claimed from now.
  *
  * The rules never change, but for the number of shards. What changes (stock is added, the campaign
- * is closed, it gets more shards, it is being deleted) is an operation with an id, remembered in this record. The seal is the name of a znode
- * beside the record. Every write to the ledger checks that it is there; closing and
- * growing give the campaign a new seal and delete the old one, deleting takes it away. So a client with an old picture of
- * the campaign, or of an older campaign at the same path, can't write: its checks fail. (A version
- * alone would not do: the versions of a znode that was deleted and made again start anew.) */
+ * is closed, it gets more shards) is an operation with an id, remembered in this record. The seal
+ * is the name of a znode beside the record. Every write to the ledger checks that it is there;
+ * closing and growing give the campaign a new seal and delete the old one, deleting takes it away.
+ * So a client with an old picture of the campaign, or of an older campaign at the same path, can't
+ * write: its checks fail. (A version alone would not do: the versions of a znode that was deleted
+ * and made again start anew.) */
 #ifndef LEDGER_CAMPAIGN_H
 #define LEDGER_CAMPAIGN_H
 
@@ -61,5 +62,9 @@ enum campaign_verdict {
  * it is the one that made this campaign is asked: it is repeated, or refused. */
 enum campaign_verdict campaign_apply(struct campaign *campaign, const struct campaign_op *op,
                                      int64_t now_ms, int *status, const char **differs);
+
+/* Fills in what was issued. Shards that were read one after the other, or that a stranger has
+ * written to, may tell of more stock than there is: then none was. */
+void campaign_info_sum(lk_campaign_info *info);
 
 #endif

@@ -356,8 +356,8 @@ static void watch_sum_up(lk_campaign_watch *watch)
         sight.info.stocked += watch->shards[i].stocked;
         sight.info.available += watch->shards[i].available;
     }
-    sight.info.issued = sight.info.stocked - sight.info.available;
     sight.is_sold_out = sight.info.available == 0;
+    campaign_info_sum(&sight.info);
     watch_await_moment(watch, now_ms);
     bool is_of_one_record = watch_is_set(&watch->record_watch);
     bool is_of_one_moment = is_of_one_record && !watch->is_torn;

@@ -71,31 +71,34 @@ static void commit_fail(struct commit *commit, int status)
     commit_release(commit);
 }
 
-static bool chain_is_sold_out(const struct chain *chain)
+static bool job_is_bound(const struct job *job)
 {
-    for (size_t i = 0; chain && i < chain->count; i++) {
-        if (chain->jobs[i].result->status == LK_E_SOLD_OUT)
-            return true;
-    }
-    return false;
+    return job->unsettled && job->bound_version == job->seat->version
+           && job->result->status != LK_E_SOLD_OUT;
 }
 
 /* Whether a lost commit that would have applied the refused job could still arrive: see machine.h.
- * Not when the stock it took is gone: then a shard has another version. */
-static bool job_may_still_apply(const struct job *job, int32_t version)
+ * Not when the stock it took is gone: then a shard has another version. A chain's is bound to all of
+ * its accounts. */
+static bool job_may_still_apply(const struct job *job)
 {
-    return job->unsettled && job->bound_version == version && job->result->status != LK_E_SOLD_OUT
-           && !chain_is_sold_out(job->chain);
+    const struct chain *chain = job->chain;
+
+    for (size_t i = 0; chain && i < chain->count; i++) {
+        if (!job_is_bound(&chain->jobs[i]))
+            return false;
+    }
+    return job_is_bound(job);
 }
 
-/* What was judged is answered; `version` is the one that it was judged on. */
-static void seat_answer(struct seat *seat, int32_t version, int64_t zxid)
+/* What was judged is answered. */
+static void seat_answer(struct seat *seat, int64_t zxid)
 {
     while (!list_is_empty(&seat->jobs) && seat_first(seat)->judged) {
         struct job *job = seat_first(seat);
         if (job->writes)
             job->result->zxid = zxid;
-        else if (job->result->status != LK_OK && job_may_still_apply(job, version)) {
+        else if (job->result->status != LK_OK && job_may_still_apply(job)) {
             job_fail(job, LK_E_UNKNOWN);
             continue;
         }
@@ -147,7 +150,7 @@ static void seat_written(struct seat *seat, struct record_out *record, int64_t z
     seat->zxid = zxid;
     seat->state = SEAT_KNOWN;
     seat->must_read = false;
-    seat_answer(seat, seat->version, zxid);
+    seat_answer(seat, zxid);
     /* The next record names this commit: so it is looked up first. */
     if (zxid == 0)
         seat_forget(seat);
@@ -200,7 +203,7 @@ static void commit_proven(struct commit *commit, size_t count)
         struct seat *seat = commit->seats[i].seat;
         if (list_is_empty(&seat->jobs) || (seat_first(seat)->chain && count < commit->seat_count))
             continue;
-        seat_answer(seat, seat->version, 0);
+        seat_answer(seat, 0);
         if (seat->version == VERSION_NONE)
             commit->seats[i].before = SEAT_KNOWN;
     }

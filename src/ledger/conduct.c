@@ -6,9 +6,6 @@
 
 #include "ledger/audit.h"
 
-#define HISTORY_LEAST                                                                              \
-    8 /* operations that an account remembers, at least: fewer, and none is gone */
-
 struct visit {
     struct audit *audit;
     const struct account *account;

@@ -45,7 +45,7 @@ void job_fail(struct job *job, int status)
     *job->result = (lk_ledger_result){ 0 };
     list_remove(&job->node);
     if (chain && !chain->is_over)
-        chain_break(chain);
+        chain_break(chain, status);
     job_finish(job, status);
 }
 

@@ -183,10 +183,7 @@ int lk_campaign_show(lk_ledger *ledger, int64_t deadline_ns, lk_campaign_info *o
         info.stocked += survey.shards[i].stocked;
         info.available += shard_available(&survey.shards[i]);
     }
-    /* No moment was caught between the claims: what moved may have been counted twice. */
-    if (info.available > info.stocked)
-        info.available = info.stocked;
-    info.issued = info.stocked - info.available;
+    campaign_info_sum(&info);
     *out = info;
     return LK_OK;
 }

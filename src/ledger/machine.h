@@ -205,7 +205,7 @@ void batch_job_done(struct job *job); /* answered, unlinked; the batch may be go
 void chain_look(struct chain *chain);
 bool chain_is_ready(const struct chain *chain);
 /* One of them failed for a reason of its own: the others have no chain to be in. */
-void chain_break(struct chain *chain);
+void chain_break(struct chain *chain, int cause);
 
 /* seats.c */
 struct seat *seat_of(struct lk_ledger *ledger, const char *user); /* NULL: no memory */

@@ -41,13 +41,15 @@ void chain_look(struct chain *chain)
         list_append(&chain->jobs[0].ledger->chains, &chain->node);
 }
 
-void chain_break(struct chain *chain)
+void chain_break(struct chain *chain, int cause)
 {
     chain->is_over = true;
     for (size_t i = 0; i < chain->count; i++) {
         struct job *job = &chain->jobs[i];
         if (!list_is_linked(&job->node))
             continue;
+        /* Nothing of it can be applied any more: see job_fail(). */
+        job->unsettled = job->unsettled && cause != LK_E_NOT_FOUND;
         job_fail(job, LK_E_LINKED);
         seat_place(job->seat);
     }

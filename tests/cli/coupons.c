@@ -16,6 +16,17 @@ const char *new_campaign(const char *word, const char *stock, const char *per_us
     return path;
 }
 
+zkbox_proxy *proxy_that_loses(int nth, int delay_ms)
+{
+    enum { MULTI = 14 }; /* ZooKeeper's opcode: what a claim is written by */
+    zkbox_proxy *proxy;
+
+    assert_int_equal(zkbox_proxy_start(&proxy, zkbox_address(harness_box, 0)), 0);
+    zkbox_proxy_delay(proxy, delay_ms);
+    assert_int_equal(zkbox_proxy_lose_reply(proxy, MULTI, nth), 0);
+    return proxy;
+}
+
 void claim(const char *path, const char *user, char coupon[64])
 {
     char *text = prints(0, "coupon", "claim", path, user);

@@ -10,6 +10,9 @@ const char *new_campaign(const char *word, const char *stock, const char *per_us
 /* One coupon's id, as claim printed it, without its newline. */
 void claim(const char *path, const char *user, char coupon[64]);
 
+/* One before the server that loses the nth reply to a multi. */
+zkbox_proxy *proxy_that_loses(int nth, int delay_ms);
+
 /* A new file with this text; returns `name`. */
 const char *write_file(char name[64], const char *text);
 

@@ -10,8 +10,6 @@
 /* To do what a stranger could do. */
 #include <zookeeper/zookeeper.h>
 
-#define MULTI 14 /* ZooKeeper's opcode: what a claim is written by */
-
 /* "COUPON STATE\n" */
 static const char *became(const char *coupon, const char *state)
 {
@@ -70,6 +68,17 @@ static void stock_is_added_and_a_campaign_closed_once_an_id(void **state)
     refuses(1, "closed", "coupon", "claim", path, "ann");
     says(0, "\"phase\":\"closed\"", "--json", "coupon", "show", path);
     refuses(1, "closed", "coupon", "add-stock", path, "2");
+}
+
+static void a_shard_makes_no_more_than_it_may(void **state)
+{
+    const char *path = harness_path("full");
+
+    (void)state;
+    tool_free(
+        tool_run(0, ARGS("coupon", "create", path, "--stock", "1000000000000", "--shards", "1")));
+    refuses(64, "10^12 coupons", "coupon", "add-stock", path, "1");
+    says(0, "available    1000000000000\n", "coupon", "show", path);
 }
 
 static void delete_wants_to_be_meant_and_leaves_nothing(void **state)
@@ -374,19 +383,8 @@ static void a_repair_is_proposed_and_done_when_told(void **state)
 
 /* ---- lost replies ---- */
 
-/* Runs the tool through a proxy that loses the next reply to a multi. */
 /* A new user's claim: barriers before its campaign and its account are read, then the commit. */
 enum { COMMIT = 3 };
-
-static zkbox_proxy *proxy_that_loses(int nth, int delay_ms)
-{
-    zkbox_proxy *proxy;
-
-    assert_int_equal(zkbox_proxy_start(&proxy, zkbox_address(harness_box, 0)), 0);
-    zkbox_proxy_delay(proxy, delay_ms);
-    assert_int_equal(zkbox_proxy_lose_reply(proxy, MULTI, nth), 0);
-    return proxy;
-}
 
 static void a_claim_whose_reply_is_lost_is_one_claim(void **state)
 {
@@ -467,6 +465,8 @@ static void bad_usage_is_64_and_points_at_help(void **state)
         "coupon void /s ann",
         "coupon lookup /s ann",
         "coupon add-stock /s 0",
+        "coupon add-stock /s 1000000000001",
+        "coupon create /s --stock 1000000000001",
         "coupon add-stock /s",
         "coupon close",
         "coupon delete /s --force",
@@ -540,6 +540,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(create_twice_with_one_id_is_one_campaign),
         cmocka_unit_test(relative_times_stay_when_the_command_is_repeated),
         cmocka_unit_test(stock_is_added_and_a_campaign_closed_once_an_id),
+        cmocka_unit_test(a_shard_makes_no_more_than_it_may),
         cmocka_unit_test(delete_wants_to_be_meant_and_leaves_nothing),
         cmocka_unit_test(a_campaign_grows_once_an_id_and_never_shrinks),
         cmocka_unit_test(an_account_remembers_as_much_as_the_history_says),

@@ -93,6 +93,59 @@ static void the_same_lines_with_a_prefix_do_nothing_twice(void **state)
     says(0, "issued       5\n", "coupon", "show", path);
 }
 
+/* The id is asked again in the other way, with the same digits. */
+static void a_freeze_lasts_as_long_as_by_its_own_verb(void **state)
+{
+    static const char *const ttls[] = { "0.0001", "1.001", "2.051", "4.35", "900", "10000000.1" };
+    const char *path = new_campaign("ttl", "9", "0");
+    char coupon[64], lines[256], expected[128];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(ttls) / sizeof(ttls[0]); i++) {
+        claim(path, "ann", coupon);
+        snprintf(lines, sizeof(lines),
+                 "{\"verb\":\"freeze\",\"user\":\"ann\",\"coupon\":\"%s\",\"order\":\"o\","
+                 "\"ttl\":%s,\"id\":\"%s\"}\n",
+                 coupon, ttls[i], ttls[i]);
+        snprintf(expected, sizeof(expected), "freeze\tann\tok\t%s\n", coupon);
+        tool_free(tool_run(0, ARGS("coupon", "freeze", path, "ann", coupon, "--order", "o", "--ttl",
+                                   ttls[i], "--id", ttls[i])));
+        struct tool *tool = do_lines(path, NULL, lines, 0);
+        assert_string_equal(tool_out(tool), expected);
+        tool_free(tool);
+    }
+}
+
+static void an_unknown_line_without_an_id_is_told_the_one_that_settles_it(void **state)
+{
+    /* Before the commit: barriers as the campaign, its shards, then its record and the account are
+     * read. */
+    enum { COMMIT = 5 };
+    const char *path = new_campaign("unknown", "5", "0"), *told;
+    char from[64], id[64] = "", line[128];
+
+    (void)state;
+    write_file(from, "{\"verb\":\"claim\",\"user\":\"ann\"}\n");
+    zkbox_proxy *proxy = proxy_that_loses(COMMIT, 100);
+    const struct setting setting = { .servers = zkbox_proxy_address(proxy) };
+    struct tool *tool = tool_start_in(
+        &setting, ARGS("-q", "--connect-timeout", "3", "coupon", "do", path, "--from", from));
+    assert_int_equal(zkbox_proxy_wait_lost(proxy, 30000), 0);
+    zkbox_proxy_cut(proxy);
+    assert_int_equal(tool_wait(tool), 75);
+    assert_string_equal(tool_out(tool), "claim\tann\tunknown\t\n");
+    told = strstr(tool_err(tool), "\"id\": \"");
+    assert_non_null(told);
+    assert_int_equal(sscanf(told, "\"id\": \"%32[0-9a-f]", id), 1);
+    tool_free(tool);
+    zkbox_proxy_stop(proxy);
+    unlink(from);
+
+    snprintf(line, sizeof(line), "{\"verb\":\"claim\",\"user\":\"ann\",\"id\":\"%s\"}\n", id);
+    tool_free(do_lines(path, NULL, line, 0));
+    says(0, "issued       1\n", "coupon", "show", path);
+}
+
 static void a_line_that_is_not_understood_ends_it(void **state)
 {
     static const struct {
@@ -222,6 +275,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(each_line_has_its_answer_in_order),
         cmocka_unit_test(a_chain_happens_whole_or_not_at_all),
         cmocka_unit_test(the_same_lines_with_a_prefix_do_nothing_twice),
+        cmocka_unit_test(a_freeze_lasts_as_long_as_by_its_own_verb),
+        cmocka_unit_test(an_unknown_line_without_an_id_is_told_the_one_that_settles_it),
         cmocka_unit_test(a_line_that_is_not_understood_ends_it),
         cmocka_unit_test(a_chain_that_is_too_long_is_refused_to_its_end),
         cmocka_unit_test(a_server_killed_in_the_middle_costs_no_line_and_no_coupon),

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "ledger/shard.h"
+
 enum { EVENTS_MAX = 128 };
 
 /* What a watch has told, in order; guarded by its lock. */
@@ -320,6 +322,27 @@ static void who_does_not_listen_is_told_the_present(void)
     lk_campaign_watch_free(quick->watch);
 }
 
+/* As a picture may be that was taken while stock moved; here a stranger's hand does it. */
+static void more_stock_than_there_is_does_not_make_issued_wrap(void)
+{
+    lk_client *client = live_client("shop", (struct live_client){ 0 });
+    struct shard shard = { .index = 1, .stocked = 4 };
+    struct record_out record = { 0 };
+
+    (void)OPEN(client, "/sale", .stock = 8, .shards = 2);
+    shard.ranges = (struct range[]){ { .shard = 0, .first = 1, .count = 90 } };
+    shard.range_count = 1;
+    assert_int_equal(shard_encode(&shard, &record), LK_OK);
+    raw_set(live_path("/sale/stock/0001"), record.bytes, record.size);
+    record_free(&record);
+    struct diary *diary = watch_sale(client);
+    lk_campaign_info info = await_event(diary, LK_CAMPAIGN_OPENED);
+    assert_int_equal(info.stocked, 8);
+    assert_int_equal(info.available, 8);
+    assert_int_equal(info.issued, 0);
+    lk_campaign_watch_free(diary->watch);
+}
+
 static void what_is_no_campaign_is_not_told_of(void)
 {
     lk_client *client = live_client("shop", (struct live_client){ 0 });
@@ -348,6 +371,7 @@ int main(void)
         SHOP_TEST(a_rush_is_looked_at_five_times_a_second),
         SHOP_TEST(a_watch_may_be_freed_by_what_it_tells),
         SHOP_TEST(who_does_not_listen_is_told_the_present),
+        SHOP_TEST(more_stock_than_there_is_does_not_make_issued_wrap),
         SHOP_TEST(what_is_no_campaign_is_not_told_of),
     };
     return live_main("ledger watch", NULL, tests, sizeof(tests) / sizeof(tests[0]));

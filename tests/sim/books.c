@@ -386,25 +386,39 @@ static size_t forget(struct books *books, const struct sale *sale, struct law_ac
     return at;
 }
 
+/* Time did this, and it is among the newest of its deeds, of which so many are kept. */
+static bool is_told_rightly(const struct law_account *account, const struct law_entry *written,
+                            size_t kept)
+{
+    size_t newer = 0;
+    bool is_known = false;
+
+    for (size_t i = 0; i < account->time_count; i++) {
+        newer += account->times[i].time_ms > written->time_ms;
+        is_known = is_known || is_same_entry(&account->times[i], written);
+    }
+    return is_known && newer < kept;
+}
+
 /* The newest of what time did stand there, with the zxids of their transactions. */
 static void check_times(struct books *books, const struct sale *sale, struct law_account *account,
                         const struct page_applied *applied)
 {
-    size_t count = account->time_count < sale->law.options.history ? account->time_count
-                                                                   : sale->law.options.history;
+    size_t history = sale->law.options.history;
+    size_t count = account->time_count < history ? account->time_count : history;
+    char text[LK_COUPON_TEXT_SIZE];
 
     if (applied->time_count != count)
         books_fail(books, "%s's account tells %zu deeds of time, not %zu", account->user,
                    applied->time_count, count);
     for (size_t i = 0; i < applied->time_count && !books->sim->world.failure[0]; i++) {
         struct law_entry written = applied->times[i];
-        bool is_known = false;
         if (written.zxid == PAGE_ZXID_OWN)
             written.zxid = books->zxid;
-        for (size_t j = account->time_count; j > account->time_count - count && !is_known; j--)
-            is_known = is_same_entry(&account->times[j - 1], &written);
-        if (!is_known)
-            books_fail(books, "%s's account tells what time never did", account->user);
+        if (!is_told_rightly(account, &written, count))
+            books_fail(books, "%s's account tells a %s of %s by time alone, %" PRId64 " ms ago",
+                       account->user, lk_ledger_verb_name((lk_ledger_verb)written.op.verb),
+                       coupon_text(written.op.coupon, text), books->time_ms - written.time_ms);
     }
 }
 

@@ -100,7 +100,8 @@ static void told(lk_campaign_event event, const lk_campaign_info *info, void *ar
     if ((event == LK_CAMPAIGN_GONE) != !info)
         world_fail(world, "%s is told of no campaign, or of one that is gone",
                    watcher->client->name);
-    if (info && info->stocked != info->available + info->issued)
+    if (info
+        && (info->available > info->stocked || info->issued != info->stocked - info->available))
         world_fail(world, "%s is told sums that do not add up", watcher->client->name);
     note(watcher, event);
     if (!shop->is_settling && shop_percent(shop, 3)) {

