@@ -103,17 +103,16 @@ LK_EXPORT lk_ledger *lk_ledger_free(lk_ledger *ledger);
 
 /* Each takes an id; with LK_ID_NONE one is made. The one used is in *inout_id also when the call
  * fails after something was sent, so that LK_E_UNKNOWN can be settled; inout_id may be NULL.
- * Statuses of all: LK_E_UNKNOWN,
- * LK_E_DEADLINE (nothing was done), LK_E_NO_SERVER, LK_E_NO_RIGHTS, LK_E_ID_DIFFERS, LK_E_CORRUPT,
- * LK_E_NEWER_FORMAT, LK_E_KIND, LK_E_FOREIGN, LK_E_WOULD_DEADLOCK; but for create LK_E_NOT_FOUND.
- * create: LK_E_EXISTS (made under another id, or being deleted). Made whole or not at all, its
- * parents before it. add_stock: LK_E_CAMPAIGN_ENDED, LK_E_CAMPAIGN_CLOSED, LK_E_INVALID (none, or
- * more than 10^12), LK_E_TOO_LARGE (a shard would have made more than that).
- * add_stock and close: LK_E_ID_TOO_OLD, LK_E_ACCOUNT_FULL (the campaign remembers too many ids that
- * are texts). Closing what is closed succeeds. delete removes the campaign with all accounts. From
- * its beginning the campaign is not found any more; what was removed before a deadline stays
- * removed, call it again. LK_E_FOREIGN: a stranger's znode stands in it; that and the campaign's
- * own znode are left. */
+ * Statuses of all: LK_E_UNKNOWN, LK_E_DEADLINE (nothing was done), LK_E_NO_SERVER, LK_E_NO_RIGHTS,
+ * LK_E_ID_DIFFERS (the log names the field), LK_E_CORRUPT, LK_E_NEWER_FORMAT, LK_E_KIND,
+ * LK_E_FOREIGN, LK_E_WOULD_DEADLOCK; but for create LK_E_NOT_FOUND. create: LK_E_EXISTS (made under
+ * another id, or being deleted). Made whole or not at all, its parents before it. add_stock:
+ * LK_E_CAMPAIGN_ENDED, LK_E_CAMPAIGN_CLOSED, LK_E_INVALID (none, or more than 10^12),
+ * LK_E_TOO_LARGE (a shard would have made more than that). add_stock and close: LK_E_ID_TOO_OLD,
+ * LK_E_ACCOUNT_FULL (the campaign remembers too many ids that are texts). Closing what is closed
+ * succeeds. delete removes the campaign with all accounts. From its beginning the campaign is not
+ * found any more; what was removed before a deadline stays removed, call it again. LK_E_FOREIGN: a
+ * stranger's znode stands in it; that and the campaign's own znode are left. */
 #define LK_ID_NONE ((lk_id){ { 0 } })
 LK_API int lk_campaign_create(lk_ledger *ledger, const lk_campaign_options *options,
                               lk_id *inout_id, int64_t deadline_ns);
@@ -201,8 +200,9 @@ LK_API int lk_ledger_do_start(lk_ledger *ledger, const lk_ledger_op *op, int64_t
 
 /* Does `count` operations, each as lk_ledger_do() would, in as few commits as they go into; those of
  * one user in their order (but where a reply was lost, one that would have been refused may be
- * judged again, after those behind it were done: whom that harms links them). results[] has one for each, always, with a status each; the answer is
- * LK_OK when all are LK_OK, else the status of the first that is not.
+ * judged again, after those behind it were done: whom that harms links them). results[] has one for
+ * each, always, with a status each; the answer is LK_OK when all are LK_OK, else the status of the
+ * first that is not.
  *
  * Operations that are `linked` to the next one form a chain, which happens whole, in one commit, or
  * not at all: the first that is refused has its own status, the others of the chain
@@ -245,6 +245,8 @@ typedef struct lk_campaign_info {
     uint64_t stocked, available, issued;
     int64_t server_ms; /* server time at the look */
 } lk_campaign_info;
+/* Of one moment; but where claims never paused for as long as it takes to read all shards twice, of
+ * about now. */
 LK_API int lk_campaign_show(lk_ledger *ledger, int64_t deadline_ns, lk_campaign_info *out);
 
 typedef struct lk_coupon_info {
@@ -283,9 +285,10 @@ LK_API int lk_account_show(lk_ledger *ledger, const char *user, int64_t deadline
                            lk_account **out);
 LK_EXPORT lk_account *lk_account_free(lk_account *account);
 
-/* Calls back with every account, in no order, a page at a time, on the calling thread. A non-zero
- * answer of `each` ends it and is returned. Accounts whose record can't be read are passed over:
- * then the first such status is returned when all others have been shown. */
+/* Calls back with every account, in no order, a page at a time, on the calling thread; the account
+ * lives until that returns. A non-zero answer of `each` ends it and is returned. Accounts whose
+ * record can't be read are passed over: then the first such status is returned when all others have
+ * been shown. */
 typedef int lk_account_fn(const lk_account *account, void *arg);
 LK_API int lk_account_each(lk_ledger *ledger, lk_account_fn *each, void *arg, int64_t deadline_ns);
 
@@ -345,8 +348,9 @@ typedef struct lk_repair_step {
     int status;
 } lk_repair_step;
 typedef void lk_repair_fn(const lk_repair_step *step, void *arg);
-/* Tells a step for each fault of an audit of this campaign, on the calling thread, with `write`
- * after doing it; without it nothing is asked of the servers, and nothing changed. Done are:
+/* Tells a step for each fault of an audit of this campaign, on the calling thread (its proposal
+ * lives until that returns), with `write` after doing it; without it nothing is asked of the
+ * servers, and nothing changed. Done are:
  *   lost         back to the stock of the shard that made it, unless an account can't be read
  *   once         taken out of the stock
  *   double       left in one place of the stock

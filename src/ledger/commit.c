@@ -58,6 +58,15 @@ void commit_release(struct commit *commit)
     commit->seat_count = 0;
 }
 
+/* Nothing of it is on its way any more; what was judged still is. */
+static void commit_forget_writes(struct commit *commit)
+{
+    for (size_t i = 0; i < commit->seat_count; i++) {
+        list_for_each (node, &commit->seats[i].seat->jobs)
+            container_of(node, struct job, node)->writes = false;
+    }
+}
+
 static void seat_fail_judged(struct seat *seat, int status)
 {
     while (!list_is_empty(&seat->jobs) && seat_first(seat)->judged)
@@ -232,52 +241,52 @@ static void commit_lost(struct commit *commit)
 
 /* ---- what stood in the way ---- */
 
+/* The first is the one that is known to be missing; the others may be there, and who may not make them
+ * is told nothing else. */
 static void buckets_landed(struct flight *flight)
 {
     struct commit *commit = container_of(flight, struct commit, flight);
     struct lk_ledger *ledger = commit->ledger;
-    int status = LK_OK;
+    const struct answer *answer = &flight->answers[0];
+    bool is_there = answer->rc == KEEPER_OK || answer->rc == KEEPER_NODE_EXISTS;
 
-    for (size_t i = 0; i < flight->count && status == LK_OK; i++) {
-        if (flight->answers[i].rc != KEEPER_NODE_EXISTS && !answer_is_lost(&flight->answers[i]))
-            status = answer_status(&flight->answers[i]);
-    }
-    if (status == LK_E_NOT_FOUND)
+    if (answer->rc == KEEPER_NO_NODE)
         campaign_miss_part(ledger);
-    else if (status != LK_OK)
-        commit_fail(commit, status);
+    else if (!is_there && !answer_is_lost(answer))
+        seat_fail_judged(commit->seats[commit->lacking].seat, answer_status(answer));
     commit_release(commit);
     commit_free(commit);
     ledger_pump(ledger);
 }
 
 /* Buckets are made when their first account is. All that this commit may lack are made at once: its
- * next refusal would name only one. */
-static bool commit_make_buckets(struct commit *commit)
+ * next refusal would name only one. The accounts before the one that was refused have theirs. */
+static bool commit_make_buckets(struct commit *commit, size_t first)
 {
     struct lk_ledger *ledger = commit->ledger;
-    struct keeper_request requests[COMMIT_SEATS_MAX] = { 0 };
-    char *paths[COMMIT_SEATS_MAX];
+    struct keeper_request *requests = calloc(commit->seat_count + 1, sizeof(*requests));
     bool wanted[BUCKETS] = { false };
     size_t count = 0;
-    int status = LK_OK;
+    int status = requests ? LK_OK : LK_E_NOMEM;
 
-    for (size_t i = 0; i < commit->seat_count && status == LK_OK; i++) {
+    commit->lacking = first;
+    for (size_t i = first; i < commit->seat_count && status == LK_OK; i++) {
         const struct seat *seat = commit->seats[i].seat;
         size_t bucket = user_bucket(seat->user);
         if (seat->version != VERSION_NONE || wanted[bucket])
             continue;
         wanted[bucket] = true;
-        paths[count] = name_bucket(ledger->path, bucket);
-        requests[count] = (struct keeper_request){ .verb = KEEPER_CREATE,
-                                                   .path = paths[count],
-                                                   .access = client_access(ledger->client) };
-        status = paths[count++] ? LK_OK : LK_E_NOMEM;
+        char *path = name_bucket(ledger->path, bucket);
+        requests[count++] = (struct keeper_request){ .verb = KEEPER_CREATE,
+                                                     .path = path,
+                                                     .access = client_access(ledger->client) };
+        status = path ? LK_OK : LK_E_NOMEM;
     }
     if (status == LK_OK)
         status = flight_send(&commit->flight, ledger->client, requests, count, buckets_landed);
     for (size_t i = 0; i < count; i++)
-        free(paths[i]);
+        free((char *)requests[i].path);
+    free(requests);
     if (status == LK_OK)
         return true;
     commit_fail(commit, status);
@@ -294,9 +303,8 @@ static bool commit_seat_refused(struct commit *commit, size_t nth, int rc)
     if (rc == KEEPER_NO_NODE && creates) {
         if (commit->is_witness && nth + 1 == commit->seat_count)
             return false;
-        for (size_t i = 0; i < commit->seat_count; i++)
-            seat_unjudge(commit->seats[i].seat);
-        return commit_make_buckets(commit);
+        commit_forget_writes(commit);
+        return commit_make_buckets(commit, nth);
     }
     if (rc == KEEPER_NODE_EXISTS || rc == KEEPER_BAD_VERSION || rc == KEEPER_NO_NODE) {
         seat_forget(seat);
@@ -463,7 +471,10 @@ void commit_free(struct commit *commit)
 
 struct commit *commit_new(struct lk_ledger *ledger, bool is_witness, bool is_of_claims)
 {
-    struct commit *commit = calloc(1, sizeof(*commit));
+    size_t room = ledger->claiming.count + ledger->changing.count + ledger->held.count;
+
+    room = room < COMMIT_SEATS_MAX ? room : COMMIT_SEATS_MAX;
+    struct commit *commit = calloc(1, sizeof(*commit) + room * sizeof(commit->seats[0]));
     if (!commit)
         return NULL;
     commit->ledger = ledger;

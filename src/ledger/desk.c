@@ -145,9 +145,10 @@ static void ledger_step(struct lk_ledger *ledger)
         return;
     if (ledger->campaign_state == CAMPAIGN_UNKNOWN)
         campaign_ask(ledger);
-    seats_read(ledger);
-    while (ledger->campaign_state == CAMPAIGN_KNOWN && !ledger->pausing && round_run(ledger))
-        ;
+    /* A round may leave seats that must be read: what stood first at them has failed. */
+    do
+        seats_read(ledger);
+    while (ledger->campaign_state == CAMPAIGN_KNOWN && !ledger->pausing && round_run(ledger));
 }
 
 void ledger_pump(struct lk_ledger *ledger)

@@ -40,11 +40,11 @@
 #include "ledger/servertime.h"
 #include "session/flight.h"
 
-#define SEATS_IDLE_MAX 32768
+#define SEATS_IDLE_MAX 65536
 #define SEATS_IDLE_BYTES_MAX ((size_t)32 << 20)
 #define SEATS_READING_MAX 256
-#define COMMIT_SEATS_MAX 256
-#define COMMIT_SIZE_MAX (400 * 1000) /* of accounts; shards and paths come on top */
+#define COMMIT_SEATS_MAX 1024
+#define COMMIT_SIZE_MAX (400 * 1000) /* of accounts and their paths; shards come on top */
 #define COMMITS_MAX 32               /* in flight */
 #define VERSION_NONE (-1)
 
@@ -129,13 +129,14 @@ struct commit {
     uint64_t seal;
     bool is_witness, is_of_claims, rotates;
     size_t size;
-    struct commit_seat seats[COMMIT_SEATS_MAX];
     size_t seat_count, record_count; /* records: also of seats that were given back */
     size_t newcomers;                /* seats that were taken for a new user's */
+    size_t lacking;                  /* while buckets are made: the seat that lacks its own */
     struct stock
         stock; /* what its claims take from, as it will be; of a witness: what it rests on */
     struct shard shards[LK_SHARDS_MAX];
     bool known[LK_SHARDS_MAX], touched[LK_SHARDS_MAX];
+    struct commit_seat seats[];
 };
 
 enum campaign_state { CAMPAIGN_UNKNOWN, CAMPAIGN_ASKED, CAMPAIGN_KNOWN };
@@ -262,6 +263,7 @@ enum owner { OWNER_SEAL, OWNER_SHELF, OWNER_SEAT, OWNER_END };
 enum owner commit_owner(const struct commit *commit, size_t operation, size_t *nth);
 
 /* commit.c */
+/* With room for all that waits. */
 struct commit *commit_new(struct lk_ledger *ledger, bool is_witness, bool is_of_claims);
 bool commit_touches_stock(const struct commit *commit);
 void commit_depart(struct commit *commit);

@@ -28,9 +28,18 @@ static bool commit_creates(const struct commit *commit)
 }
 
 struct multi {
-    struct keeper_request operations[4 + 2 * LK_SHARDS_MAX + 2 * COMMIT_SEATS_MAX];
+    struct keeper_request *operations;
     size_t count;
 };
+
+/* Shelves and seats may need two each. */
+static bool multi_open(struct multi *multi, const struct commit *commit)
+{
+    size_t most = 5 + 2 * (commit->stock.count + commit->seat_count);
+
+    *multi = (struct multi){ .operations = calloc(most, sizeof(*multi->operations)) };
+    return multi->operations;
+}
 
 static struct keeper_request *multi_add(struct multi *multi, struct keeper_request request)
 {
@@ -123,7 +132,8 @@ int commit_send(struct commit *commit, void (*landed)(struct flight *flight))
     lk_access access = client_access(ledger->client);
     struct multi multi;
 
-    multi.count = 0;
+    if (!multi_open(&multi, commit))
+        return LK_E_NOMEM;
     multi_add(&multi, (struct keeper_request){ .verb = KEEPER_CHECK,
                                                .path = ledger->seal_path,
                                                .version = KEEPER_ANY_VERSION });
@@ -151,6 +161,7 @@ int commit_send(struct commit *commit, void (*landed)(struct flight *flight))
         record_free(&shards[i]);
     record_free(&renewal.record);
     free(renewal.seal_path);
+    free(multi.operations);
     return status;
 }
 

@@ -10,8 +10,11 @@
 #include "ledger/round.h"
 
 #define GROWTH_MAX 1400 /* bytes that one operation adds to an account, at most */
-#define CROWD 64        /* so many seats that wait are worth a commit of their own */
+#define CROWD 256       /* so many seats that wait are worth a commit of their own */
+#define WEIGHT 128      /* bytes of one operation in a multi, beside path and data */
 #define SMALL_COMMITS_MAX 4
+/* However many transitions wait, claims get their turn; and the other way round. */
+#define COMMITS_OF_A_KIND_MAX (COMMITS_MAX - COMMITS_MAX / 4)
 
 /* ---- the stock ---- */
 
@@ -136,14 +139,14 @@ void seat_fail_unread(struct round *round, struct seat *seat, int status)
 
 size_t seat_size_bound(const struct seat *seat)
 {
-    size_t size = seat->size;
+    size_t size = seat->size, weight = strlen(seat->path) + WEIGHT;
 
     list_for_each (node, &seat->jobs) {
         size += GROWTH_MAX;
         if (size > ACCOUNT_SIZE_MAX)
-            return ACCOUNT_SIZE_MAX;
+            return ACCOUNT_SIZE_MAX + weight;
     }
-    return size;
+    return size + weight;
 }
 
 bool seat_is_newcomer(const struct seat *seat)
@@ -163,7 +166,7 @@ static bool commit_has_room(const struct commit *commit, size_t seats, size_t si
 bool round_has_room(const struct round *round, size_t seats, size_t size, size_t newcomers)
 {
     return commit_has_room(round->writes, seats, size, newcomers)
-           && commit_has_room(round->witness, seats, 0, newcomers);
+           && commit_has_room(round->witness, seats, seats * WEIGHT, newcomers);
 }
 
 void commit_add(struct commit *commit, struct seat *seat, struct record_out *record)
@@ -174,7 +177,7 @@ void commit_add(struct commit *commit, struct seat *seat, struct record_out *rec
     if (record)
         place->record = *record;
     commit->newcomers += seat_is_newcomer(seat);
-    commit->size += place->record.size;
+    commit->size += place->record.size + strlen(seat->path) + WEIGHT;
     commit->record_count = ++commit->seat_count;
     seat->state = SEAT_WRITING;
     seat_place(seat);
@@ -232,7 +235,7 @@ static void round_judge_seats(struct round *round, const struct queue *queue)
     while (!list_is_empty(&queue->seats)) {
         struct seat *seat = container_of(queue->seats.next, struct seat, node);
         if (seat_needs_reading(seat)) {
-            round->has_done = round->ledger->pump_again = true;
+            round->has_done = true;
             seat_place(seat);
             continue;
         }
@@ -255,7 +258,7 @@ static bool round_may_go(struct round *round)
 
     if (waiting == 0 && !next_chain(ledger, is_of_claims))
         return false;
-    if (ledger->commit_count >= COMMITS_MAX
+    if (ledger->commit_count >= COMMITS_MAX || flying >= COMMITS_OF_A_KIND_MAX
         || (waiting < CROWD && flying >= (is_of_claims ? 1 : SMALL_COMMITS_MAX)))
         return false;
     if (!is_of_claims)
@@ -282,9 +285,10 @@ static void round_end(struct round *round)
         else
             commit_free(commits[i]);
     }
-    if (round->failure != LK_OK)
+    if (round->failure != LK_OK) {
         ledger_fail_claims(round->ledger, round->failure);
-    else if (round->need == NEED_READING)
+        round->has_done = true; /* what waited behind them at the same seats goes on */
+    } else if (round->need == NEED_READING)
         stock_read(round->ledger);
     else if (round->need == NEED_PROOF)
         stock_prove(round->ledger, round->wanted);

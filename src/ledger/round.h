@@ -30,7 +30,7 @@ void job_judged(struct job *job, enum verdict verdict);
 int seat_open(const struct seat *seat, struct account *account);
 /* Its record can't be read. */
 void seat_fail_unread(struct round *round, struct seat *seat, int status);
-size_t seat_size_bound(const struct seat *seat); /* of its record after all that waits */
+size_t seat_size_bound(const struct seat *seat); /* in a commit, after all that waits */
 bool seat_is_newcomer(const struct seat *seat);  /* taken for a new user's */
 bool round_has_room(const struct round *round, size_t seats, size_t size, size_t newcomers);
 void commit_add(struct commit *commit, struct seat *seat, struct record_out *record);

@@ -11,7 +11,7 @@
 #include "ledger/id.h"
 
 #define SHARD_RANGES_MAX 256
-#define STOCK_MAX UINT64_C(1000000000000) /* of one campaign; keeps every sum far from overflow */
+#define STOCK_MAX UINT64_C(1000000000000) /* of one shard; keeps every sum far from overflow */
 
 struct range {
     uint32_t shard; /* that minted them */

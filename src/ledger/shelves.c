@@ -15,7 +15,7 @@
 #define MS INT64_C(1000000)
 #define QUIET_MS 500       /* not written for so long: nobody's */
 #define FRESH_NS (50 * MS) /* what was told longer ago is looked at again before it is taken up */
-#define WIDTH_EARNED 8     /* commits that went well, for one shelf more */
+#define WIDTH_EARNED 16    /* commits that went well, for one shelf more */
 
 void shelf_forget(struct shelf *shelf)
 {
@@ -109,8 +109,9 @@ static struct shelf *shelf_beside_home(struct lk_ledger *ledger)
 
     if (ledger->busy_shelves >= ledger->width || ledger->stock_state != STOCK_IDLE)
         return NULL;
-    for (size_t i = 1; i < shards; i++) {
-        struct shelf *shelf = &ledger->shelves[(ledger->home + i) % shards];
+    size_t from = client_random(ledger->client) % shards;
+    for (size_t i = 0; i < shards; i++) {
+        struct shelf *shelf = &ledger->shelves[(from + i) % shards];
         if (shelf->busy || !shelf->known || shelf_is_taken(shelf)
             || shard_available(&shelf->shard) == 0)
             continue;

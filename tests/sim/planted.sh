@@ -82,7 +82,7 @@ delay-after-release courtesy 200 calm
 revoke-whoever-holds courtesy 100
 revoke-without-czxid courtesy 3000 anew
 word-before-the-grant-lost courtesy 500 calm
-sync-as-barrier ledger 500 servers
+sync-as-barrier ledger 2000 servers
 stock-without-version ledger 100
 second-shard-unchecked ledger 500
 moved-range-kept ledger 100
