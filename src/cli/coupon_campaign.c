@@ -145,7 +145,7 @@ static int run_create(struct cli *cli, int argc, char **argv)
         return cli->code;
     int status = settle_times(cli, &desk, &wanted);
     if (status != LK_OK)
-        return cli_fail(cli, status, "%s: server time", cli->words[0]);
+        return cli_fail(cli, status, "%s", cli->words[0]);
     status = lk_campaign_create(desk.ledger, &wanted.options, &id, cli_deadline(cli));
     if (status != LK_OK)
         return refuse_with_id(cli, status, id, cli->words[0]);

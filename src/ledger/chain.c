@@ -132,9 +132,11 @@ static enum chain_verdict chain_apply(struct round *round, struct chain_view *vi
             round->taken += job->result->count;
         if (verdict != VERDICT_REFUSED)
             continue;
+        /* What is not known of one is not known of any. */
+        int status = job->result->status == LK_E_UNKNOWN ? LK_E_UNKNOWN : LK_E_LINKED;
         for (size_t j = 0; j < chain->count; j++) {
             if (j != i)
-                *chain->jobs[j].result = (lk_ledger_result){ .status = LK_E_LINKED };
+                *chain->jobs[j].result = (lk_ledger_result){ .status = status };
         }
         return CHAIN_REFUSED;
     }
@@ -165,10 +167,11 @@ static int chain_add(struct round *round, struct chain_view *view, bool writes)
     return status;
 }
 
-static void chain_fail(struct chain *chain, int status)
+static void chain_fail(struct round *round, struct chain *chain, int status)
 {
     struct seat *seat = chain->jobs[0].seat;
 
+    round->has_done = true;
     job_fail(&chain->jobs[0], status);
     seat_place(seat);
 }
@@ -180,7 +183,7 @@ static void chain_judge(struct round *round, struct chain_view *view)
     if (!view_decode(round, view))
         return;
     if (!view_keep_stock(view, round->writes)) {
-        chain_fail(chain, LK_E_NOMEM);
+        chain_fail(round, chain, LK_E_NOMEM);
         return;
     }
     round->chain = view;
@@ -204,7 +207,7 @@ static void chain_judge(struct round *round, struct chain_view *view)
     if (status == LK_OK)
         return;
     round->spoilt = true;
-    chain_fail(chain, status);
+    chain_fail(round, chain, status);
 }
 
 static bool chain_has_claim(const struct chain *chain)

@@ -228,7 +228,10 @@ static void commit_lost(struct commit *commit)
         struct seat *seat = commit->seats[i].seat;
         list_for_each (node, &seat->jobs) {
             struct job *job = container_of(node, struct job, node);
-            job->unsettled = job->unsettled || job->writes;
+            if (!job->writes)
+                continue;
+            job->unsettled = true;
+            job->bound_version = seat->version;
         }
         seat_forget(seat);
     }
@@ -422,16 +425,8 @@ static void commit_landed(struct flight *flight)
     ledger_pump(ledger);
 }
 
-static void commit_bind(struct commit *commit)
+static void commit_take_shelves(struct commit *commit)
 {
-    for (size_t i = 0; i < commit->seat_count; i++) {
-        struct seat *seat = commit->seats[i].seat;
-        list_for_each (node, &seat->jobs) {
-            struct job *job = container_of(node, struct job, node);
-            if (job->writes)
-                job->bound_version = seat->version;
-        }
-    }
     for (size_t i = 0; i < commit->stock.count; i++) {
         if (!commit->touched[i])
             continue;
@@ -453,7 +448,7 @@ void commit_depart(struct commit *commit)
     }
     ledger->stats.commits += !commit->is_witness;
     ledger->stats.witnesses += commit->is_witness;
-    commit_bind(commit);
+    commit_take_shelves(commit);
 }
 
 void commit_free(struct commit *commit)
@@ -471,13 +466,15 @@ void commit_free(struct commit *commit)
 
 struct commit *commit_new(struct lk_ledger *ledger, bool is_witness, bool is_of_claims)
 {
-    size_t room = ledger->claiming.count + ledger->changing.count + ledger->held.count;
+    size_t room = LK_CHAIN_MAX + ledger->claiming.count + ledger->changing.count
+                  + ledger->held.count;
 
     room = room < COMMIT_SEATS_MAX ? room : COMMIT_SEATS_MAX;
     struct commit *commit = calloc(1, sizeof(*commit) + room * sizeof(commit->seats[0]));
     if (!commit)
         return NULL;
     commit->ledger = ledger;
+    commit->room = room;
     commit->seal = ledger->campaign.seal;
     commit->is_witness = is_witness;
     commit->is_of_claims = is_of_claims;

@@ -178,6 +178,7 @@ void job_choose_id(struct job *job)
      * machines. */
     struct lk_ledger *ledger = job->ledger;
     int64_t now_ms = ledger->time.told ? ledger_now_ms(ledger) : client_wall_ms(client);
+    job->id_is_early = !ledger->time.told;
     /* Chance is drawn once a millisecond; what is made in the same one counts on from there. */
     if (id_is_none(ledger->last_id) || id_time_ms(ledger->last_id) != now_ms) {
         uint64_t a = client_random(client), b = client_random(client);
@@ -199,6 +200,15 @@ int job_enqueue(struct job *job)
     ledger->job_count++;
     list_append(&job->seat->jobs, &job->node);
     return LK_OK;
+}
+
+void job_renew_id(struct job *job)
+{
+    if (!job->id_is_early)
+        return;
+    job->body.id = LK_ID_NONE;
+    job_choose_id(job);
+    job->id_is_early = false;
 }
 
 /* LK_OK: the operation has begun. The body's form has been checked. */

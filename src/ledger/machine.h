@@ -62,7 +62,8 @@ struct job {
     bool judged;           /* in the commit that its seat is in */
     bool writes;           /* and that commit applies it */
     bool unsettled;        /* a commit that applies it was lost */
-    int32_t bound_version; /* of that commit */
+    bool id_is_early;      /* made here, by this machine's clock */
+    int32_t bound_version; /* of that commit; one that was refused since binds nothing */
     lk_ledger_done_fn *done;
     void *arg;
 };
@@ -129,6 +130,7 @@ struct commit {
     uint64_t seal;
     bool is_witness, is_of_claims, rotates;
     size_t size;
+    size_t room;                     /* for seats: a chain at least */
     size_t seat_count, record_count; /* records: also of seats that were given back */
     size_t newcomers;                /* seats that were taken for a new user's */
     size_t lacking;                  /* while buckets are made: the seat that lacks its own */
@@ -190,6 +192,8 @@ void ledger_pump(struct lk_ledger *ledger);
 /* Into the queue of its user's seat; no pump. LK_OK, LK_E_NOMEM. */
 int job_enqueue(struct job *job);
 void job_choose_id(struct job *job);
+/* Before it is judged for the first time: nothing was sent under an early id. */
+void job_renew_id(struct job *job);
 /* Jobs that came after `ticket` are left: they ask for a newer answer. */
 void ledger_fail_waiting(struct lk_ledger *ledger, int status, uint64_t ticket);
 void ledger_fail_claims(struct lk_ledger *ledger, int status);
@@ -263,7 +267,7 @@ enum owner { OWNER_SEAL, OWNER_SHELF, OWNER_SEAT, OWNER_END };
 enum owner commit_owner(const struct commit *commit, size_t operation, size_t *nth);
 
 /* commit.c */
-/* With room for all that waits. */
+/* With room for all that waits, or much of it. */
 struct commit *commit_new(struct lk_ledger *ledger, bool is_witness, bool is_of_claims);
 bool commit_touches_stock(const struct commit *commit);
 void commit_depart(struct commit *commit);

@@ -96,6 +96,7 @@ bool job_apply(struct round *round, struct account *account, struct job *job, en
 
     if (is_claim && (!round->is_of_claims || round->need != NEED_NOTHING))
         return false;
+    job_renew_id(job);
     *verdict = account_apply(account, &judge, &job->body, job->result);
     if (*verdict == VERDICT_NEEDS_STOCK && round_refill(round, count))
         *verdict = account_apply(account, &judge, &job->body, job->result);
@@ -159,7 +160,7 @@ static bool commit_has_room(const struct commit *commit, size_t seats, size_t si
 {
     if (commit->seat_count == 0)
         return true;
-    return commit->seat_count + seats <= COMMIT_SEATS_MAX && commit->size + size <= COMMIT_SIZE_MAX
+    return commit->seat_count + seats <= commit->room && commit->size + size <= COMMIT_SIZE_MAX
            && (newcomers == 0 || commit->newcomers + newcomers <= newcomers_max(commit->ledger));
 }
 

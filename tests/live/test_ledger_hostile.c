@@ -12,6 +12,7 @@
 
 #include "ledger/account.h"
 #include "ledger/names.h"
+#include "ledger/shard.h"
 
 enum { RECORD_MAX = 512 * 1024 };
 
@@ -224,6 +225,43 @@ static void of_two_shards_the_one_that_can_not_be_read_keeps_its_coupons(void)
     AUDIT_CLEAN(shop, .claimed = 20, .accounts = 20);
 }
 
+/* Ten coupons of the other shard, which that one never made: there they could not be read. */
+static void put_strange_stock(uint32_t at)
+{
+    struct range range = { .shard = 1 - at, .first = 100, .count = 10 };
+    const struct shard shard = { at, 1, &range, 1 };
+    struct record_out record;
+    char name[32];
+
+    snprintf(name, sizeof(name), "/sale/stock/%04u", at);
+    assert_int_equal(shard_encode(&shard, &record), LK_OK);
+    raw_set(live_path(name), record.bytes, record.size);
+    record_free(&record);
+}
+
+static void what_waits_behind_a_claim_of_stock_that_can_not_be_moved_goes_on(void)
+{
+    lk_client *client = live_client("shop", (struct live_client){ 0 });
+    lk_ledger *shop = OPEN(client, "/sale", .stock = 2, .shards = 2);
+    lk_coupon coupon = claim(shop, "ann");
+    lk_ledger_op ops[] = {
+        { .verb = LK_LEDGER_CLAIM, .user = "ann", .count = 15 },
+        { .verb = LK_LEDGER_REDEEM, .user = "ann", .coupon = coupon },
+    };
+    lk_ledger_result results[2];
+
+    put_strange_stock(0);
+    put_strange_stock(1);
+    /* Who does not know the account yet, and who does. */
+    lk_ledger *fresh = ledger(client, "/sale");
+    for (int i = 0; i < 2; i++) {
+        assert_status(lk_ledger_submit(fresh, ops, 2, results, patience()), LK_E_CORRUPT);
+        assert_status(results[0].status, LK_E_CORRUPT);
+        assert_status(results[1].status, LK_OK);
+        ops[1].verb = LK_LEDGER_REFUND;
+    }
+}
+
 static void whatever_stands_in_the_campaigns_place_is_named_and_left(void)
 {
     lk_client *client = live_client("shop", (struct live_client){ 0 });
@@ -326,6 +364,56 @@ static void three_of_a_batch_that_can_not_be_helped_do_not_harm_the_other_fifty(
     claim(shop, crowd_user(LOCKED));
 }
 
+enum { BEFORE = 600, CHAINS = 20, BEHIND = CHAINS * (LK_CHAIN_MAX - 1) };
+
+/* Of so many chains the last member is of an account that can't be read. While the accounts of the
+ * others wait to be read, behind many more, it is found out: now each begins with a claim. */
+static void whoever_waited_in_chains_with_one_that_can_not_be_helped_goes_on(void)
+{
+    enum { OPS = 2 + BEFORE + CHAINS * LK_CHAIN_MAX + BEHIND };
+    static lk_ledger_op ops[OPS];
+    static char users[BEFORE + BEHIND][16];
+    const lk_coupon coupon = { .serial = 1 };
+    lk_client *client = live_client("shop", (struct live_client){ 0 });
+    lk_ledger *shop = OPEN(client, "/sale", .stock = 20000);
+    lk_ledger_result *results = calloc(OPS, sizeof(*results));
+    size_t count = 2;
+
+    assert_non_null(results);
+    for (size_t i = 0; i < BEFORE + BEHIND; i++)
+        snprintf(users[i], sizeof(users[i]), "user-%zu", i);
+    claim(shop, "ann");
+    struct kept kept = keep(account_path("/sale", "ann"));
+    put_garbage(&kept, 5);
+    ops[0] = (lk_ledger_op){ LK_LEDGER_REDEEM, .user = "ann", .coupon = coupon, .linked = true };
+    ops[1] = (lk_ledger_op){ LK_LEDGER_CLAIM, .user = "bob" };
+    for (size_t i = 0; i < BEFORE; i++)
+        ops[count++] = (lk_ledger_op){ LK_LEDGER_REDEEM, .user = users[i], .coupon = coupon };
+    for (size_t i = 0; i < BEHIND; i++) {
+        ops[count++] = (lk_ledger_op){ LK_LEDGER_REDEEM, .user = users[BEFORE + i],
+                                       .coupon = coupon, .linked = true };
+        if ((i + 1) % (LK_CHAIN_MAX - 1) == 0)
+            ops[count++] = (lk_ledger_op){ LK_LEDGER_REDEEM, .user = "ann", .coupon = coupon };
+    }
+    for (size_t i = 0; i < BEHIND; i++)
+        ops[count++] = (lk_ledger_op){ LK_LEDGER_CLAIM, .user = users[BEFORE + i] };
+    assert_int_equal(count, OPS);
+    assert_status(lk_ledger_submit(ledger(client, "/sale"), ops, OPS, results, patience()),
+                  LK_E_CORRUPT);
+    assert_status(results[1].status, LK_E_LINKED);
+    for (size_t i = 2; i < OPS; i++) {
+        int expected = i < 2 + BEFORE                    ? LK_E_NO_COUPON
+                       : i >= OPS - BEHIND               ? LK_OK
+                       : strcmp(ops[i].user, "ann") == 0 ? LK_E_CORRUPT
+                                                         : LK_E_LINKED;
+        assert_status(results[i].status, expected);
+    }
+    free(results);
+    put_back(&kept);
+    AUDIT_CLEAN(shop, .available = 20000 - 1 - BEHIND, .claimed = 1 + BEHIND,
+                .accounts = 1 + BEHIND);
+}
+
 /* ---- rights ---- */
 
 static void an_account_that_may_only_be_read_answers_its_questions(void)
@@ -382,6 +470,28 @@ static int64_t server_ms(lk_ledger *at)
 
     assert_status(lk_campaign_show(at, patience(), &info), LK_OK);
     return info.server_ms;
+}
+
+static void who_may_make_no_buckets_is_told_so_and_the_others_go_on(void)
+{
+    lk_ledger *shop = OPEN(live_client("shop", (struct live_client){ 0 }), "/sale", .stock = 10);
+    const lk_ledger_op ops[] = {
+        { .verb = LK_LEDGER_CLAIM, .user = "ann" },
+        { .verb = LK_LEDGER_CLAIM, .user = "bob" },
+        { .verb = LK_LEDGER_CLAIM, .user = "cid" },
+    };
+    lk_ledger_result results[3];
+
+    claim(shop, "ann");
+    raw_limit(live_path("/sale/accounts"), ZOO_PERM_READ);
+    assert_status(lk_ledger_submit(shop, ops, 3, results, patience()), LK_E_NO_RIGHTS);
+    assert_status(results[0].status, LK_OK);
+    assert_status(results[1].status, LK_E_NO_RIGHTS);
+    assert_status(results[2].status, LK_E_NO_RIGHTS);
+    assert_true(lk_ledger_get_stats(shop).commits < 10);
+    raw_limit(live_path("/sale/accounts"), ZOO_PERM_ALL);
+    claim(shop, "bob");
+    AUDIT_CLEAN(shop, .available = 7, .claimed = 3, .accounts = 2);
 }
 
 /* The record's own time is from before the campaign closed. */
@@ -589,10 +699,13 @@ int main(void)
         SHOP_TEST(another_users_record_is_not_taken_for_ones_own),
         SHOP_TEST(whatever_stands_in_a_shards_place_stops_claims_and_nothing_else),
         SHOP_TEST(of_two_shards_the_one_that_can_not_be_read_keeps_its_coupons),
+        SHOP_TEST(what_waits_behind_a_claim_of_stock_that_can_not_be_moved_goes_on),
         SHOP_TEST(whatever_stands_in_the_campaigns_place_is_named_and_left),
         SHOP_TEST(three_of_a_batch_that_can_not_be_helped_do_not_harm_the_other_fifty),
+        SHOP_TEST(whoever_waited_in_chains_with_one_that_can_not_be_helped_goes_on),
         SHOP_TEST(an_account_that_may_only_be_read_answers_its_questions),
         SHOP_TEST(without_rights_to_the_stock_only_claims_are_refused),
+        SHOP_TEST(who_may_make_no_buckets_is_told_so_and_the_others_go_on),
         SHOP_TEST(who_can_not_learn_the_servers_time_does_not_take_an_old_one_for_it),
         SHOP_TEST(with_its_bucket_gone_an_account_is_a_new_one_and_the_audit_knows),
         SHOP_TEST(without_the_folder_of_accounts_nobody_hangs),
