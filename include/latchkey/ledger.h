@@ -41,11 +41,11 @@ extern "C" {
 
 /* An operation's name, known within one user's account (of operations on the campaign: within the
  * campaign). Made by the call itself, ordered by the server's time, or by lk_id_new(), by this
- * machine's: a claim's lives as long as its coupons; of the others an account keeps the newest, as many as the campaign's `history` says
- * (fewer in an account that has come to its size; of operations on the campaign: 64), and refuses
- * what is older with LK_E_ID_TOO_OLD; so also lk_id_new()'s of a machine whose clock is late by more
- * than that. Or from a text of the caller's: never forgotten while the account lives. All zero:
- * none. */
+ * machine's: a claim's lives as long as its coupons; of the others an account keeps the newest, as
+ * many as the campaign's `history` says (fewer in an account that has come to its size; of
+ * operations on the campaign: 64), and refuses what is older with LK_E_ID_TOO_OLD; so also
+ * lk_id_new()'s of a machine whose clock is late by more than that. Or from a text of the caller's:
+ * never forgotten while the account lives. All zero: none. */
 typedef struct lk_id {
     uint8_t bytes[16];
 } lk_id;

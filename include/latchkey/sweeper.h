@@ -3,8 +3,8 @@
  * A freeze that runs out takes effect when somebody looks at the account. Where nobody does, a
  * sweeper gives it back: it stands for election (election.h) and, while it leads, goes through all
  * accounts (lk_ledger_sweep()): once an interval, and when the next freeze that it has seen runs
- * out. Run one in each process of a shop: one works, the others take over when it dies or is cut
- * off.
+ * out (while an account can't be read, once an interval only). Run one in each process of a shop:
+ * one works, the others take over when it dies or is cut off.
  *
  * A leader that was replaced without knowing stops at its next page. Two sweepers that work at once
  * for a moment do no harm: each write is bound to what was read, and what was settled stays so. */

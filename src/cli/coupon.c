@@ -134,15 +134,11 @@ bool check_coupon(struct cli *cli, const char *text, lk_coupon *out)
     return false;
 }
 
-bool choose_id(struct cli *cli, lk_client *client, const char *text, lk_id *out)
+bool choose_id(struct cli *cli, const char *text, lk_id *out)
 {
-    char shown[LK_ID_TEXT_SIZE];
-
-    if (!text) {
-        *out = lk_id_new(client);
-        cli_detail(cli, "id %s", lk_id_text(*out, shown));
+    *out = LK_ID_NONE; /* the call makes one, by the server's clock */
+    if (!text)
         return true;
-    }
     if (lk_id_from_text(text, out) == LK_OK)
         return true;
     cli->code = cli_usage(cli, "--id must be 1 to 256 bytes");

@@ -37,8 +37,8 @@ bool check_coupon(struct cli *cli, const char *text, lk_coupon *out);
 /* --id PREFIX leaves room for a user and a number in an id's 256 bytes. */
 #define PREFIX_MAX 100
 
-/* --id ID; NULL makes a new one, which -v prints. False: said, code 64. */
-bool choose_id(struct cli *cli, lk_client *client, const char *text, lk_id *out);
+/* --id ID; NULL: none, the call makes one and tells it. False: said, code 64. */
+bool choose_id(struct cli *cli, const char *text, lk_id *out);
 
 /* The status as one word of a bulk line and of JSON: "ok", "sold-out", "limit". */
 #define STATUS_WORD_SIZE 32

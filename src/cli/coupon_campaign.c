@@ -141,7 +141,7 @@ static int run_create(struct cli *cli, int argc, char **argv)
 
     DESK desk = { 0 };
     if (!parse_create(cli, argc, argv, &wanted, &id_text) || !desk_open(cli, cli->words[0], &desk)
-        || !choose_id(cli, desk.client, id_text, &id))
+        || !choose_id(cli, id_text, &id))
         return cli->code;
     int status = settle_times(cli, &desk, &wanted);
     if (status != LK_OK)
@@ -189,7 +189,7 @@ static int run_add_stock(struct cli *cli, int argc, char **argv)
         return cli->code;
     if (!cli_number(cli->words[1], 1, STOCK_MOST, &count))
         return cli_usage(cli, "N must be a whole number from 1 to 10^12");
-    if (!desk_open(cli, cli->words[0], &desk) || !choose_id(cli, desk.client, id_text, &id))
+    if (!desk_open(cli, cli->words[0], &desk) || !choose_id(cli, id_text, &id))
         return cli->code;
     int status = lk_campaign_add_stock(desk.ledger, count, &id, cli_deadline(cli));
     if (status == LK_E_TOO_LARGE)
@@ -233,7 +233,7 @@ static int run_grow(struct cli *cli, int argc, char **argv)
         return cli->code;
     if (shards == 0)
         return cli_usage(cli, "--shards K is missing");
-    if (!desk_open(cli, cli->words[0], &desk) || !choose_id(cli, desk.client, id_text, &id))
+    if (!desk_open(cli, cli->words[0], &desk) || !choose_id(cli, id_text, &id))
         return cli->code;
     int status = lk_campaign_grow(desk.ledger, (uint32_t)shards, &id, cli_deadline(cli));
     if (status == LK_E_INVALID)
@@ -269,7 +269,7 @@ static int run_close(struct cli *cli, int argc, char **argv)
 
     DESK desk = { 0 };
     if (!cli_parse(cli, options, 1, 1, argc, argv) || !desk_open(cli, cli->words[0], &desk)
-        || !choose_id(cli, desk.client, id_text, &id))
+        || !choose_id(cli, id_text, &id))
         return cli->code;
     int status = lk_campaign_close(desk.ledger, &id, cli_deadline(cli));
     if (status != LK_OK)

@@ -173,7 +173,7 @@ struct lk_ledger {
     struct seat *seats; /* uthash by user */
     struct seen *seen;  /* users that had an account when their seat went; NULL: nobody yet */
     /* Where a seat stands, see seat_place(). */
-    struct queue idle, unread, claiming, changing, held, busy;
+    struct queue idle, blank, unread, claiming, changing, held, busy;
     size_t idle_bytes, reading_count, job_count;
     struct list chains; /* that can be judged now */
     struct list commits;

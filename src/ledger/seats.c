@@ -1,6 +1,7 @@
 /* seats.c - users and their accounts as they are known here, each in the queue where it belongs.
  *
  *   idle      nobody waits for it; the oldest go when there are too many
+ *   blank     the same, of a user without an account: goes at once
  *   unread    its record must be read first
  *   claiming, changing   can be judged; by its first operation
  *   held      its first operation is of a chain, which is judged when it stands first everywhere
@@ -67,11 +68,12 @@ void seat_free(struct seat *seat)
 
 void seats_evict(struct lk_ledger *ledger)
 {
+    while (ledger->blank.count > 0)
+        seat_free(container_of(ledger->blank.seats.next, struct seat, node));
     while (ledger->idle.count > SEATS_IDLE_MAX || ledger->idle_bytes > SEATS_IDLE_BYTES_MAX) {
         struct seat *oldest = container_of(ledger->idle.seats.next, struct seat, node);
         /* A hint that there is no memory for costs a commit some day. */
-        if (oldest->bytes)
-            ledger->seen = seen_add(ledger->seen, oldest->user);
+        ledger->seen = seen_add(ledger->seen, oldest->user);
         seat_free(oldest);
     }
 }
@@ -128,7 +130,7 @@ static struct queue *seat_queue(const struct seat *seat)
     if (seat->state == SEAT_READING || seat->state == SEAT_WRITING)
         return &ledger->busy;
     if (list_is_empty(&seat->jobs))
-        return &ledger->idle;
+        return seat->bytes ? &ledger->idle : &ledger->blank;
     if (seat_needs_reading(seat))
         return &ledger->unread;
     if (seat_first(seat)->chain)
