@@ -86,7 +86,7 @@ struct branch *shop_branch(const struct shop *shop, const struct sim_client *cli
 lk_ledger *shop_ledger(const struct shop *shop, const struct sim_client *client);
 void shop_choose_rules(struct shop *shop);
 
-/* ---- clerks: one operation after another, or several at once (shop_clerk.c) ---- */
+/* ---- clerks: one operation after another, or several at once (shop_clerk.c, shop_judge.c) ---- */
 
 void clerk_begin(struct shop *shop, struct sim_client *client);
 void clerks_settle(struct shop *shop);
