@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,7 +186,7 @@ static void an_operation_that_can_not_be_settled_in_time_is_unknown(void)
 
 struct chained {
     int status[2];
-    bool told;
+    atomic_bool told; /* and all of the above with it */
 };
 
 static void tell_chain(const lk_ledger_result *results, size_t count, void *arg)
