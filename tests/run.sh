@@ -32,6 +32,8 @@ if ! { mkdir -p "$builds" && builds=$(cd "$builds" && pwd); }; then
     exit 1
 fi
 passed=0 failed=0 began=$(date +%s)
+# Most wait for servers now and then.
+jobs=$(($(nproc) + 1))
 unset LATCHKEY_SERVERS LATCHKEY_ROOT
 LATCHKEY_CONFIG=/dev/null LC_ALL=C.UTF-8
 export LATCHKEY_CONFIG LC_ALL
@@ -107,7 +109,7 @@ run() {
     shift
     rm -f "$folder"/meson-logs/run*.json "$folder"/meson-logs/run*.txt
     # shellcheck disable=SC2086
-    meson test -C "$folder" --no-rebuild --print-errorlogs --logbase run "$@" ${MESON_TEST_ARGS:-}
+    meson test -C "$folder" --no-rebuild --print-errorlogs --logbase run --num-processes "$jobs" "$@" ${MESON_TEST_ARGS:-}
     if counts=$(python3 tools/count-tests.py "$folder"/meson-logs/run*.json); then
         # shellcheck disable=SC2086
         set -- $counts
@@ -196,7 +198,7 @@ if wrapper=$(tsan_wrapper); then
     export TSAN_OPTIONS
     # Not the simulation: of its threads one alone runs at a time.
     if build tsan gcc g++ -Db_sanitize=thread; then
-        run tsan --suite live --suite examples --no-suite long --no-suite once --timeout-multiplier 4 --wrapper "$wrapper"
+        run tsan --suite live --suite examples --no-suite long --no-suite once --no-suite calm --timeout-multiplier 4 --wrapper "$wrapper"
     fi
 else
     say "ThreadSanitizer can't run on this machine"

@@ -10,8 +10,12 @@ needed="gcc libc6-dev meson ninja-build pkgconf libzookeeper-mt-dev libxxhash-de
 needed="$needed libzookeeper-java default-jre-headless"
 if [ "${1:-}" = --tests ]; then
     needed="$needed g++ clang clang-format libcmocka-dev valgrind git python3"
+    # libFuzzer, for tests/fuzz/run.sh.
+    needed="$needed libclang-rt-dev"
     # Those with whom tests/interop stands in line.
     needed="$needed libcurator-recipes-java python3-kazoo"
+    # What the benchmark of the ledger stands beside, and what draws its picture.
+    needed="$needed redis-server libhiredis-dev gnuplot-nox"
     command -v javac >/dev/null || needed="$needed default-jdk-headless"
 fi
 

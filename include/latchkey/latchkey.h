@@ -15,6 +15,7 @@
 #include <latchkey/rwlock.h>
 #include <latchkey/semaphore.h>
 #include <latchkey/status.h>
+#include <latchkey/sweeper.h>
 #include <latchkey/version.h>
 
 #endif

@@ -66,7 +66,8 @@ extern "C" {
     X(LK_E_UNFROZEN, -51, "this order was unfrozen before; it can't freeze any more")              \
     X(LK_E_ID_TOO_OLD, -52, "the id is older than what the account remembers")                     \
     X(LK_E_ID_DIFFERS, -53, "the id was used before with another body")                            \
-    X(LK_E_ACCOUNT_FULL, -54, "the account's record is full")
+    X(LK_E_ACCOUNT_FULL, -54, "the account's record is full")                                      \
+    X(LK_E_LINKED, -55, "another operation of the same chain was refused")
 
 #define LK__STATUS_ENUM(name, value, text) name = value,
 typedef enum lk_status { LK_STATUS_MAP(LK__STATUS_ENUM) } lk_status;

@@ -89,6 +89,17 @@ void record_put_u64(struct record_out *out, uint64_t value)
     record_put(out, value, 8);
 }
 
+void record_put_number(struct record_out *out, uint64_t value)
+{
+    unsigned char bytes[RECORD_NUMBER_SIZE_MAX];
+    size_t size = 0;
+
+    for (; value > 0x7f; value >>= 7)
+        bytes[size++] = (unsigned char)(value | 0x80);
+    bytes[size++] = (unsigned char)value;
+    record_put_bytes(out, bytes, size);
+}
+
 void record_put_bytes(struct record_out *out, const void *bytes, size_t size)
 {
     unsigned char *at = size ? record_room(out, size) : NULL;
@@ -133,7 +144,8 @@ int record_open(struct record_in *in, const void *data, size_t size, enum record
     /* Before the check: a newer format may check differently. */
     if (bytes[VERSION_AT] > newest)
         return LK_E_NEWER_FORMAT;
-    if (get_big_endian(bytes + CHECK_AT, 4) != record_check(bytes, size))
+    /* Versions begin at 1. */
+    if (bytes[VERSION_AT] == 0 || get_big_endian(bytes + CHECK_AT, 4) != record_check(bytes, size))
         return LK_E_CORRUPT;
     *in = (struct record_in){
         .at = bytes + RECORD_HEADER_SIZE,
@@ -179,6 +191,23 @@ uint32_t record_get_u32(struct record_in *in)
 uint64_t record_get_u64(struct record_in *in)
 {
     return record_get(in, 8);
+}
+
+/* One way to write each number: the last byte is not 0 unless it is the only one. */
+uint64_t record_get_number(struct record_in *in)
+{
+    uint64_t value = 0;
+
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        uint8_t byte = record_get_u8(in);
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte & 0x80)
+            continue;
+        in->bad |= (shift > 0 && byte == 0) || (shift == 63 && byte > 1);
+        return in->bad ? 0 : value;
+    }
+    in->bad = true;
+    return 0;
 }
 
 const char *record_get_text(struct record_in *in, size_t *out_size)

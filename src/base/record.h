@@ -23,6 +23,7 @@ enum record_kind {
 };
 
 #define RECORD_HEADER_SIZE 8
+#define RECORD_NUMBER_SIZE_MAX 10
 
 /* Writes. Grows by itself; what goes wrong is remembered and told by record_end(). Zero-initialise;
  * record_free() takes the memory back. */
@@ -36,6 +37,9 @@ void record_put_u8(struct record_out *out, uint8_t value);
 void record_put_u16(struct record_out *out, uint16_t value);
 void record_put_u32(struct record_out *out, uint32_t value);
 void record_put_u64(struct record_out *out, uint64_t value);
+/* In as few bytes as it takes, at most RECORD_NUMBER_SIZE_MAX: seven bits in each, the lowest first,
+ * and the top bit where more follow. */
+void record_put_number(struct record_out *out, uint64_t value);
 /* Without their size. */
 void record_put_bytes(struct record_out *out, const void *bytes, size_t size);
 void record_put_text(struct record_out *out, const char *text, size_t size); /* u16 size, bytes */
@@ -51,13 +55,14 @@ struct record_in {
     bool bad;
 };
 /* LK_E_FOREIGN: not a record of ours (empty too). LK_E_KIND: of another kind. LK_E_NEWER_FORMAT:
- * version above `newest`. LK_E_CORRUPT: the check does not match. */
+ * version above `newest`. LK_E_CORRUPT: the check does not match, or the version is 0. */
 int record_open(struct record_in *in, const void *data, size_t size, enum record_kind kind,
                 uint8_t newest);
 uint8_t record_get_u8(struct record_in *in);
 uint16_t record_get_u16(struct record_in *in);
 uint32_t record_get_u32(struct record_in *in);
 uint64_t record_get_u64(struct record_in *in);
+uint64_t record_get_number(struct record_in *in); /* written longer than needed: bad */
 /* NULL past the end; into the record. */
 const unsigned char *record_get_bytes(struct record_in *in, size_t size);
 /* Not NUL-terminated; NULL past the end. */

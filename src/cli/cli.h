@@ -167,6 +167,9 @@ json_t *cli_json_text(const void *text, size_t size);
  * is no memory. */
 bool cli_json_print(struct cli *cli, json_t *object);
 
+/* The same for many lines, on any stream: not flushed, and nothing is said. False: ferror(to). */
+bool cli_json_write(FILE *to, json_t *object);
+
 /* Hands everything printed to the system: after each line of a verb that goes on, main.c does it at
  * the end. False: it could not be written, that was said; return cli->code. */
 bool cli_flush(struct cli *cli);

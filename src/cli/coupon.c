@@ -6,12 +6,14 @@
 #include "cli/coupon.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct verb *const verbs[] = {
-    &coupon_create, &coupon_claim,     &coupon_freeze, &coupon_unfreeze, &coupon_redeem,
-    &coupon_refund, &coupon_void,      &coupon_show,   &coupon_lookup,   &coupon_list,
-    &coupon_audit,  &coupon_add_stock, &coupon_close,  &coupon_delete,
+    &coupon_create, &coupon_claim,  &coupon_freeze, &coupon_unfreeze,  &coupon_redeem,
+    &coupon_refund, &coupon_void,   &coupon_show,   &coupon_lookup,    &coupon_list,
+    &coupon_do,     &coupon_export, &coupon_audit,  &coupon_add_stock, &coupon_grow,
+    &coupon_close,  &coupon_delete, &coupon_sweep,  &coupon_watch,
 };
 
 static int run(struct cli *cli, int argc, char **argv)
@@ -41,13 +43,19 @@ const struct verb verb_coupon = {
         "  claim CAMPAIGN --from FILE|-         the same for many users, one a line\n"
         "  freeze CAMPAIGN USER COUPON --order ORDER    hold it for an order\n"
         "  unfreeze, redeem, refund, void CAMPAIGN USER COUPON [--order ORDER]\n"
+        "  do CAMPAIGN --from FILE|-            many operations, a JSON object a line\n"
         "  show CAMPAIGN [USER]                 the campaign, or one user's coupons\n"
         "  lookup CAMPAIGN USER ID              what became of an operation\n"
         "  list CAMPAIGN                        every account\n"
-        "  audit CAMPAIGN                       recount everything; 2 when something is wrong\n"
+        "  export CAMPAIGN                      every coupon, as JSON lines or CSV\n"
+        "  audit CAMPAIGN [--repair [--yes]]    recount everything; 2 when something is wrong\n"
         "  add-stock CAMPAIGN N                 more coupons\n"
+        "  grow CAMPAIGN --shards K             more shards, for more processes that claim at "
+        "once\n"
         "  close CAMPAIGN                       end claiming\n"
         "  delete CAMPAIGN --yes                remove it with all its accounts\n"
+        "  sweep CAMPAIGN [--every SEC]         write down what time has done\n"
+        "  watch CAMPAIGN                       a line when it opens, sells out, gets stock, ends\n"
         "\n"
         "CAMPAIGN is an absolute path. `latchkey coupon VERB --help` tells more.\n",
     .run = run,
@@ -126,15 +134,11 @@ bool check_coupon(struct cli *cli, const char *text, lk_coupon *out)
     return false;
 }
 
-bool choose_id(struct cli *cli, lk_client *client, const char *text, lk_id *out)
+bool choose_id(struct cli *cli, const char *text, lk_id *out)
 {
-    char shown[LK_ID_TEXT_SIZE];
-
-    if (!text) {
-        *out = lk_id_new(client);
-        cli_detail(cli, "id %s", lk_id_text(*out, shown));
+    *out = LK_ID_NONE; /* the call makes one, by the server's clock */
+    if (!text)
         return true;
-    }
     if (lk_id_from_text(text, out) == LK_OK)
         return true;
     cli->code = cli_usage(cli, "--id must be 1 to 256 bytes");
@@ -184,6 +188,63 @@ int refuse_operation(struct cli *cli, const lk_ledger_result *result, const char
             "%s: the coupon is frozen for an order until %s; name that order, or wait", what,
             cli_time_text(result->retry_ms, until));
     return refuse_with_id(cli, result->status, result->id, what);
+}
+
+int print_done_to_campaign(struct cli *cli, const char *done, const char *campaign, lk_id id)
+{
+    char text[LK_ID_TEXT_SIZE];
+
+    if (!cli->json) {
+        printf("%s %s\n", done, campaign);
+        return EXIT_DONE;
+    }
+    json_t *line = json_pack("{s:o, s:s, s:s}", "campaign",
+                             cli_json_text(campaign, strlen(campaign)), "done", done, "id",
+                             lk_id_text(id, text));
+    return cli_json_print(cli, line) ? EXIT_DONE : cli->code;
+}
+
+bool print_result_line(const char *user, size_t size, const lk_ledger_result *result)
+{
+    char word[STATUS_WORD_SIZE], text[LK_COUPON_TEXT_SIZE];
+    char *escaped = cli_escape(user, size);
+
+    printf("%s\t%s\t", escaped, status_word(result->status, word));
+    free(escaped);
+    for (uint32_t i = 0; result->status == LK_OK && i < result->count; i++)
+        printf("%s%s", i ? "," : "", lk_coupon_text(result->coupons[i], text));
+    puts("");
+    return !ferror(stdout);
+}
+
+json_t *coupons_json(const lk_ledger_result *result)
+{
+    char text[LK_COUPON_TEXT_SIZE];
+    json_t *coupons = json_array();
+
+    for (uint32_t i = 0; result->status == LK_OK && i < result->count; i++)
+        json_array_append_new(coupons, json_string(lk_coupon_text(result->coupons[i], text)));
+    return coupons;
+}
+
+static bool is_refusal(int status)
+{
+    return (status <= LK_E_SOLD_OUT && status >= LK_E_LINKED) || status == LK_E_INVALID
+           || status == LK_E_TOO_LARGE;
+}
+
+void tally_add(const struct cli *cli, struct tally *tally, int status)
+{
+    if (status == LK_OK) {
+        tally->done++;
+    } else if (is_refusal(status)) {
+        tally->refused++;
+    } else {
+        int code = cli_code(cli, status);
+        tally->unanswered++;
+        if (tally->worst == EXIT_DONE || code == EXIT_UNKNOWN)
+            tally->worst = code;
+    }
 }
 
 json_t *result_json(const lk_ledger_result *result, uint32_t index, const char *user)

@@ -5,10 +5,12 @@
 
 #include "cli/cli.h"
 
-extern const struct verb coupon_create, coupon_add_stock, coupon_close, coupon_delete;
+extern const struct verb coupon_create, coupon_add_stock, coupon_grow, coupon_close, coupon_delete;
 extern const struct verb coupon_claim, coupon_freeze, coupon_unfreeze, coupon_redeem, coupon_refund,
     coupon_void;
-extern const struct verb coupon_lookup, coupon_show, coupon_list, coupon_audit;
+extern const struct verb coupon_do, coupon_export, coupon_lookup, coupon_show, coupon_list,
+    coupon_audit;
+extern const struct verb coupon_sweep, coupon_watch;
 
 /* A connected client and the ledger of one campaign. */
 struct desk {
@@ -32,8 +34,11 @@ bool check_user(struct cli *cli, const char *user);
 bool check_order(struct cli *cli, const char *order); /* NULL is none */
 bool check_coupon(struct cli *cli, const char *text, lk_coupon *out);
 
-/* --id ID; NULL makes a new one, which -v prints. False: said, code 64. */
-bool choose_id(struct cli *cli, lk_client *client, const char *text, lk_id *out);
+/* --id PREFIX leaves room for a user and a number in an id's 256 bytes. */
+#define PREFIX_MAX 100
+
+/* --id ID; NULL: none, the call makes one and tells it. False: said, code 64. */
+bool choose_id(struct cli *cli, const char *text, lk_id *out);
 
 /* The status as one word of a bulk line and of JSON: "ok", "sold-out", "limit". */
 #define STATUS_WORD_SIZE 32
@@ -45,8 +50,34 @@ int refuse_operation(struct cli *cli, const lk_ledger_result *result, const char
 /* The same for what has no result: create, add-stock, close. */
 int refuse_with_id(struct cli *cli, int status, lk_id id, const char *what);
 
+/* "closed /shop/spring", or {"campaign", "done", "id"}; returns the exit code. */
+int print_done_to_campaign(struct cli *cli, const char *done, const char *campaign, lk_id id);
+
+/* "USER<TAB>STATUS<TAB>COUPON,COUPON": one of many answers, not flushed. False: ferror(stdout). */
+bool print_result_line(const char *user, size_t size, const lk_ledger_result *result);
+json_t *coupons_json(const lk_ledger_result *result); /* an array; empty where it was refused */
+
+/* The answers to many lines. */
+struct tally {
+    uint64_t done, refused, unanswered;
+    int worst; /* exit code: 0 when all were answered; unknown goes before everything */
+};
+void tally_add(const struct cli *cli, struct tally *tally, int status);
+
 /* {"coupon", "user", "state", "id", "zxid", "time", "repeated"} */
 json_t *result_json(const lk_ledger_result *result, uint32_t index, const char *user);
+
+/* `coupon show CAMPAIGN USER`. */
+int coupon_show_account(struct cli *cli, struct desk *desk, const char *user);
+
+/* A time, null where it is 0; {"coupon", "user", "state", "order", "claimed", "changed",
+ * "frozen_until", "ran_out"}; {"verb", "state", "order", "id", "time", "zxid"}. */
+json_t *time_json(int64_t ms);
+json_t *coupon_json(const char *user, const lk_coupon_info *info);
+json_t *transition_json(const lk_transition *transition);
+
+/* "" where time did it. */
+const char *transition_id(const lk_transition *transition, char text[LK_ID_TEXT_SIZE]);
 
 /* `coupon claim --from`: `count` for each line; `prefix` NULL: one is made. */
 int coupon_claim_bulk(struct cli *cli, const char *campaign, const char *from, uint32_t count,

@@ -7,23 +7,26 @@
  * never be used for another list.
  *
  * The answers wait in a ring until it is their turn; the ring is also the bound of what is in
- * flight. Reading waits for the input and for the answers at once: a slow producer must not hold
- * back answers that are there. */
+ * flight. Beside it only the counts of the users' lines grow, some 150 bytes a user. Reading waits
+ * for the input and for the answers at once: a slow producer must not hold back answers that are
+ * there. A signal ends the reading: what was sent is awaited and printed; a second one does what
+ * signals do. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "cli/coupon.h"
 #include "cli/lines.h"
+#include "cli/loop.h"
 #include "cli/progress.h"
 
-#define IN_FLIGHT 512
-#define PREFIX_MAX 100 /* leaves room for the user and the number in an id's 256 bytes */
+#define IN_FLIGHT 4096 /* several full commits */
+#define NS_PER_S 1000000000
 
 struct bulk;
 
@@ -37,7 +40,8 @@ struct slot {
 
 struct bulk {
     struct cli *cli;
-    struct desk desk;
+    struct loop loop;
+    lk_ledger *ledger;
     struct lines input;
     struct progress progress;
     const char *prefix;
@@ -45,10 +49,14 @@ struct bulk {
     json_t *occurrences; /* user -> lines so far */
     struct slot *ring;   /* IN_FLIGHT of them; line n stands at n % IN_FLIGHT */
     uint64_t begun, printed;
-    uint64_t done, refused, unanswered;
+    struct tally tally;
     uint64_t input_size; /* bytes; 0: unknown */
-    bool writable;       /* stdout takes what is printed */
-    int worst;           /* exit code so far: unknown goes before everything */
+    int64_t begun_ns;
+    bool is_dry;      /* the buffer holds no whole line: only then more is read */
+    bool on_terminal; /* lines are printed where the bar is drawn */
+    bool writable;    /* stdout takes what is printed */
+    int input_error;  /* errno; then nothing more is read */
+    int interrupted;  /* the signal; then nothing more is read */
 };
 
 int bulk_id(const char *prefix, const char *user, uint64_t occurrence, lk_id *out)
@@ -64,78 +72,50 @@ int bulk_id(const char *prefix, const char *user, uint64_t occurrence, lk_id *ou
 static void free_bulk(struct bulk *bulk)
 {
     /* The client first: it completes what is in flight, which writes to the ring. */
-    desk_close(&bulk->desk);
+    lk_ledger_free(bulk->ledger);
+    if (bulk->loop.client)
+        loop_end(&bulk->loop);
     for (size_t i = 0; bulk->ring && i < IN_FLIGHT; i++)
         free(bulk->ring[i].user);
     free(bulk->ring);
     json_decref(bulk->occurrences);
     progress_end(&bulk->progress);
-    lines_free(&bulk->input);
-    if (bulk->input.fd > STDIN_FILENO)
-        close(bulk->input.fd);
+    lines_close(&bulk->input);
 }
 
 /* ---- answers ---- */
 
-static bool is_refusal(int status)
-{
-    return (status <= LK_E_SOLD_OUT && status >= LK_E_ACCOUNT_FULL) || status == LK_E_INVALID;
-}
-
-static void count_answer(struct bulk *bulk, int status)
-{
-    if (status == LK_OK) {
-        bulk->done++;
-    } else if (is_refusal(status)) {
-        bulk->refused++;
-    } else {
-        int code = cli_code(bulk->cli, status);
-        bulk->unanswered++;
-        if (bulk->worst == EXIT_DONE || code == EXIT_UNKNOWN)
-            bulk->worst = code;
-    }
-}
-
-static bool print_json(struct bulk *bulk, const struct slot *slot)
+static bool print_json(const struct slot *slot)
 {
     const lk_ledger_result *result = &slot->result;
-    char word[STATUS_WORD_SIZE], text[LK_COUPON_TEXT_SIZE], id[LK_ID_TEXT_SIZE];
-    json_t *coupons = json_array();
+    char word[STATUS_WORD_SIZE], id[LK_ID_TEXT_SIZE];
 
-    for (uint32_t i = 0; result->status == LK_OK && i < result->count; i++)
-        json_array_append_new(coupons, json_string(lk_coupon_text(result->coupons[i], text)));
-    return cli_json_print(
-        bulk->cli, json_pack("{s:o, s:s, s:o, s:s, s:b}",                        //
-                             "user", cli_json_text(slot->user, slot->user_size), //
-                             "status", status_word(result->status, word),        //
-                             "coupons", coupons,                                 //
-                             "id", lk_id_text(result->id, id),                   //
-                             "repeated", (int)(result->status == LK_OK && result->repeated)));
+    return cli_json_write(stdout, json_pack("{s:o, s:s, s:o, s:s, s:b}",                        //
+                                            "user", cli_json_text(slot->user, slot->user_size), //
+                                            "status", status_word(result->status, word),        //
+                                            "coupons", coupons_json(result),                    //
+                                            "id", lk_id_text(result->id, id),                   //
+                                            "repeated",
+                                            (int)(result->status == LK_OK && result->repeated)));
 }
 
-static bool print_answer(struct bulk *bulk, const struct slot *slot)
+static bool has_answer(const struct bulk *bulk)
 {
-    const lk_ledger_result *result = &slot->result;
-    char word[STATUS_WORD_SIZE], text[LK_COUPON_TEXT_SIZE];
-
-    if (bulk->cli->json)
-        return print_json(bulk, slot);
-    char *user = cli_escape(slot->user, slot->user_size);
-    printf("%s\t%s\t", user, status_word(result->status, word));
-    free(user);
-    for (uint32_t i = 0; result->status == LK_OK && i < result->count; i++)
-        printf("%s%s", i ? "," : "", lk_coupon_text(result->coupons[i], text));
-    puts("");
-    return !ferror(stdout);
+    return bulk->printed < bulk->begun && bulk->ring[bulk->printed % IN_FLIGHT].answered;
 }
 
 /* What is answered, in order, up to the first that is not. */
 static void print_answers(struct bulk *bulk)
 {
-    while (bulk->printed < bulk->begun && bulk->ring[bulk->printed % IN_FLIGHT].answered) {
+    if (bulk->on_terminal && has_answer(bulk))
+        progress_clear(&bulk->progress);
+    while (has_answer(bulk)) {
         struct slot *slot = &bulk->ring[bulk->printed++ % IN_FLIGHT];
-        count_answer(bulk, slot->result.status);
-        bulk->writable = bulk->writable && print_answer(bulk, slot);
+        tally_add(bulk->cli, &bulk->tally, slot->result.status);
+        bulk->writable = bulk->writable
+                         && (bulk->cli->json
+                                 ? print_json(slot)
+                                 : print_result_line(slot->user, slot->user_size, &slot->result));
         free(slot->user);
         *slot = (struct slot){ 0 };
     }
@@ -174,8 +154,7 @@ static int start_claim(struct bulk *bulk, struct slot *slot)
     if (status != LK_OK)
         return status;
     slot->result.id = op.id;
-    return lk_ledger_do_start(bulk->desk.ledger, &op, cli_deadline(bulk->cli), answered, slot,
-                              NULL);
+    return lk_ledger_do_start(bulk->ledger, &op, cli_deadline(bulk->cli), answered, slot, NULL);
 }
 
 static bool begin_line(struct bulk *bulk, const char *line, size_t size)
@@ -195,44 +174,96 @@ static bool begin_line(struct bulk *bulk, const char *line, size_t size)
     return true;
 }
 
+/* Then what is left in the buffer may be half a user. */
+static bool has_stopped(const struct bulk *bulk)
+{
+    return bulk->interrupted || bulk->input_error;
+}
+
+static bool has_room(const struct bulk *bulk)
+{
+    return bulk->begun - bulk->printed < IN_FLIGHT && !has_stopped(bulk);
+}
+
 /* An empty line is nobody. */
 static bool begin_lines(struct bulk *bulk)
 {
     char *line;
     size_t size;
 
-    while (bulk->begun - bulk->printed < IN_FLIGHT && lines_take(&bulk->input, &line, &size)) {
+    while (has_room(bulk)) {
+        bulk->is_dry = !lines_take(&bulk->input, &line, &size);
+        if (bulk->is_dry)
+            break;
         if (size > 0 && !begin_line(bulk, line, size))
             return false;
     }
     return true;
 }
 
+/* "812 claimed, 3 refused, 407/s, 1m02s left" */
 static void show_progress(struct bulk *bulk)
 {
-    char words[128];
+    const struct tally *tally = &bulk->tally;
+    uint64_t answers = tally->done + tally->refused + tally->unanswered, taken = bulk->input.taken;
+    char words[128], left[CLI_TIME_SIZE];
 
-    snprintf(words, sizeof(words), "%" PRIu64 " claimed, %" PRIu64 " refused", bulk->done,
-             bulk->refused);
-    progress_show(&bulk->progress, bulk->input.taken, bulk->input_size, words);
+    if (!progress_is_due(&bulk->progress))
+        return;
+    double seconds = (double)(lk_now_ns() - bulk->begun_ns) / NS_PER_S;
+    int size = snprintf(words, sizeof(words), "%" PRIu64 " claimed, %" PRIu64 " refused, %.0f/s",
+                        tally->done, tally->refused, seconds > 0 ? (double)answers / seconds : 0);
+    /* What was read but not answered yet is a few lines; the guess is no better than that. */
+    if (taken > 0 && bulk->input_size > taken && answers > 0)
+        snprintf(words + size, sizeof(words) - (size_t)size, ", %s left",
+                 cli_age_text(
+                     (int64_t)(seconds * 1000 * (double)(bulk->input_size - taken) / (double)taken),
+                     left));
+    progress_show(&bulk->progress, taken, bulk->input_size, words);
 }
 
-/* Waits for an answer, or for input if there is room for more. 0, or an errno of the input's. */
-static int wait_for_more(struct bulk *bulk)
+static void take_signal(struct bulk *bulk)
 {
-    bool wants_input = !bulk->input.at_end && bulk->begun - bulk->printed < IN_FLIGHT;
+    struct signalfd_siginfo info;
+    sigset_t again;
+
+    if (read(bulk->loop.signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
+        return;
+    bulk->interrupted = (int)info.ssi_signo;
+    sigemptyset(&again);
+    sigaddset(&again, bulk->interrupted);
+    sigprocmask(SIG_UNBLOCK, &again, NULL);
+    progress_clear(&bulk->progress);
+    cli_note(bulk->cli, "waiting for the answers to what was sent; once more ends at once");
+}
+
+/* Waits for an answer, a signal, or for input if there is room for more. */
+static void wait_for_more(struct bulk *bulk)
+{
+    bool wants_input = bulk->is_dry && !bulk->input.at_end && !has_stopped(bulk);
     struct pollfd polled[] = {
-        { .fd = lk_fd(bulk->desk.client), .events = POLLIN },
+        { .fd = lk_fd(bulk->loop.client), .events = POLLIN },
+        { .fd = bulk->loop.signals, .events = POLLIN },
         { .fd = wants_input ? bulk->input.fd : -1, .events = POLLIN },
     };
+    const nfds_t count = sizeof(polled) / sizeof(polled[0]);
 
     /* Whoever reads our output shall have what there is before we wait. */
-    if (poll(polled, 2, 0) == 0) {
+    if (poll(polled, count, 0) == 0) {
         fflush(stdout);
-        if (poll(polled, 2, -1) < 0 && errno != EINTR)
-            return errno;
+        (void)poll(polled, count, -1);
     }
-    return wants_input && polled[1].revents ? lines_fill(&bulk->input) : 0;
+    if (polled[1].revents && !bulk->interrupted)
+        take_signal(bulk);
+    if (wants_input && polled[2].revents)
+        bulk->input_error = lines_fill(&bulk->input);
+}
+
+static bool has_more(const struct bulk *bulk)
+{
+    bool lines_left = bulk->input.begin < bulk->input.end || !bulk->input.at_end;
+
+    return bulk->printed < bulk->begun || (lines_left && !has_stopped(bulk));
 }
 
 static int claim_all(struct bulk *bulk, const char *from)
@@ -244,16 +275,13 @@ static int claim_all(struct bulk *bulk, const char *from)
         show_progress(bulk);
         if (!bulk->writable)
             return cli_flush(bulk->cli) ? EXIT_OWN : bulk->cli->code;
-        bool lines_left = bulk->input.begin < bulk->input.end || !bulk->input.at_end;
-        if (bulk->printed == bulk->begun && !lines_left)
+        if (!has_more(bulk))
             return EXIT_DONE;
-        if (bulk->printed < bulk->begun || !bulk->input.at_end) {
-            int failed = wait_for_more(bulk);
-            if (failed)
-                return cli_refuse(bulk->cli, EXIT_USAGE, "%s: can't be read: %s; name another file",
-                                  from, strerror(failed));
-        }
-        int ran = lk_dispatch(bulk->desk.client, 0);
+        /* There are more lines in the buffer, which no poll() would tell. */
+        if (has_room(bulk) && !bulk->is_dry)
+            continue;
+        wait_for_more(bulk);
+        int ran = lk_dispatch(bulk->loop.client, 0);
         if (ran < 0)
             return cli_fail(bulk->cli, ran, "%s", from);
     }
@@ -261,47 +289,46 @@ static int claim_all(struct bulk *bulk, const char *from)
 
 /* ---- the verb ---- */
 
-static bool open_input(struct bulk *bulk, const char *from)
-{
-    struct stat stat;
-    int fd = strcmp(from, "-") == 0 ? STDIN_FILENO : open(from, O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0 || fstat(fd, &stat) != 0) {
-        bulk->cli->code = cli_refuse(bulk->cli, EXIT_USAGE,
-                                     "%s: can't be read: %s; name another file", from,
-                                     strerror(errno));
-        return false;
-    }
-    lines_begin(&bulk->input, fd);
-    bulk->input_size = S_ISREG(stat.st_mode) ? (uint64_t)stat.st_size : 0;
-    return true;
-}
-
 /* Every line would hear the same of a campaign that is not there: say it once, before. */
 static bool open_campaign(struct bulk *bulk, const char *campaign)
 {
     lk_campaign_info info;
 
-    if (!desk_open(bulk->cli, campaign, &bulk->desk))
+    if (!cli_path(bulk->cli, campaign)
+        || !loop_connect(&bulk->loop, bulk->cli, cli_deadline(bulk->cli)))
         return false;
-    int status = lk_campaign_show(bulk->desk.ledger, cli_deadline(bulk->cli), &info);
+    int status = lk_ledger_new(&bulk->ledger, bulk->loop.client, campaign);
+    if (status == LK_OK)
+        status = lk_campaign_show(bulk->ledger, cli_deadline(bulk->cli), &info);
     if (status == LK_OK)
         return true;
     bulk->cli->code = cli_fail(bulk->cli, status, "%s", campaign);
     return false;
 }
 
-static int sum_up(struct bulk *bulk)
+static int sum_up(struct bulk *bulk, const char *from)
 {
+    struct cli *cli = bulk->cli;
+
     progress_end(&bulk->progress);
-    cli_note(bulk->cli, "%" PRIu64 " claimed, %" PRIu64 " refused, %" PRIu64 " without an answer",
-             bulk->done, bulk->refused, bulk->unanswered);
-    if (bulk->unanswered == 0)
+    cli_note(cli, "%" PRIu64 " claimed, %" PRIu64 " refused, %" PRIu64 " without an answer",
+             bulk->tally.done, bulk->tally.refused, bulk->tally.unanswered);
+    if (bulk->interrupted)
+        return cli_refuse(cli, 128 + bulk->interrupted,
+                          "interrupted after %" PRIu64
+                          " lines; the same command with --id %s goes on",
+                          bulk->begun, bulk->prefix);
+    if (bulk->input_error)
+        return cli_refuse(cli, EXIT_USAGE,
+                          "%s: can't be read after %" PRIu64 " lines: %s; mend it, and the same "
+                          "command with --id %s goes on",
+                          from, bulk->begun, strerror(bulk->input_error), bulk->prefix);
+    if (bulk->tally.unanswered == 0)
         return EXIT_DONE;
     return cli_refuse(
-        bulk->cli, bulk->worst,
+        cli, bulk->tally.worst,
         "%" PRIu64 " lines have no answer; the same command with --id %s settles and finishes them",
-        bulk->unanswered, bulk->prefix);
+        bulk->tally.unanswered, bulk->prefix);
 }
 
 int coupon_claim_bulk(struct cli *cli, const char *campaign, const char *from, uint32_t count,
@@ -309,21 +336,27 @@ int coupon_claim_bulk(struct cli *cli, const char *campaign, const char *from, u
 {
     char made[LK_ID_TEXT_SIZE];
 
-    __attribute__((
-        cleanup(free_bulk))) struct bulk bulk = { .cli = cli, .count = count, .writable = true };
-    lines_begin(&bulk.input, -1);
+    __attribute__((cleanup(free_bulk))) struct bulk bulk = {
+        .cli = cli, .count = count, .input.fd = -1, .writable = true
+    };
     if (prefix && !text_is_name(prefix, strlen(prefix), PREFIX_MAX))
         return cli_usage(cli, "--id PREFIX must be 1 to %d bytes of UTF-8", PREFIX_MAX);
-    if (!open_input(&bulk, from) || !open_campaign(&bulk, campaign))
+    int failed = lines_open(&bulk.input, from, &bulk.input_size);
+    if (failed)
+        return cli_refuse(cli, EXIT_USAGE, "%s: can't be read: %s; name another file", from,
+                          strerror(failed));
+    if (!open_campaign(&bulk, campaign))
         return cli->code;
     bulk.ring = calloc(IN_FLIGHT, sizeof(*bulk.ring));
     bulk.occurrences = json_object();
     if (!bulk.ring || !bulk.occurrences)
         return cli_fail(cli, LK_E_NOMEM, "%s", from);
-    bulk.prefix = prefix ? prefix : lk_id_text(lk_id_new(bulk.desk.client), made);
+    bulk.prefix = prefix ? prefix : lk_id_text(lk_id_new(bulk.loop.client), made);
     if (!prefix) /* said at once, for whoever interrupts this */
         cli_note(cli, "if this is interrupted, the same command with --id %s goes on", bulk.prefix);
+    bulk.on_terminal = isatty(STDOUT_FILENO);
+    bulk.begun_ns = lk_now_ns();
     progress_begin(&bulk.progress, cli->quiet);
     int code = claim_all(&bulk, from);
-    return code != EXIT_DONE ? code : sum_up(&bulk);
+    return code != EXIT_DONE ? code : sum_up(&bulk, from);
 }

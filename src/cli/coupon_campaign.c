@@ -1,4 +1,4 @@
-/* coupon_campaign.c - create, add-stock, close, delete: what is done to a campaign as a whole.
+/* coupon_campaign.c - create, add-stock, grow, close: what is done to a campaign as a whole.
  *
  * `--opens +60` is another moment each time the command is run, but the same command with --id must
  * be the same request. So a relative time is taken from the campaign where it exists already, and
@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include "cli/coupon.h"
+
+#define HISTORY_LEAST 8
+#define STOCK_MOST 1000000000000
 
 struct wanted {
     lk_campaign_options options;
@@ -73,7 +76,7 @@ static int print_created(struct cli *cli, const char *campaign, const lk_campaig
 static bool parse_create(struct cli *cli, int argc, char **argv, struct wanted *wanted,
                          const char **id)
 {
-    uint64_t per_user = 0, shards = 0;
+    uint64_t per_user = 0, shards = 0, history = 0;
     int64_t ttl_ns = 0;
     bool has_stock = false, has_per_user = false, has_shards = false, has_ttl = false;
     const struct cli_option options[] = {
@@ -81,7 +84,7 @@ static bool parse_create(struct cli *cli, int argc, char **argv, struct wanted *
           .name = "stock",
           .value = &wanted->options.stock,
           .given = &has_stock,
-          .most = INT64_MAX },
+          .most = STOCK_MOST },
         { .kind = CLI_NUMBER,
           .name = "per-user",
           .value = &per_user,
@@ -100,6 +103,11 @@ static bool parse_create(struct cli *cli, int argc, char **argv, struct wanted *
           .given = &has_shards,
           .least = 1,
           .most = LK_SHARDS_MAX },
+        { .kind = CLI_NUMBER,
+          .name = "history",
+          .value = &history,
+          .least = HISTORY_LEAST,
+          .most = LK_HISTORY_MAX },
         { .kind = CLI_TEXT, .name = "id", .value = id },
         { 0 },
     };
@@ -115,6 +123,7 @@ static bool parse_create(struct cli *cli, int argc, char **argv, struct wanted *
                                               : cli_config_number(cli, "coupon.per_user", 0));
     wanted->options.shards = (uint32_t)(has_shards ? (int64_t)shards
                                                    : cli_config_number(cli, "coupon.shards", 0));
+    wanted->options.history = (uint32_t)history;
     if (has_ttl && ttl_ns == 0) {
         cli->code = cli_usage(cli, "--freeze-ttl must be above 0");
         return false;
@@ -132,11 +141,11 @@ static int run_create(struct cli *cli, int argc, char **argv)
 
     DESK desk = { 0 };
     if (!parse_create(cli, argc, argv, &wanted, &id_text) || !desk_open(cli, cli->words[0], &desk)
-        || !choose_id(cli, desk.client, id_text, &id))
+        || !choose_id(cli, id_text, &id))
         return cli->code;
     int status = settle_times(cli, &desk, &wanted);
     if (status != LK_OK)
-        return cli_fail(cli, status, "%s: server time", cli->words[0]);
+        return cli_fail(cli, status, "%s", cli->words[0]);
     status = lk_campaign_create(desk.ledger, &wanted.options, &id, cli_deadline(cli));
     if (status != LK_OK)
         return refuse_with_id(cli, status, id, cli->words[0]);
@@ -146,36 +155,26 @@ static int run_create(struct cli *cli, int argc, char **argv)
 const struct verb coupon_create = {
     .name = "coupon create",
     .summary = "a new campaign",
-    .help = "usage: latchkey coupon create CAMPAIGN --stock N [OPTIONS]\n"
-            "\n"
-            "Makes a campaign with N coupons.\n"
-            "\n"
-            "  --stock N         how many coupons\n"
-            "  --per-user K      how many one user may have; void ones do not count (no limit)\n"
-            "  --opens TIME      no claim before (at once)\n"
-            "  --closes TIME     no claim after (never)\n"
-            "  --ends TIME       no redemption after, what is claimed becomes void (never)\n"
-            "  --freeze-ttl SEC  how long a freeze lasts that does not say (900)\n"
-            "  --shards K        parts of the stock that can be claimed from at once, 1 to 64 (4)\n"
-            "  --id ID           names the creation: the same command again is no error\n"
-            "\n"
-            "TIME is RFC 3339 (2026-11-27T09:00:00Z) or +SEC from now, by the server's clock.\n",
+    .help =
+        "usage: latchkey coupon create CAMPAIGN --stock N [OPTIONS]\n"
+        "\n"
+        "Makes a campaign with N coupons.\n"
+        "\n"
+        "  --stock N         how many coupons\n"
+        "  --per-user K      how many one user may have; void ones do not count (no limit)\n"
+        "  --opens TIME      no claim before (at once)\n"
+        "  --closes TIME     no claim after (never)\n"
+        "  --ends TIME       no redemption after, what is claimed becomes void (never)\n"
+        "  --freeze-ttl SEC  how long a freeze lasts that does not say (900)\n"
+        "  --shards K        parts of the stock that can be claimed from at once, 1 to 64 (16)\n"
+        "  --history N       operations beside claims that each account remembers: so long a "
+        "repeated id is\n"
+        "                    known, and `show` tells what happened; 8 to 1024 (64)\n"
+        "  --id ID           names the creation: the same command again is no error\n"
+        "\n"
+        "TIME is RFC 3339 (2026-11-27T09:00:00Z) or +SEC from now, by the server's clock.\n",
     .run = run_create,
 };
-
-static int print_done(struct cli *cli, const char *done, const char *campaign, lk_id id)
-{
-    char text[LK_ID_TEXT_SIZE];
-
-    if (!cli->json) {
-        printf("%s %s\n", done, campaign);
-        return EXIT_DONE;
-    }
-    json_t *line = json_pack("{s:o, s:s, s:s}", "campaign",
-                             cli_json_text(campaign, strlen(campaign)), "done", done, "id",
-                             lk_id_text(id, text));
-    return cli_json_print(cli, line) ? EXIT_DONE : cli->code;
-}
 
 static int run_add_stock(struct cli *cli, int argc, char **argv)
 {
@@ -188,14 +187,19 @@ static int run_add_stock(struct cli *cli, int argc, char **argv)
     DESK desk = { 0 };
     if (!cli_parse(cli, options, 2, 2, argc, argv))
         return cli->code;
-    if (!cli_number(cli->words[1], 1, INT64_MAX, &count))
-        return cli_usage(cli, "N must be a whole number above 0");
-    if (!desk_open(cli, cli->words[0], &desk) || !choose_id(cli, desk.client, id_text, &id))
+    if (!cli_number(cli->words[1], 1, STOCK_MOST, &count))
+        return cli_usage(cli, "N must be a whole number from 1 to 10^12");
+    if (!desk_open(cli, cli->words[0], &desk) || !choose_id(cli, id_text, &id))
         return cli->code;
     int status = lk_campaign_add_stock(desk.ledger, count, &id, cli_deadline(cli));
+    if (status == LK_E_TOO_LARGE)
+        return cli_refuse(cli, EXIT_USAGE,
+                          "%s: a shard makes no more than 10^12 coupons in all; add fewer, or to "
+                          "another campaign",
+                          cli->words[0]);
     if (status != LK_OK)
         return refuse_with_id(cli, status, id, cli->words[0]);
-    return print_done(cli, "stocked", cli->words[0], id);
+    return print_done_to_campaign(cli, "stocked", cli->words[0], id);
 }
 
 const struct verb coupon_add_stock = {
@@ -209,6 +213,53 @@ const struct verb coupon_add_stock = {
     .run = run_add_stock,
 };
 
+static int run_grow(struct cli *cli, int argc, char **argv)
+{
+    const char *id_text = NULL;
+    uint64_t shards = 0;
+    const struct cli_option options[] = {
+        { .kind = CLI_NUMBER,
+          .name = "shards",
+          .value = &shards,
+          .least = 1,
+          .most = LK_SHARDS_MAX },
+        { .kind = CLI_TEXT, .name = "id", .value = &id_text },
+        { 0 },
+    };
+    lk_id id;
+
+    DESK desk = { 0 };
+    if (!cli_parse(cli, options, 1, 1, argc, argv))
+        return cli->code;
+    if (shards == 0)
+        return cli_usage(cli, "--shards K is missing");
+    if (!desk_open(cli, cli->words[0], &desk) || !choose_id(cli, id_text, &id))
+        return cli->code;
+    int status = lk_campaign_grow(desk.ledger, (uint32_t)shards, &id, cli_deadline(cli));
+    if (status == LK_E_INVALID)
+        return cli_refuse(cli, EXIT_REFUSED,
+                          "%s: it has %" PRIu64
+                          " shards or more already, they never become fewer; see `coupon show`",
+                          cli->words[0], shards);
+    if (status != LK_OK)
+        return refuse_with_id(cli, status, id, cli->words[0]);
+    return print_done_to_campaign(cli, "grown", cli->words[0], id);
+}
+
+const struct verb coupon_grow = {
+    .name = "coupon grow",
+    .summary = "more shards",
+    .help = "usage: latchkey coupon grow CAMPAIGN --shards K [--id ID]\n"
+            "\n"
+            "Parts the stock into K shards, more than there are, for more processes that claim at "
+            "once. The new\n"
+            "ones get their stock from the others as claims need it.\n"
+            "\n"
+            "  --shards K  how many there shall be, up to 64\n"
+            "  --id ID     names the growing: the same command again is no error\n",
+    .run = run_grow,
+};
+
 static int run_close(struct cli *cli, int argc, char **argv)
 {
     const char *id_text = NULL;
@@ -218,12 +269,12 @@ static int run_close(struct cli *cli, int argc, char **argv)
 
     DESK desk = { 0 };
     if (!cli_parse(cli, options, 1, 1, argc, argv) || !desk_open(cli, cli->words[0], &desk)
-        || !choose_id(cli, desk.client, id_text, &id))
+        || !choose_id(cli, id_text, &id))
         return cli->code;
     int status = lk_campaign_close(desk.ledger, &id, cli_deadline(cli));
     if (status != LK_OK)
         return refuse_with_id(cli, status, id, cli->words[0]);
-    return print_done(cli, "closed", cli->words[0], id);
+    return print_done_to_campaign(cli, "closed", cli->words[0], id);
 }
 
 const struct verb coupon_close = {
@@ -235,49 +286,4 @@ const struct verb coupon_close = {
             "\n"
             "  --id ID  names the closing: the same command again is no error\n",
     .run = run_close,
-};
-
-static int run_delete(struct cli *cli, int argc, char **argv)
-{
-    bool yes = false;
-    const char *id_text = NULL; /* deleting twice is harmless; the option is there because every
-                                   writing verb has it */
-    const struct cli_option options[] = {
-        { .kind = CLI_FLAG, .name = "yes", .value = &yes },
-        { .kind = CLI_TEXT, .name = "id", .value = &id_text },
-        { 0 },
-    };
-    lk_id id;
-
-    DESK desk = { 0 };
-    if (!cli_parse(cli, options, 1, 1, argc, argv))
-        return cli->code;
-    if (!yes)
-        return cli_usage(
-            cli, "this removes the campaign and every account in it; say --yes if that is meant");
-    if (!desk_open(cli, cli->words[0], &desk) || !choose_id(cli, desk.client, id_text, &id))
-        return cli->code;
-    int status = lk_campaign_delete(desk.ledger, desk_long_deadline(cli));
-    if (status == LK_E_UNKNOWN || status == LK_E_DEADLINE)
-        return cli_refuse(cli, EXIT_UNKNOWN,
-                          "%s: not all was confirmed; the same command (with --id %s or without) "
-                          "removes the rest",
-                          cli->words[0], lk_id_text(id, (char[LK_ID_TEXT_SIZE]){ 0 }));
-    /* With an id it may be the second run of one that had got through. */
-    if (status != LK_OK && !(status == LK_E_NOT_FOUND && id_text))
-        return cli_fail(cli, status, "%s", cli->words[0]);
-    return print_done(cli, "deleted", cli->words[0], id);
-}
-
-const struct verb coupon_delete = {
-    .name = "coupon delete",
-    .summary = "remove a campaign",
-    .help = "usage: latchkey coupon delete CAMPAIGN --yes [--id ID]\n"
-            "\n"
-            "Removes the campaign with all its accounts, for good. Run again it removes what was "
-            "left.\n"
-            "\n"
-            "  --yes    means it\n"
-            "  --id ID  a campaign that is gone already is then no error\n",
-    .run = run_delete,
 };

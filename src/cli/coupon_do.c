@@ -50,7 +50,7 @@ static int do_operation(struct cli *cli, struct desk *desk, lk_ledger_op *op, co
 {
     lk_ledger_result result = { .status = LK_OK };
 
-    if (!choose_id(cli, desk->client, id, &op->id))
+    if (!choose_id(cli, id, &op->id))
         return cli->code;
     result.id = op->id;
     int status = lk_ledger_do(desk->ledger, op, cli_deadline(cli), &result);

@@ -79,7 +79,7 @@ static int tidy(struct cli *cli, struct desk *desk, const char *path, int code)
                  path);
         return code;
     }
-    int status = lk_campaign_delete(desk->ledger, desk_long_deadline(cli));
+    int status = lk_campaign_delete(desk->ledger, NULL, NULL, desk_long_deadline(cli));
     return status == LK_OK ? EXIT_DONE : cli_fail(cli, status, "%s can't be removed", path);
 }
 

@@ -3,8 +3,10 @@
 #include "cli/lines.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define READ_SIZE 65536
@@ -19,6 +21,26 @@ void lines_free(struct lines *lines)
 {
     free(lines->buffer);
     lines->buffer = NULL;
+}
+
+int lines_open(struct lines *lines, const char *from, uint64_t *out_size)
+{
+    struct stat stat;
+    int fd = strcmp(from, "-") == 0 ? STDIN_FILENO : open(from, O_RDONLY | O_CLOEXEC);
+
+    *lines = (struct lines){ .fd = fd };
+    if (fd < 0 || fstat(fd, &stat) != 0)
+        return errno;
+    *out_size = S_ISREG(stat.st_mode) ? (uint64_t)stat.st_size : 0;
+    return 0;
+}
+
+void lines_close(struct lines *lines)
+{
+    lines_free(lines);
+    if (lines->fd > STDIN_FILENO)
+        close(lines->fd);
+    *lines = (struct lines){ .fd = -1 };
 }
 
 /* What was given out is forgotten; room for one more read, and for the NUL of a last line without

@@ -18,6 +18,11 @@ struct lines {
 void lines_begin(struct lines *lines, int fd);
 void lines_free(struct lines *lines); /* does not close fd */
 
+/* A file, or "-": standard input. *out_size is what it has in bytes, 0 where that is not known. 0, or
+ * an errno. */
+int lines_open(struct lines *lines, const char *from, uint64_t *out_size);
+void lines_close(struct lines *lines);
+
 /* Reads once, so call it when fd is readable. 0, or an errno (EAGAIN and EINTR are 0). */
 int lines_fill(struct lines *lines);
 

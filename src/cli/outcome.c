@@ -62,6 +62,7 @@ static const struct outcome outcomes[] = {
     { LK_E_ID_TOO_OLD, EXIT_REFUSED, "`latchkey coupon show` tells what became of the coupon" },
     { LK_E_ID_DIFFERS, EXIT_REFUSED, "repeat the first command exactly, or choose another --id" },
     { LK_E_ACCOUNT_FULL, EXIT_REFUSED, "claim for another user" },
+    { LK_E_LINKED, EXIT_REFUSED, "mend the operation of the chain that was refused" },
 };
 
 static const struct outcome *outcome_of(int status)

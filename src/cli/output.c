@@ -136,13 +136,20 @@ void cli_detail(const struct cli *cli, const char *line, ...)
     va_end(args);
 }
 
-bool cli_json_print(struct cli *cli, json_t *object)
+bool cli_json_write(FILE *to, json_t *object)
 {
     must(object);
     char *line = must(json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII));
     json_decref(object);
-    puts(line);
+    fputs(line, to);
     free(line);
+    fputc('\n', to);
+    return !ferror(to);
+}
+
+bool cli_json_print(struct cli *cli, json_t *object)
+{
+    cli_json_write(stdout, object);
     return cli_flush(cli);
 }
 

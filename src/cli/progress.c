@@ -24,6 +24,11 @@ void progress_begin(struct progress *progress, bool quiet)
     progress->shown = !quiet && isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
 }
 
+bool progress_is_due(const struct progress *progress)
+{
+    return progress->shown && lk_now_ns() >= progress->next_ns;
+}
+
 static int terminal_width(void)
 {
     struct winsize size;
@@ -37,7 +42,7 @@ void progress_show(struct progress *progress, uint64_t done, uint64_t total, con
 {
     char bar[BAR_WIDTH + 1] = "", line[256];
 
-    if (!progress->shown || lk_now_ns() < progress->next_ns)
+    if (!progress_is_due(progress))
         return;
     progress->next_ns = lk_now_ns() + DRAW_EVERY_NS;
     if (total > 0) {

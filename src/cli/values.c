@@ -154,12 +154,12 @@ char *cli_time_text(int64_t ms, char text[CLI_TIME_SIZE])
     time_t seconds = (time_t)(ms / MS_PER_S - (ms % MS_PER_S < 0));
     int rest = (int)(ms % MS_PER_S + (ms % MS_PER_S < 0 ? MS_PER_S : 0));
     struct tm tm;
-    char date[CLI_TIME_SIZE - 8] = "";
+    char rest_of_year[CLI_TIME_SIZE - 16] = "";
     if (gmtime_r(&seconds, &tm) == NULL
-        || strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+        || strftime(rest_of_year, sizeof(rest_of_year), "-%m-%dT%H:%M:%S", &tm) == 0)
         snprintf(text, CLI_TIME_SIZE, "?");
-    else
-        snprintf(text, CLI_TIME_SIZE, "%s.%03dZ", date, rest);
+    else /* %Y has no leading zeros */
+        snprintf(text, CLI_TIME_SIZE, "%04d%s.%03dZ", tm.tm_year + 1900, rest_of_year, rest);
     return text;
 }
 

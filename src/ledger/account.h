@@ -15,10 +15,10 @@
 #define ACCOUNT_CLAIM_SIZE_MAX (ACCOUNT_SIZE_MAX / 4 * 3)
 #define COUPON_UNFROZEN_MAX 8 /* orders a coupon remembers as unfrozen */
 
-/* Bytes in a record. */
-#define CLAIM_SIZE 26  /* without its coupons */
-#define COUPON_SIZE 20 /* without what only some have */
-#define FROZEN_SIZE 8
+/* Bytes in a record, at most. A coupon weighs as much before it was ever used as after. */
+#define CLAIM_SIZE 35   /* without its coupons */
+#define COUPON_SIZE 26  /* without its order and the orders unfrozen */
+#define UNFROZEN_SIZE 9 /* of the first order unfrozen; the others take one less */
 
 struct coupon {
     lk_coupon name;
@@ -36,6 +36,7 @@ struct claim {
     lk_id id;
     int64_t time_ms;
     size_t first, count; /* its coupons */
+    int64_t zxid;        /* of its commit, as struct applied has it */
 };
 
 /* Texts are borrowed: from the bytes decoded, and from operations applied. Encode before those go.
@@ -49,13 +50,19 @@ struct account {
     struct coupon *coupons; /* in order of claiming */
     size_t coupon_count;
     bool changed; /* since it was decoded */
+    int64_t zxid; /* of the record that was decoded, told by the caller; 0: not known */
 };
 
 int account_decode(struct account *account, const void *data, size_t size, const char *user,
                    size_t user_size);
 int account_encode(const struct account *account, struct record_out *out);
-size_t account_size(const struct account *account); /* of the record that account_encode() makes */
+size_t account_size(const struct account *account); /* of that record, at most */
 void account_free(struct account *account);
+/* To be called before something is added: what the record says of its own write only by leaving it
+ * out is written down, since after the next write it could not be known any more. */
+void account_touch(struct account *account);
+/* What a claim's or an entry's zxid is for the public; 0: not known, or of a write to come. */
+int64_t account_zxid(const struct account *account, int64_t zxid);
 
 const struct coupon *account_find(const struct account *account, lk_coupon name);
 /* Coupons that count against the limit: all but void ones. */
@@ -66,7 +73,8 @@ int account_lookup(const struct account *account, lk_id id, lk_ledger_result *ou
 /* What has taken effect by time alone: a freeze that ran out, the campaign's end. */
 lk_coupon_state coupon_state_at(const struct coupon *coupon, const struct campaign *campaign,
                                 int64_t now_ms);
-void account_settle(struct account *account, const struct campaign *campaign, int64_t now_ms);
+/* Writes down what did. LK_OK; LK_E_NOMEM: nothing changed. */
+int account_settle(struct account *account, const struct campaign *campaign, int64_t now_ms);
 
 /* What an operation is judged by. */
 struct judge {

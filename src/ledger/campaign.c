@@ -3,7 +3,8 @@
 
 #include "ledger/shard.h"
 
-#define CAMPAIGN_VERSION 1
+#define CAMPAIGN_VERSION 2
+#define HISTORY_LEAST 8
 #define TIME_MAX_MS INT64_C(4102444800000000) /* far off, and a sum of two stays in range */
 
 enum { FLAG_CLOSED = 1, FLAG_DELETING = 2 };
@@ -21,7 +22,10 @@ int campaign_rules(const lk_campaign_options *options, lk_campaign_options *rule
         made.shards = CAMPAIGN_SHARDS;
     if (made.freeze_ttl_ms == 0)
         made.freeze_ttl_ms = CAMPAIGN_FREEZE_TTL_MS;
-    if (made.size != sizeof(made) || made.stock > STOCK_MAX || made.shards > LK_SHARDS_MAX)
+    if (made.history == 0)
+        made.history = APPLIED_KEPT;
+    if (made.size != sizeof(made) || made.stock > STOCK_MAX || made.shards > LK_SHARDS_MAX
+        || made.history < HISTORY_LEAST || made.history > LK_HISTORY_MAX)
         return LK_E_INVALID;
     if (!time_is_sound(made.opens_ms) || !time_is_sound(made.closes_ms)
         || !time_is_sound(made.ends_ms) || !time_is_sound(made.freeze_ttl_ms))
@@ -49,11 +53,14 @@ int campaign_decode(struct campaign *campaign, const void *data, size_t size)
     rules.ends_ms = (int64_t)record_get_u64(&in);
     rules.freeze_ttl_ms = (int64_t)record_get_u64(&in);
     rules.shards = record_get_u16(&in);
-    if (in.bad || flags > (FLAG_CLOSED | FLAG_DELETING) || rules.shards == 0
-        || rules.freeze_ttl_ms == 0 || campaign_rules(&rules, &read.rules) != LK_OK)
+    read.grown = in.version > 1 ? record_get_u16(&in) : 0;
+    rules.history = in.version > 1 ? record_get_u16(&in) : APPLIED_KEPT;
+    if (in.bad || flags > (FLAG_CLOSED | FLAG_DELETING) || read.grown >= rules.shards
+        || rules.history == 0 || rules.freeze_ttl_ms == 0
+        || campaign_rules(&rules, &read.rules) != LK_OK)
         return LK_E_CORRUPT;
 
-    status = applied_decode(&read.applied, &in);
+    status = applied_decode(&read.applied, &in, CAMPAIGN_CREATE, CAMPAIGN_GROW);
     if (status == LK_OK)
         status = record_close(&in);
     if (status != LK_OK) {
@@ -80,6 +87,8 @@ int campaign_encode(const struct campaign *campaign, struct record_out *out)
     record_put_u64(out, (uint64_t)rules->ends_ms);
     record_put_u64(out, (uint64_t)rules->freeze_ttl_ms);
     record_put_u16(out, (uint16_t)rules->shards);
+    record_put_u16(out, (uint16_t)campaign->grown);
+    record_put_u16(out, (uint16_t)rules->history);
     applied_encode(&campaign->applied, out);
     return record_end(out);
 }
@@ -110,9 +119,18 @@ int campaign_may_claim(const struct campaign *campaign, int64_t now_ms, int64_t 
     return LK_OK;
 }
 
-/* The first rule in which two differ, or NULL. */
-static const char *rules_differ(const lk_campaign_options *a, const lk_campaign_options *b)
+void campaign_info_sum(lk_campaign_info *info)
 {
+    if (info->available > info->stocked)
+        info->available = info->stocked;
+    info->issued = info->stocked - info->available;
+}
+
+/* The first rule in which what a campaign was made with differs from what is wanted, or NULL. */
+static const char *rules_differ(const struct campaign *campaign, const lk_campaign_options *b)
+{
+    const lk_campaign_options *a = &campaign->rules;
+
     if (a->stock != b->stock)
         return "stock";
     if (a->per_user != b->per_user)
@@ -125,7 +143,9 @@ static const char *rules_differ(const lk_campaign_options *a, const lk_campaign_
         return "ends";
     if (a->freeze_ttl_ms != b->freeze_ttl_ms)
         return "freeze_ttl";
-    return a->shards != b->shards ? "shards" : NULL;
+    if (a->shards - campaign->grown != b->shards)
+        return "shards";
+    return a->history != b->history ? "history" : NULL;
 }
 
 static const char *body_differs(const struct campaign *campaign, const struct applied *before,
@@ -134,47 +154,65 @@ static const char *body_differs(const struct campaign *campaign, const struct ap
     if (before->verb != op->verb)
         return "verb";
     if (op->verb == CAMPAIGN_CREATE)
-        return rules_differ(&campaign->rules, op->rules);
-    return before->number != (int64_t)op->count ? "count" : NULL;
+        return rules_differ(campaign, op->rules);
+    if (before->number == (int64_t)op->count)
+        return NULL;
+    return op->verb == CAMPAIGN_GROW ? "shards" : "count";
+}
+
+/* Whether an operation that is new here may be. */
+static int campaign_judge(const struct campaign *campaign, const struct campaign_op *op,
+                          int64_t now_ms)
+{
+    bool is_for_claims = op->verb == CAMPAIGN_ADD_STOCK || op->verb == CAMPAIGN_GROW;
+    int64_t retry_ms;
+
+    if (op->verb == CAMPAIGN_CREATE)
+        return LK_E_EXISTS;
+    int status = is_for_claims ? campaign_may_claim(campaign, now_ms, &retry_ms) : LK_OK;
+    if (status != LK_OK && status != LK_E_NOT_OPEN)
+        return status;
+    if (op->verb == CAMPAIGN_GROW
+        && (op->count <= campaign->rules.shards || op->count > LK_SHARDS_MAX))
+        return LK_E_INVALID;
+    return applied_size(&campaign->applied) + APPLIED_SIZE > CAMPAIGN_SIZE_MAX ? LK_E_ACCOUNT_FULL
+                                                                               : LK_OK;
+}
+
+static void campaign_change(struct campaign *campaign, const struct campaign_op *op)
+{
+    if (op->verb == CAMPAIGN_CLOSE)
+        campaign->closed = true;
+    if (op->verb == CAMPAIGN_GROW) {
+        campaign->grown += (uint32_t)op->count - campaign->rules.shards;
+        campaign->rules.shards = (uint32_t)op->count;
+    }
+    if (op->verb == CAMPAIGN_CLOSE || op->verb == CAMPAIGN_GROW)
+        campaign->seal = op->seal;
 }
 
 enum campaign_verdict campaign_apply(struct campaign *campaign, const struct campaign_op *op,
                                      int64_t now_ms, int *status, const char **differs)
 {
     const struct applied *before = applied_find(&campaign->applied, op->id);
-    int64_t retry_ms;
 
     if (before) {
         *differs = body_differs(campaign, before, op);
         *status = *differs ? LK_E_ID_DIFFERS : LK_OK;
         return *differs ? CAMPAIGN_REFUSED : CAMPAIGN_REPEATED;
     }
-    *status = LK_OK;
-    if (applied_is_too_old(&campaign->applied, op->id)) {
-        *status = LK_E_ID_TOO_OLD;
-    } else if (op->verb == CAMPAIGN_CREATE) {
-        *status = LK_E_EXISTS;
-    } else if (op->verb == CAMPAIGN_ADD_STOCK) {
-        *status = campaign_may_claim(campaign, now_ms, &retry_ms);
-        if (*status == LK_E_NOT_OPEN)
-            *status = LK_OK;
-    }
-    if (*status == LK_OK && applied_size(&campaign->applied) + APPLIED_SIZE > CAMPAIGN_SIZE_MAX)
-        *status = LK_E_ACCOUNT_FULL;
+    *status = applied_is_too_old(&campaign->applied, op->id) ? LK_E_ID_TOO_OLD
+                                                             : campaign_judge(campaign, op, now_ms);
+    if (*status == LK_OK)
+        *status = applied_add(&campaign->applied, &(struct applied){
+                                                      .id = op->id,
+                                                      .verb = (uint8_t)op->verb,
+                                                      .time_ms = now_ms,
+                                                      .number = (int64_t)op->count,
+                                                  });
     if (*status != LK_OK)
         return CAMPAIGN_REFUSED;
-
-    *status = applied_add(&campaign->applied, &(struct applied){
-                                                  .id = op->id,
-                                                  .verb = (uint8_t)op->verb,
-                                                  .time_ms = now_ms,
-                                                  .number = (int64_t)op->count,
-                                              });
-    if (*status != LK_OK)
-        return CAMPAIGN_REFUSED;
-    if (op->verb == CAMPAIGN_CLOSE) {
-        campaign->closed = true;
-        campaign->seal = op->seal;
-    }
+    applied_forget_oldest(&campaign->applied, APPLIED_KEPT, now_ms);
+    campaign_change(campaign, op);
     return CAMPAIGN_APPLIED;
 }

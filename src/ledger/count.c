@@ -1,4 +1,5 @@
-/* count.c - the audit's arithmetic, see audit.h. A bit a coupon: a million coupons take 128 KiB. */
+/* count.c - the audit's arithmetic, see audit.h. Two bits a coupon, in pages of 4,096: a million
+ * coupons take 270 KB, wherever their serials stand. */
 #include "ledger/audit.h"
 
 #include <inttypes.h>
@@ -19,31 +20,27 @@ struct audit_page {
     struct {
         uint64_t shard, number;
     } key;
-    uint64_t bits[PAGE_BITS / 64];
+    uint64_t held[PAGE_BITS / 64], voided[PAGE_BITS / 64];
 };
 
-struct audit_late {
-    lk_coupon coupon;
-    char user[LK_USER_MAX + 1];
-};
-
-__attribute__((format(printf, 2, 3))) static void audit_fault(struct audit *audit,
-                                                              const char *format, ...)
+void audit_tell(struct audit *audit, struct audit_fault fault, const char *format, ...)
 {
     va_list arguments;
-    char *line;
 
     if (audit->fault_count == AUDIT_FAULTS_MAX - 1) {
         audit->faults_left_out++;
         return;
     }
+    bool has_user = fault.user != NULL;
+    fault.user = has_user ? strdup(fault.user) : NULL;
     va_start(arguments, format);
-    int size = vasprintf(&line, format, arguments);
+    int size = vasprintf(&fault.line, format, arguments);
     va_end(arguments);
     if (size < 0)
+        fault.line = NULL;
+    if (!fault.line || (has_user && !fault.user))
         audit->no_memory = true;
-    else
-        audit->faults[audit->fault_count++] = line;
+    audit->faults[audit->fault_count++] = fault;
 }
 
 /* ---- the bits ---- */
@@ -69,99 +66,98 @@ static struct audit_page *audit_page_of(struct audit *audit, lk_coupon coupon, b
     return NULL;
 }
 
-static bool page_has(const struct audit_page *page, uint64_t serial)
+static bool bit_get(const uint64_t *bits, uint64_t serial)
 {
-    return page && page->bits[serial % PAGE_BITS / 64] >> (serial % 64) & 1;
+    return bits[serial % PAGE_BITS / 64] >> (serial % 64) & 1;
 }
 
-/* ---- where a coupon stands in the stock ---- */
-
-enum standing { NOT_STOCKED, AVAILABLE, ISSUED, UNKNOWN_STANDING };
-
-static enum standing coupon_standing(const struct shard *shards, const int *statuses, size_t count,
-                                     lk_coupon coupon)
+static void bit_set(uint64_t *bits, uint64_t serial)
 {
-    bool all_known = true;
+    bits[serial % PAGE_BITS / 64] |= UINT64_C(1) << (serial % 64);
+}
 
-    for (size_t i = 0; i < count; i++) {
-        if (statuses[i] != LK_OK) {
-            all_known = false;
-            continue;
-        }
-        for (size_t j = 0; j < shards[i].range_count; j++) {
-            const struct range *range = &shards[i].ranges[j];
-            if (range->shard == coupon.shard && coupon.serial >= range->first
-                && coupon.serial - range->first < range->count)
-                return AVAILABLE;
-        }
+/* ---- the picture ---- */
+
+static void tell_available_twice(const struct range *stretch, void *arg)
+{
+    const struct audit_fault fault = { .kind = LK_FAULT_DOUBLE,
+                                       .coupon = { stretch->shard, stretch->first },
+                                       .count = stretch->count };
+
+    audit_tell(arg, fault,
+               "double: %" PRIu64 " of the coupons from %" PRIu32 "-%" PRIu64
+               " on are available twice",
+               stretch->count, stretch->shard, stretch->first);
+}
+
+/* Of a mint whose record could not be read nobody knows what it made. */
+static void audit_never_minted(struct audit *audit, const struct range *range)
+{
+    const struct shelf_view *view = &audit->view.shelves;
+    uint64_t stocked = stockmap_stocked(&audit->picture, range->shard);
+    uint64_t end = range->first + range->count;
+
+    if (range->shard < view->count && view->status[range->shard] != LK_OK)
+        return;
+    if (end - 1 <= stocked)
+        return;
+    uint64_t first = range->first > stocked ? range->first : stocked + 1;
+    const struct audit_fault fault = { .kind = LK_FAULT_STOCK,
+                                       .coupon = { range->shard, first },
+                                       .count = end - first };
+    audit_tell(audit, fault,
+               "stock: %" PRIu64 " coupons from %" PRIu32 "-%" PRIu64
+               " on are available but were never stocked",
+               end - first, range->shard, first);
+}
+
+/* What the campaign's record remembers of stock must have been minted. Operations that it does not
+ * remember any more may have minted more. */
+static void audit_minted(struct audit *audit)
+{
+    const struct campaign *campaign = audit->view.campaign;
+    uint64_t minted = 0, wanted = campaign->rules.stock;
+
+    for (size_t i = 0; i < audit->view.shelves.count; i++)
+        minted += audit->view.shelves.shards[i].stocked;
+    for (size_t i = 0; i < campaign->applied.count; i++) {
+        const struct applied *entry = &campaign->applied.entries[i];
+        wanted += entry->verb == CAMPAIGN_ADD_STOCK ? (uint64_t)entry->number : 0;
     }
-    if (coupon.shard >= count)
-        return NOT_STOCKED;
-    if (statuses[coupon.shard] != LK_OK)
-        return UNKNOWN_STANDING;
-    if (coupon.serial > shards[coupon.shard].stocked)
-        return NOT_STOCKED;
-    return all_known ? ISSUED : UNKNOWN_STANDING;
+    bool all_remembered = id_is_none(campaign->applied.floor);
+    if (minted < wanted || (all_remembered && minted > wanted))
+        audit_tell(audit, (struct audit_fault){ .kind = LK_FAULT_MINTED },
+                   "minted: the shards have stocked %" PRIu64
+                   " coupons, the campaign's record tells of %" PRIu64,
+                   minted, wanted);
 }
 
-/* ---- the shards as first read ---- */
-
-static const struct range *range_of(const struct audit *audit, size_t nth)
+void audit_begin(struct audit *audit, struct audit_view view)
 {
-    for (size_t i = 0; i < audit->campaign->rules.shards; i++) {
-        const struct shard *shard = &audit->before[i];
-        if (nth < shard->range_count)
-            return &shard->ranges[nth];
-        nth -= shard->range_count;
-    }
-    return NULL;
-}
-
-static void audit_check_ranges(struct audit *audit)
-{
-    const struct range *a, *b;
-
-    for (size_t i = 0; (a = range_of(audit, i)) != NULL; i++) {
-        if (a->shard >= audit->campaign->rules.shards
-            || a->first + a->count - 1 > audit->before[a->shard].stocked)
-            audit_fault(audit,
-                        "stock: %" PRIu64 " coupons from %" PRIu32 "-%" PRIu64
-                        " are available but were never stocked",
-                        a->count, a->shard, a->first);
-        for (size_t j = 0; j < i && (b = range_of(audit, j)) != NULL; j++) {
-            if (a->shard == b->shard && a->first < b->first + b->count
-                && b->first < a->first + a->count)
-                audit_fault(audit, "once: coupon %" PRIu32 "-%" PRIu64 " is available twice",
-                            a->shard, a->first > b->first ? a->first : b->first);
-        }
-    }
-}
-
-void audit_begin(struct audit *audit, const struct campaign *campaign, int64_t now_ms,
-                 const struct shard *before, const int *before_status)
-{
-    *audit = (struct audit){
-        .campaign = campaign, .now_ms = now_ms, .before = before, .before_status = before_status
-    };
+    *audit = (struct audit){ .view = view };
     audit->faults = calloc(AUDIT_FAULTS_MAX, sizeof(*audit->faults));
     if (!audit->faults) {
         audit->no_memory = true;
         return;
     }
-    bool whole = true;
-    for (size_t i = 0; i < campaign->rules.shards; i++) {
-        if (before_status[i] == LK_OK)
-            continue;
-        whole = false;
-        audit_fault(audit, "record: shard %zu can't be read: %s", i,
-                    before_status[i] == LK_E_NOT_FOUND ? "it is not there"
-                                                       : lk_status_text(before_status[i]));
+    for (size_t i = 0; i < view.shelves.count; i++) {
+        int status = view.shelves.status[i];
+        if (status != LK_OK)
+            audit_tell(audit, (struct audit_fault){ .kind = LK_FAULT_RECORD },
+                       "record: shard %zu can't be read: %s", i,
+                       status == LK_E_NOT_FOUND ? "it is not there" : lk_status_text(status));
     }
-    if (whole)
-        audit_check_ranges(audit);
+    if (stockmap_make(&audit->picture, view.shelves, tell_available_twice, audit) != LK_OK) {
+        audit->no_memory = true;
+        return;
+    }
+    for (size_t i = 0; i < audit->picture.count; i++)
+        audit_never_minted(audit, &audit->picture.ranges[i]);
+    if (audit->picture.whole)
+        audit_minted(audit);
 }
 
-/* ---- one account ---- */
+/* ---- the accounts ---- */
 
 static void audit_count(struct audit *audit, const struct coupon *coupon)
 {
@@ -171,96 +167,63 @@ static void audit_count(struct audit *audit, const struct coupon *coupon)
         break;
     case LK_FROZEN:
         audit->frozen++;
-        if (audit->now_ms >= coupon->until_ms)
+        if (audit->view.now_ms >= coupon->until_ms)
             audit->ran_out++;
         break;
     case LK_REDEEMED:
         audit->redeemed++;
         break;
-    case LK_VOID:
-        audit->voided++;
+    case LK_VOID: /* at the end: another account may have it, not void */
         break;
     }
 }
 
-static void audit_late(struct audit *audit, lk_coupon coupon, const char *user)
+/* A claim of S or before must have taken its coupon out of the picture. (That one after S must not
+ * have is not asked: an account that somebody restored was written later than its claims.) `zxid`
+ * 0: not known. */
+static void audit_moment(struct audit *audit, lk_coupon coupon, enum standing standing,
+                         int64_t zxid)
 {
-    if (audit->late_count == audit->late_capacity) {
-        size_t capacity = audit->late_capacity * 2 + 16;
-        struct audit_late *lates = realloc(audit->lates, capacity * sizeof(*lates));
-        if (!lates) {
-            audit->no_memory = true;
-            return;
-        }
-        audit->lates = lates;
-        audit->late_capacity = capacity;
-    }
-    struct audit_late *late = &audit->lates[audit->late_count++];
-    late->coupon = coupon;
-    memcpy(late->user, user, strlen(user) + 1);
+    if (zxid == 0 || zxid > audit->view.zxid)
+        return;
+    if (standing == AVAILABLE)
+        audit_suspect(audit, coupon, AVAILABLE_TOO);
+    else if (standing == NOT_STOCKED)
+        audit_suspect(audit, coupon, NEVER_STOCKED);
 }
 
-static void audit_coupon(struct audit *audit, const struct coupon *coupon, const char *user)
+static void audit_coupon(struct audit *audit, const struct coupon *coupon, int64_t zxid)
 {
     struct audit_page *page = audit_page_of(audit, coupon->name, true);
-    char name[LK_COUPON_TEXT_SIZE];
+    enum standing standing = stockmap_standing(&audit->picture, coupon->name);
 
     if (!page)
         return;
-    if (page_has(page, coupon->name.serial)) {
-        audit_fault(audit,
-                    "once: coupon %s of user %s stands a second time, here or in another account",
-                    lk_coupon_text(coupon->name, name), user);
-        return;
+    audit_moment(audit, coupon->name, standing, zxid);
+    if (coupon->state == LK_VOID) {
+        bit_set(page->voided, coupon->name.serial);
+    } else if (bit_get(page->held, coupon->name.serial)) {
+        audit_suspect(audit, coupon->name, IN_TWO_ACCOUNTS);
+    } else {
+        bit_set(page->held, coupon->name.serial);
+        if (standing == ISSUED)
+            audit_count(audit, coupon);
     }
-    page->bits[coupon->name.serial % PAGE_BITS / 64] |= UINT64_C(1) << (coupon->name.serial % 64);
-    if (coupon_standing(audit->before, audit->before_status, audit->campaign->rules.shards,
-                        coupon->name)
-        == ISSUED)
-        audit_count(audit, coupon);
-    else
-        audit_late(audit, coupon->name, user);
 }
 
-static bool id_stands_before(const struct account *account, size_t claim)
+int audit_open(struct account *account, char user[LK_USER_MAX + 1], const struct audit_znode *znode)
 {
-    lk_id id = account->claims[claim].id;
-
-    for (size_t i = 0; i < claim; i++) {
-        if (id_equals(account->claims[i].id, id))
-            return true;
-    }
-    return applied_find(&account->applied, id) != NULL;
+    if (znode->status != LK_OK)
+        return znode->status;
+    if (!user_decode(znode->name, user, LK_USER_MAX + 1))
+        return LK_E_FOREIGN;
+    int status = account_decode(account, znode->data, znode->size, user, strlen(user));
+    if (status == LK_OK)
+        account->zxid = znode->zxid;
+    return status;
 }
 
-static void audit_rules(struct audit *audit, const struct account *account, const char *user)
-{
-    uint32_t limit = audit->campaign->rules.per_user;
-    size_t counted = account_counted(account);
-    char text[LK_ID_TEXT_SIZE];
-
-    if (limit && counted > limit)
-        audit_fault(audit, "limit: user %s has %zu coupons that count, the limit is %" PRIu32, user,
-                    counted, limit);
-    for (size_t i = 0; i < account->claim_count; i++) {
-        if (id_stands_before(account, i))
-            audit_fault(audit, "id: %s of user %s was applied twice",
-                        lk_id_text(account->claims[i].id, text), user);
-    }
-    for (size_t i = 0; i < account->applied.count; i++) {
-        const struct applied *entry = &account->applied.entries[i];
-        if (applied_find(&account->applied, entry->id) != entry)
-            audit_fault(audit, "id: %s of user %s was applied twice", lk_id_text(entry->id, text),
-                        user);
-        char name[LK_COUPON_TEXT_SIZE];
-        if (!account_find(account, entry->coupon))
-            audit_fault(audit, "id: %s of user %s is for coupon %s, which the user does not have",
-                        lk_id_text(entry->id, text), user, lk_coupon_text(entry->coupon, name));
-    }
-}
-
-void audit_account(struct audit *audit, const char *bucket, const char *name, int status,
-                   const void *data, size_t size)
+void audit_account(struct audit *audit, const struct audit_znode *znode)
 {
     char user[LK_USER_MAX + 1], expected[BUCKET_NAME_SIZE];
     struct account account = { 0 };
@@ -268,70 +231,64 @@ void audit_account(struct audit *audit, const char *bucket, const char *name, in
     if (audit->no_memory)
         return;
     audit->accounts++;
-    if (status == LK_OK && !user_decode(name, user, sizeof(user)))
-        status = LK_E_FOREIGN;
-    if (status == LK_OK)
-        status = account_decode(&account, data, size, user, strlen(user));
+    int status = audit_open(&account, user, znode);
     if (status == LK_E_NOMEM) {
         audit->no_memory = true;
         return;
     }
     if (status != LK_OK) {
         audit->unread++;
-        audit_fault(audit, "record: the account of %s can't be read: %s", name,
-                    lk_status_text(status));
+        audit_tell(
+            audit, (struct audit_fault){ .kind = LK_FAULT_RECORD, .user = (char *)znode->name },
+            "record: the account of %s can't be read: %s", znode->name, lk_status_text(status));
         return;
     }
     bucket_name(user_bucket(user), expected);
-    if (strcmp(bucket, expected) != 0)
-        audit_fault(audit, "place: user %s stands in bucket %s, not in %s, and is not found there",
-                    user, bucket, expected);
-    for (size_t i = 0; i < account.coupon_count; i++)
-        audit_coupon(audit, &account.coupons[i], user);
-    audit_rules(audit, &account, user);
+    if (strcmp(znode->bucket, expected) != 0)
+        audit_tell(audit, (struct audit_fault){ .kind = LK_FAULT_PLACE, .user = user },
+                   "place: user %s stands in bucket %s, not in %s, and is not found there", user,
+                   znode->bucket, expected);
+    for (size_t i = 0; i < account.claim_count; i++) {
+        const struct claim *claim = &account.claims[i];
+        for (size_t j = 0; j < claim->count; j++)
+            audit_coupon(audit, &account.coupons[claim->first + j],
+                         account_zxid(&account, claim->zxid));
+    }
+    audit_conduct(audit, &account, user, znode->version);
     account_free(&account);
 }
 
 /* ---- the end ---- */
 
-struct gap {
-    uint32_t shard;
-    uint64_t first, count;
-};
-
-static void audit_gap(struct audit *audit, struct gap *gap)
+static void audit_gap(struct audit *audit, struct range *gap)
 {
-    if (gap->count == 0)
-        return;
+    const char *which = audit->unread ? " that could be read" : "";
+    const struct audit_fault fault = { .kind = LK_FAULT_LOST,
+                                       .coupon = { gap->shard, gap->first },
+                                       .count = gap->count };
+
     if (gap->count == 1)
-        audit_fault(audit,
-                    "lost: coupon %" PRIu32 "-%" PRIu64 " was issued, and no account%s has it",
-                    gap->shard, gap->first, audit->unread ? " that could be read" : "");
-    else
-        audit_fault(audit,
-                    "lost: coupons %" PRIu32 "-%" PRIu64 " to %" PRIu32 "-%" PRIu64
-                    " were issued, and no account%s has them",
-                    gap->shard, gap->first, gap->shard, gap->first + gap->count - 1,
-                    audit->unread ? " that could be read" : "");
+        audit_tell(audit, fault,
+                   "lost: coupon %" PRIu32 "-%" PRIu64 " was issued, and no account%s has it",
+                   gap->shard, gap->first, which);
+    else if (gap->count > 1)
+        audit_tell(audit, fault,
+                   "lost: coupons %" PRIu32 "-%" PRIu64 " to %" PRIu32 "-%" PRIu64
+                   " were issued, and no account%s has them",
+                   gap->shard, gap->first, gap->shard, gap->first + gap->count - 1, which);
     gap->count = 0;
-}
-
-static int range_compare(const void *a, const void *b)
-{
-    const struct range *left = a, *right = b;
-    return left->first < right->first ? -1 : left->first > right->first;
 }
 
 /* From `first` up to, not including, `end`: all were issued, so all must have been found. */
 static void audit_expect(struct audit *audit, uint32_t shard, uint64_t first, uint64_t end)
 {
-    struct gap gap = { .shard = shard };
+    struct range gap = { .shard = shard };
 
     while (first < end) {
         const struct audit_page *page = audit_page_of(audit, (lk_coupon){ shard, first }, false);
         uint64_t page_end = (first / PAGE_BITS + 1) * PAGE_BITS;
-        uint64_t step = !page && page_end < end ? page_end - first : !page ? end - first : 1;
-        if (page && page_has(page, first)) {
+        uint64_t step = page ? 1 : (page_end < end ? page_end : end) - first;
+        if (page && (bit_get(page->held, first) || bit_get(page->voided, first))) {
             audit_gap(audit, &gap);
         } else {
             if (gap.count == 0)
@@ -344,77 +301,65 @@ static void audit_expect(struct audit *audit, uint32_t shard, uint64_t first, ui
 }
 
 /* What was issued are the spaces between the ranges that are still available. */
-static void audit_lost(struct audit *audit, uint32_t shard)
+static void audit_lost(struct audit *audit)
 {
-    const struct range *range;
-    size_t count = 0;
+    const struct stockmap *map = &audit->picture;
+    size_t at = 0;
 
-    for (size_t i = 0; (range = range_of(audit, i)) != NULL; i++)
-        count += range->shard == shard;
-    struct range *available = calloc(count + 1, sizeof(*available));
-    if (!available) {
-        audit->no_memory = true;
-        return;
+    for (uint32_t mint = 0; mint < map->view.count; mint++) {
+        uint64_t next = 1, end = stockmap_stocked(map, mint) + 1;
+        for (; at < map->count && map->ranges[at].shard == mint; at++) {
+            const struct range *range = &map->ranges[at];
+            audit_expect(audit, mint, next, range->first < end ? range->first : end);
+            next = range->first + range->count;
+        }
+        audit_expect(audit, mint, next, end);
     }
-    count = 0;
-    for (size_t i = 0; (range = range_of(audit, i)) != NULL; i++) {
-        if (range->shard == shard)
-            available[count++] = *range;
-    }
-    qsort(available, count, sizeof(*available), range_compare);
-    uint64_t next = 1;
-    for (size_t i = 0; i < count; i++) {
-        audit_expect(audit, shard, next, available[i].first);
-        if (available[i].first + available[i].count > next)
-            next = available[i].first + available[i].count;
-    }
-    audit_expect(audit, shard, next, audit->before[shard].stocked + 1);
-    free(available);
 }
 
-static void audit_judge_late(struct audit *audit, const struct shard *after,
-                             const int *after_status)
+static void audit_look_again(struct audit *audit, const struct stockmap *after, lk_coupon coupon,
+                             bool held)
 {
-    char name[LK_COUPON_TEXT_SIZE];
+    enum standing standing = stockmap_standing(after, coupon);
 
-    for (size_t i = 0; i < audit->late_count; i++) {
-        const struct audit_late *late = &audit->lates[i];
-        switch (coupon_standing(after, after_status, audit->campaign->rules.shards, late->coupon)) {
-        case NOT_STOCKED:
-            audit_fault(audit, "stock: coupon %s of user %s was never stocked",
-                        lk_coupon_text(late->coupon, name), late->user);
-            break;
-        case AVAILABLE:
-            audit_fault(audit, "once: coupon %s of user %s is also still available",
-                        lk_coupon_text(late->coupon, name), late->user);
-            break;
-        case ISSUED:
-        case UNKNOWN_STANDING:
-            break;
+    if (standing == AVAILABLE)
+        audit_suspect(audit, coupon, AVAILABLE_TOO);
+    else if (standing == NOT_STOCKED)
+        audit_suspect(audit, coupon, NEVER_STOCKED);
+    if (!held && stockmap_standing(&audit->picture, coupon) == ISSUED)
+        audit->voided++;
+}
+
+static void audit_look_at_found(struct audit *audit, const struct stockmap *after)
+{
+    struct audit_page *page, *next;
+
+    HASH_ITER(hh, audit->pages, page, next)
+    {
+        for (size_t i = 0; i < PAGE_BITS; i++) {
+            bool held = bit_get(page->held, i);
+            if (held || bit_get(page->voided, i))
+                audit_look_again(
+                    audit, after,
+                    (lk_coupon){ (uint32_t)page->key.shard, page->key.number * PAGE_BITS + i },
+                    held);
         }
     }
 }
 
-void audit_end(struct audit *audit, const struct shard *after, const int *after_status)
+void audit_end(struct audit *audit, struct shelf_view after)
 {
-    size_t shards = audit->campaign->rules.shards;
-    bool whole = true;
+    struct stockmap map = { 0 };
 
-    if (audit->no_memory)
-        return;
-    for (size_t i = 0; i < shards; i++)
-        whole = whole && audit->before_status[i] == LK_OK;
-    /* With a shard missing nobody knows what was issued. */
-    for (uint32_t i = 0; whole && i < shards; i++)
-        audit_lost(audit, i);
-    audit_judge_late(audit, after, after_status);
-    if (audit->faults_left_out > 0) {
-        char *line;
-        if (asprintf(&line, "more: %zu faults are not listed", audit->faults_left_out) < 0)
-            audit->no_memory = true;
-        else
-            audit->faults[audit->fault_count++] = line;
+    if (!audit->no_memory && stockmap_make(&map, after, NULL, NULL) != LK_OK)
+        audit->no_memory = true;
+    if (!audit->no_memory) {
+        /* With a shard missing nobody knows what was issued. */
+        if (audit->picture.whole)
+            audit_lost(audit);
+        audit_look_at_found(audit, &map);
     }
+    stockmap_free(&map);
 }
 
 void audit_free(struct audit *audit)
@@ -426,9 +371,12 @@ void audit_free(struct audit *audit)
         HASH_DEL(audit->pages, page);
         free(page);
     }
-    for (size_t i = 0; i < audit->fault_count; i++)
-        free(audit->faults[i]);
+    suspects_free(audit);
+    for (size_t i = 0; i < audit->fault_count; i++) {
+        free(audit->faults[i].user);
+        free(audit->faults[i].line);
+    }
     free(audit->faults);
-    free(audit->lates);
+    stockmap_free(&audit->picture);
     *audit = (struct audit){ 0 };
 }

@@ -53,8 +53,10 @@ static int campaign_install(struct lk_ledger *ledger, struct campaign *campaign)
     struct seat *seat, *next;
     HASH_ITER(hh, ledger->seats, seat, next)
     {
-        if (seat->state == SEAT_KNOWN)
-            seat_forget(seat);
+        if (seat->state != SEAT_KNOWN)
+            continue;
+        seat_forget(seat);
+        seat_place(seat);
     }
     shelves_close(ledger);
     int status = shelves_open(ledger);
@@ -81,13 +83,20 @@ static void campaign_landed(struct flight *flight)
     if (record->rc == KEEPER_OK)
         servertime_see(&ledger->time, record->stat.mtime_ms, now_ns);
     int status = campaign_read(&campaign, record);
-    if (status == LK_OK)
+    if (status == LK_OK && !ledger->time.told && clock->rc != KEEPER_NO_NODE)
+        status = answer_status(clock);
+    if (status == LK_OK) {
+        ledger->campaign_version = record->stat.version;
         status = campaign_install(ledger, &campaign);
+    }
     campaign_free(&campaign);
     if (status == LK_OK)
         ledger->campaign_state = CAMPAIGN_KNOWN;
     else
         ledger_fail_waiting(ledger, status, ledger->entered_at);
+    /* Nothing can be judged by a record's old time. */
+    if (status == LK_OK && !ledger->time.told)
+        campaign_miss_part(ledger);
     ledger_pump(ledger);
 }
 

@@ -31,6 +31,13 @@ lk_id id_make(int64_t now_ms, uint64_t chance_a, uint64_t chance_b)
     return id;
 }
 
+lk_id id_next(lk_id id)
+{
+    for (size_t i = ID_SIZE; i-- > 6 && ++id.bytes[i] == 0;)
+        ;
+    return id;
+}
+
 bool id_is_none(lk_id id)
 {
     return id_equals(id, LK_ID_NONE);

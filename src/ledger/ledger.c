@@ -51,9 +51,9 @@ static void ledger_withdraw(struct lk_ledger *ledger)
     HASH_ITER(hh, ledger->seats, seat, next)
     {
         while (!list_is_empty(&seat->jobs)) {
-            struct job *job = container_of(seat->jobs.next, struct job, node);
+            struct job *job = seat_first(seat);
             bool perhaps = job->writes || job->unsettled;
-            job->result = (lk_ledger_result){ 0 };
+            *job->result = (lk_ledger_result){ 0 };
             job_finish(job, perhaps ? LK_E_UNKNOWN : LK_E_CANCELLED);
         }
     }
@@ -71,7 +71,19 @@ static void ledger_close(struct lk_ledger *ledger)
     list_for_each_safe (node, &ledger->commits)
         commit_free(container_of(node, struct commit, node));
     HASH_ITER(hh, ledger->seats, seat, next) seat_free(seat);
+    free(ledger->seen);
     campaign_free(&ledger->campaign);
+}
+
+lk_ledger_stats lk_ledger_get_stats(lk_ledger *ledger)
+{
+    lk_ledger_stats stats = { 0 };
+
+    if (!ledger || client_enter_closed(ledger->client) != LK_OK)
+        return stats;
+    stats = ledger->stats;
+    client_leave(ledger->client);
+    return stats;
 }
 
 lk_ledger *lk_ledger_free(lk_ledger *ledger)

@@ -6,6 +6,8 @@
 
 #include "ledger/task.h"
 
+#define PICTURES_MAX 32 /* readings of the shards until one is of one moment */
+
 /* The campaign in answers[1], and the server's time from the write to its clock in answers[2]. A
  * reader without the right to write has to do with what the other Stats tell. */
 static int look_enter(struct lk_ledger *ledger, const struct flight *flight,
@@ -53,44 +55,83 @@ static int look_fly(struct task *task, struct lk_ledger *ledger, const char *pat
 
 /* ---- the campaign ---- */
 
-/* LK_E_EXISTS: the shards may be another campaign's, look again. The record is read once more behind
- * them: while it is the same, they are of the campaign that it was read with. */
-static int survey_shards(struct survey *survey, struct lk_ledger *ledger, int64_t deadline_ns)
+/* Claims move stock between shards, so shards read one after another need not add up. But the reads
+ * of one flight are served in order: when none has changed between its first reading and its
+ * second, all stood so at the moment between the two. */
+static bool is_one_moment(const struct answer *first, const struct answer *second, size_t count)
 {
-    struct keeper_request requests[LK_SHARDS_MAX + 2] = { 0 };
-    char *names[LK_SHARDS_MAX];
+    for (size_t i = 0; i < count; i++) {
+        if (first[i].rc != second[i].rc || first[i].stat.mzxid != second[i].stat.mzxid)
+            return false;
+    }
+    return true;
+}
+
+static int survey_read_shards(struct survey *survey, struct lk_ledger *ledger, int64_t deadline_ns)
+{
+    struct keeper_request requests[2 * LK_SHARDS_MAX + 3] = { 0 };
     size_t count = survey->campaign.rules.shards;
     int status = LK_OK;
 
     requests[0] = barrier;
-    requests[count + 1] = (struct keeper_request){ .verb = KEEPER_GET, .path = ledger->path };
+    requests[1] = (struct keeper_request){ .verb = KEEPER_GET, .path = ledger->path };
+    requests[2 * count + 2] = requests[1];
     for (size_t i = 0; i < count; i++) {
-        names[i] = name_shard(ledger->path, i);
-        requests[i + 1] = (struct keeper_request){ .verb = KEEPER_GET, .path = names[i] };
-        if (!names[i])
+        requests[i + 2] = (struct keeper_request){ .verb = KEEPER_GET,
+                                                   .path = name_shard(ledger->path, i) };
+        requests[count + i + 2] = requests[i + 2];
+        if (!requests[i + 2].path)
             status = LK_E_NOMEM;
     }
     if (status == LK_OK)
-        status = task_look(&survey->task, ledger, requests, count + 2, deadline_ns);
+        status = task_look(&survey->task, ledger, requests, 2 * count + 3, deadline_ns);
     for (size_t i = 0; i < count; i++)
-        free(names[i]);
-    if (status != LK_OK)
-        return status;
+        free((char *)requests[i + 2].path);
+    return status;
+}
+
+/* LK_E_EXISTS: the shards may be another campaign's, or it has more by now: look again. The record is
+ * read before and behind them: while it is the same, they are of the campaign that it was read with,
+ * and all minted that it tells of. */
+static int survey_shards(struct survey *survey, struct lk_ledger *ledger, int64_t deadline_ns)
+{
+    size_t count = survey->campaign.rules.shards;
+    int status;
+
+    for (unsigned i = 0; i < PICTURES_MAX && !survey->is_picture; i++) {
+        status = survey_read_shards(survey, ledger, deadline_ns);
+        if (status != LK_OK)
+            return status;
+        const struct answer *read = &survey->task.flight.answers[1];
+        survey->is_picture = is_one_moment(read + 1, read + 1 + count, count)
+                             && is_one_moment(read, read + 1 + 2 * count, 1);
+    }
     const struct answer *answers = survey->task.flight.answers;
-    if (answers[count + 1].rc == KEEPER_OK && answers[count + 1].stat.czxid != survey->czxid)
+    const struct answer *record = &answers[2 * count + 2];
+    if (record->rc == KEEPER_OK && record->stat.czxid != survey->czxid)
         return LK_E_EXISTS;
     /* Not found also when it is being deleted by now, and shards have gone. */
     struct campaign again = { 0 };
-    status = campaign_read(&again, &answers[count + 1]);
-    campaign_free(&again);
+    status = campaign_read(&again, record);
+    if (status == LK_OK && again.rules.shards != count)
+        status = LK_E_EXISTS;
+    if (status != LK_OK) {
+        campaign_free(&again);
+        return status;
+    }
+    campaign_free(&survey->campaign);
+    survey->campaign = again;
+    survey->version = record->stat.version;
     for (size_t i = 0; i < count && status == LK_OK; i++) {
-        const struct answer *answer = &answers[i + 1];
+        const struct answer *answer = &answers[i + 2];
         survey->shard_status[i] = answer_status(answer);
         if (survey->shard_status[i] == LK_OK)
             survey->shard_status[i] = shard_decode(&survey->shards[i], answer->data,
                                                    answer->data_size, (uint32_t)i);
         if (survey->shard_status[i] == LK_E_NOMEM)
             status = LK_E_NOMEM;
+        if (answer->stat.mzxid > survey->picture_zxid)
+            survey->picture_zxid = answer->stat.mzxid;
     }
     return status;
 }
@@ -101,7 +142,9 @@ int survey_make(struct survey *survey, struct lk_ledger *ledger, int64_t deadlin
 
     *survey = (struct survey){ 0 };
     do {
-        campaign_free(&survey->campaign);
+        survey_free(survey);
+        survey->is_picture = false;
+        survey->picture_zxid = 0;
         status = look_fly(&survey->task, ledger, NULL, deadline_ns);
         if (status == LK_OK)
             status = look_enter(ledger, &survey->task.flight, &survey->campaign, &survey->now_ms);
@@ -140,63 +183,12 @@ int lk_campaign_show(lk_ledger *ledger, int64_t deadline_ns, lk_campaign_info *o
         info.stocked += survey.shards[i].stocked;
         info.available += shard_available(&survey.shards[i]);
     }
-    info.issued = info.stocked - info.available;
+    campaign_info_sum(&info);
     *out = info;
     return LK_OK;
 }
 
 /* ---- an account ---- */
-
-static int64_t claimed_ms(const struct account *account, size_t coupon)
-{
-    size_t claim = 0;
-
-    while (account->claims[claim].first + account->claims[claim].count <= coupon)
-        claim++;
-    return account->claims[claim].time_ms;
-}
-
-int account_show(const struct account *account, const struct campaign *campaign, int64_t now_ms,
-                 lk_account **out)
-{
-    size_t texts = account->user_size + 1;
-    for (size_t i = 0; i < account->coupon_count; i++)
-        texts += account->coupons[i].order_size + 1;
-
-    lk_account *shown = calloc(1, sizeof(*shown) + account->coupon_count * sizeof(*shown->coupons)
-                                      + texts);
-    if (!shown)
-        return LK_E_NOMEM;
-    lk_coupon_info *infos = (lk_coupon_info *)(shown + 1);
-    char *text = (char *)(infos + account->coupon_count);
-    shown->user = memcpy(text, account->user, account->user_size);
-    text += account->user_size + 1;
-    for (size_t i = 0; i < account->coupon_count; i++) {
-        const struct coupon *coupon = &account->coupons[i];
-        if (coupon->order_size)
-            memcpy(text, coupon->order, coupon->order_size);
-        infos[i] = (lk_coupon_info){
-            .coupon = coupon->name,
-            .state = coupon->state,
-            .claimed_ms = claimed_ms(account, i),
-            .changed_ms = coupon->changed_ms,
-            .frozen_until_ms = coupon->until_ms,
-            .order = text,
-            .ran_out = coupon_state_at(coupon, campaign, now_ms) != coupon->state,
-        };
-        text += coupon->order_size + 1;
-    }
-    shown->count = account->coupon_count;
-    shown->coupons = infos;
-    *out = shown;
-    return LK_OK;
-}
-
-lk_account *lk_account_free(lk_account *account)
-{
-    free(account);
-    return NULL;
-}
 
 /* The account as it is now, decoded; it borrows from the task's flight. A user who never claimed
  * has an empty one. */
@@ -218,9 +210,11 @@ static int look_account(struct task *task, struct lk_ledger *ledger, const char 
         return LK_OK;
     }
     status = answer_status(answer);
-    return status == LK_OK
-               ? account_decode(account, answer->data, answer->data_size, user, strlen(user))
-               : status;
+    if (status == LK_OK)
+        status = account_decode(account, answer->data, answer->data_size, user, strlen(user));
+    if (status == LK_OK)
+        account->zxid = answer->stat.mzxid;
+    return status;
 }
 
 int lk_account_show(lk_ledger *ledger, const char *user, int64_t deadline_ns, lk_account **out)

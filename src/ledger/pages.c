@@ -1,74 +1,133 @@
 /* pages.c - all accounts of a campaign, a page at a time, so that a million of them need no more
- * memory than a thousand. Names come a bucket at a time; the records of a page are asked for
+ * memory than a thousand. Names come some buckets at a time; the records of a page are asked for
  * together, and the campaign's behind them: a page is of the campaign that is meant, or none. An
- * account made while this runs may or may not be seen; one that was there when it began is. */
+ * account made while this runs may or may not be seen; one that was there when it began is.
+ *
+ * What bounds it is the server: of the time that both spend on a read, it takes four fifths, for
+ * five of its threads hand each request on. What the caller does with a page is less than a
+ * twentieth, so reading ahead meanwhile would gain no more than that. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/path.h"
 #include "ledger/task.h"
 
-void names_free(char **names, size_t count)
+#define NAMES_MANY 4096
+
+/* ---- names ---- */
+
+void names_free(struct names *names)
 {
-    for (size_t i = 0; names && i < count; i++)
-        free(names[i]);
-    free(names);
+    for (size_t i = 0; i < names->count; i++)
+        free(names->children[i].name);
+    free(names->children);
+    *names = (struct names){ 0 };
 }
 
-/* Takes the children out of the answer. */
-static int pages_list(struct pages *pages, const char *path, int64_t deadline_ns, char ***out,
-                      size_t *out_count)
+/* Takes the children out of the answers. */
+static int names_take(struct names *names, struct answer *answers, size_t count)
 {
-    const struct keeper_request requests[] = { barrier, { .verb = KEEPER_LIST, .path = path } };
+    size_t total = 0;
 
-    int status = task_look(&pages->task, pages->ledger, requests, 2, deadline_ns);
-    if (status != LK_OK)
-        return status;
-    struct answer *answer = &pages->task.flight.answers[1];
-    /* A bucket or folder that went while we came is as one that is empty. */
-    if (answer->rc != KEEPER_OK && answer->rc != KEEPER_NO_NODE)
-        return answer_status(answer);
-    *out = answer->children;
-    *out_count = answer->child_count;
-    answer->children = NULL;
-    answer->child_count = 0;
+    for (size_t i = 0; i < count; i++)
+        total += answers[i].child_count;
+    names->children = calloc(total + 1, sizeof(*names->children));
+    if (!names->children)
+        return LK_E_NOMEM;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < answers[i].child_count; j++)
+            names->children[names->count++] = (struct child){ answers[i].children[j], i };
+        answers[i].child_count = 0;
+    }
     return LK_OK;
 }
 
+int names_read(struct names *names, struct task *task, struct lk_ledger *ledger,
+               char *const *folders, size_t count, int64_t deadline_ns)
+{
+    struct keeper_request requests[FOLDERS_MAX + 1] = { barrier };
+
+    names_free(names);
+    for (size_t i = 0; i < count; i++)
+        requests[i + 1] = (struct keeper_request){ .verb = KEEPER_LIST, .path = folders[i] };
+    int status = task_look(task, ledger, requests, count + 1, deadline_ns);
+    for (size_t i = 0; i < count && status == LK_OK; i++) {
+        const struct answer *answer = &task->flight.answers[i + 1];
+        if (answer->rc != KEEPER_NO_NODE)
+            status = answer_status(answer);
+    }
+    return status == LK_OK ? names_take(names, &task->flight.answers[1], count) : status;
+}
+
+size_t names_folders(size_t folders, size_t names)
+{
+    if (folders == 0)
+        return FOLDERS_MAX / 4;
+    if (names < PAGE_SIZE)
+        return folders * 2 < FOLDERS_MAX ? folders * 2 : FOLDERS_MAX;
+    return names > NAMES_MANY && folders > 1 ? folders / 2 : folders;
+}
+
+/* ---- pages ---- */
+
 int pages_open(struct pages *pages, struct lk_ledger *ledger, int64_t czxid, int64_t deadline_ns)
 {
-    *pages = (struct pages){ .ledger = ledger, .czxid = czxid };
+    *pages = (struct pages){ .ledger = ledger, .czxid = czxid, .folders = names_folders(0, 0) };
     char *accounts = name_accounts(ledger->path);
     if (!accounts)
         return LK_E_NOMEM;
-    int status = pages_list(pages, accounts, deadline_ns, &pages->buckets, &pages->bucket_count);
+    int status = names_read(&pages->buckets, &pages->task, ledger, &accounts, 1, deadline_ns);
     free(accounts);
     return status;
 }
 
-static char *pages_path(const struct pages *pages, const char *name)
+static int pages_list(struct pages *pages, int64_t deadline_ns)
 {
-    const char *bucket = pages->buckets[pages->bucket_at - 1];
+    size_t left = pages->buckets.count - pages->bucket_at;
+    size_t count = left < pages->folders ? left : pages->folders;
+    char *folders[FOLDERS_MAX] = { 0 };
+    char *accounts = name_accounts(pages->ledger->path);
+    int status = accounts ? LK_OK : LK_E_NOMEM;
+
+    for (size_t i = 0; i < count && status == LK_OK; i++) {
+        folders[i] = path_join(accounts, pages->buckets.children[pages->bucket_at + i].name);
+        status = folders[i] ? LK_OK : LK_E_NOMEM;
+    }
+    if (status == LK_OK)
+        status = names_read(&pages->accounts, &pages->task, pages->ledger, folders, count,
+                            deadline_ns);
+    for (size_t i = 0; i < count; i++)
+        free(folders[i]);
+    free(accounts);
+    pages->folders = names_folders(pages->folders, pages->accounts.count);
+    pages->first_bucket = pages->bucket_at;
+    pages->bucket_at += count;
+    pages->account_at = 0;
+    return status;
+}
+
+const char *page_name(const struct pages *pages, size_t nth)
+{
+    return pages->accounts.children[pages->first + nth].name;
+}
+
+const char *page_bucket(const struct pages *pages, size_t nth)
+{
+    size_t folder = pages->accounts.children[pages->first + nth].folder;
+    return pages->buckets.children[pages->first_bucket + folder].name;
+}
+
+static char *page_path(const struct pages *pages, size_t nth)
+{
     char *accounts = name_accounts(pages->ledger->path), *path = NULL;
 
-    if (accounts && asprintf(&path, "%s/%s%s%s", accounts, bucket, *name ? "/" : "", name) < 0)
+    if (accounts
+        && asprintf(&path, "%s/%s/%s", accounts, page_bucket(pages, nth), page_name(pages, nth))
+               < 0)
         path = NULL;
     free(accounts);
     return path;
-}
-
-static int pages_next_bucket(struct pages *pages, int64_t deadline_ns)
-{
-    names_free(pages->names, pages->name_count);
-    pages->names = NULL;
-    pages->name_count = pages->name_at = 0;
-    pages->bucket_at++;
-    char *path = pages_path(pages, "");
-    if (!path)
-        return LK_E_NOMEM;
-    int status = pages_list(pages, path, deadline_ns, &pages->names, &pages->name_count);
-    free(path);
-    return status;
 }
 
 /* Whether what was read before the campaign's record was read is of the campaign that is meant. */
@@ -84,15 +143,15 @@ static int pages_judge(const struct pages *pages, const struct answer *record)
 static int pages_read(struct pages *pages, int64_t deadline_ns)
 {
     struct lk_ledger *ledger = pages->ledger;
-    struct keeper_request requests[PAGE_SIZE + 2] = { 0 };
-    size_t left = pages->name_count - pages->name_at;
+    struct keeper_request requests[PAGE_SIZE + 2] = { barrier };
+    size_t left = pages->accounts.count - pages->account_at;
     size_t count = left < PAGE_SIZE ? left : PAGE_SIZE;
     int status = LK_OK;
 
-    requests[0] = barrier;
+    pages->first = pages->account_at;
     requests[count + 1] = (struct keeper_request){ .verb = KEEPER_GET, .path = ledger->path };
     for (size_t i = 0; i < count; i++) {
-        char *path = pages_path(pages, pages->names[pages->name_at + i]);
+        char *path = page_path(pages, i);
         requests[i + 1] = (struct keeper_request){ .verb = KEEPER_GET, .path = path };
         if (!path)
             status = LK_E_NOMEM;
@@ -103,10 +162,9 @@ static int pages_read(struct pages *pages, int64_t deadline_ns)
         free((char *)requests[i + 1].path);
     if (status == LK_OK)
         status = pages_judge(pages, &pages->task.flight.answers[count + 1]);
-    pages->first = pages->name_at;
     pages->count = status == LK_OK ? count : 0;
     pages->answers = pages->task.flight.answers + 1;
-    pages->name_at += count;
+    pages->account_at += count;
     return status;
 }
 
@@ -115,10 +173,10 @@ int pages_next(struct pages *pages, int64_t deadline_ns)
     int status = LK_OK;
 
     pages->count = 0;
-    while (status == LK_OK && pages->name_at == pages->name_count
-           && pages->bucket_at < pages->bucket_count)
-        status = pages_next_bucket(pages, deadline_ns);
-    if (status == LK_OK && pages->name_at < pages->name_count)
+    while (status == LK_OK && pages->account_at == pages->accounts.count
+           && pages->bucket_at < pages->buckets.count)
+        status = pages_list(pages, deadline_ns);
+    if (status == LK_OK && pages->account_at < pages->accounts.count)
         status = pages_read(pages, deadline_ns);
     return status;
 }
@@ -126,8 +184,8 @@ int pages_next(struct pages *pages, int64_t deadline_ns)
 void pages_close(struct pages *pages)
 {
     task_clear(&pages->task);
-    names_free(pages->names, pages->name_count);
-    names_free(pages->buckets, pages->bucket_count);
+    names_free(&pages->accounts);
+    names_free(&pages->buckets);
     *pages = (struct pages){ 0 };
 }
 
@@ -154,6 +212,7 @@ static int each_show(struct each *each, const char *name, const struct answer *a
         status = LK_E_FOREIGN;
     if (status == LK_OK)
         status = account_decode(&account, answer->data, answer->data_size, user, strlen(user));
+    account.zxid = answer->stat.mzxid;
     if (status == LK_OK)
         status = account_show(&account, &each->survey->campaign, each->survey->now_ms, &shown);
     account_free(&account);
@@ -181,7 +240,7 @@ int lk_account_each(lk_ledger *ledger, lk_account_fn *each, void *arg, int64_t d
         if (status != LK_OK || pages.count == 0)
             break;
         for (size_t i = 0; i < pages.count && answered == 0; i++)
-            answered = each_show(&showing, pages.names[pages.first + i], &pages.answers[i]);
+            answered = each_show(&showing, page_name(&pages, i), &pages.answers[i]);
     }
     if (status != LK_OK)
         return status;

@@ -99,6 +99,21 @@ void shard_take(struct shard *shard, size_t count, lk_coupon *out)
     memmove(shard->ranges, shard->ranges + spent, shard->range_count * sizeof(*shard->ranges));
 }
 
+static int shard_append(struct shard *shard, struct range range)
+{
+    if (shard->range_count == SHARD_RANGES_MAX)
+        return LK_E_TOO_LARGE;
+    /* Only where somebody's hand was: it could not be read any more. */
+    if (range.shard == shard->index && range.first + range.count - 1 > shard->stocked)
+        return LK_E_CORRUPT;
+    struct range *ranges = realloc(shard->ranges, (shard->range_count + 1) * sizeof(*ranges));
+    if (!ranges)
+        return LK_E_NOMEM;
+    ranges[shard->range_count++] = range;
+    shard->ranges = ranges;
+    return LK_OK;
+}
+
 int shard_add(struct shard *shard, uint64_t count)
 {
     if (count > STOCK_MAX - shard->stocked)
@@ -110,13 +125,12 @@ int shard_add(struct shard *shard, uint64_t count)
     if (last && last->shard == shard->index && last->first + last->count == shard->stocked + 1) {
         last->count += count;
     } else {
-        if (shard->range_count == SHARD_RANGES_MAX)
-            return LK_E_TOO_LARGE;
-        struct range *ranges = realloc(shard->ranges, (shard->range_count + 1) * sizeof(*ranges));
-        if (!ranges)
-            return LK_E_NOMEM;
-        ranges[shard->range_count++] = (struct range){ shard->index, shard->stocked + 1, count };
-        shard->ranges = ranges;
+        struct range minted = { shard->index, shard->stocked + 1, count };
+        shard->stocked += count;
+        int status = shard_append(shard, minted);
+        if (status != LK_OK)
+            shard->stocked -= count;
+        return status;
     }
     shard->stocked += count;
     return LK_OK;
@@ -131,24 +145,71 @@ uint64_t stock_available(const struct stock *stock)
     return sum;
 }
 
+bool stock_has(const struct stock *stock, size_t count)
+{
+    return stock->known[stock->home] && shard_available(&stock->shards[stock->home]) >= count;
+}
+
 bool stock_take(struct stock *stock, size_t count, lk_coupon *out)
 {
-    if (stock_available(stock) < count)
+    if (!stock_has(stock, count))
         return false;
-    for (size_t i = 0; i < stock->count && count > 0; i++) {
-        size_t at = (stock->home + i) % stock->count;
-        if (!stock->known[at])
-            continue;
-        uint64_t here = shard_available(&stock->shards[at]);
-        size_t taken = here < count ? (size_t)here : count;
-        if (taken == 0)
-            continue;
-        shard_take(&stock->shards[at], taken, out);
-        stock->touched[at] = true;
-        out += taken;
-        count -= taken;
-    }
+    shard_take(&stock->shards[stock->home], count, out);
+    stock->touched[stock->home] = true;
     return true;
+}
+
+/* From the back of one to the back of the other: what stands in front is given out next. */
+static int shard_move(struct shard *from, struct shard *to, uint64_t count)
+{
+    int status = LK_OK;
+
+    while (count > 0 && status == LK_OK) {
+        struct range *last = &from->ranges[from->range_count - 1];
+        uint64_t moved = last->count < count ? last->count : count;
+        struct range range = { last->shard, last->first + last->count - moved, moved };
+        status = shard_append(to, range);
+        if (status != LK_OK)
+            break;
+        last->count -= moved;
+        from->range_count -= last->count == 0;
+        count -= moved;
+    }
+    return status;
+}
+
+static size_t stock_richest(const struct stock *stock)
+{
+    uint64_t most = 0;
+    size_t richest = stock->home;
+
+    for (size_t i = 0; i < stock->count; i++) {
+        size_t at = (stock->home + i) % stock->count;
+        if (at == stock->home || !stock->known[at] || shard_available(&stock->shards[at]) <= most)
+            continue;
+        most = shard_available(&stock->shards[at]);
+        richest = at;
+    }
+    return richest;
+}
+
+int stock_refill(struct stock *stock, size_t count, uint64_t *moves)
+{
+    struct shard *home = &stock->shards[stock->home];
+
+    if (stock_available(stock) < count)
+        return LK_E_SOLD_OUT;
+    for (uint64_t here; (here = shard_available(home)) < count; ++*moves) {
+        size_t from = stock_richest(stock);
+        uint64_t there = shard_available(&stock->shards[from]), lacking = count - here;
+        uint64_t moved = there / 2 > lacking ? there / 2 : lacking < there ? lacking : there;
+        int status = shard_move(&stock->shards[from], home, moved);
+        stock->touched[from] = stock->touched[stock->home] = true;
+        /* No room for more ranges: then there are more coupons here than anybody may claim. */
+        if (status != LK_OK && status != LK_E_TOO_LARGE)
+            return status;
+    }
+    return LK_OK;
 }
 
 uint64_t stock_share(uint64_t count, size_t shards, size_t index)

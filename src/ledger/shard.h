@@ -11,7 +11,7 @@
 #include "ledger/id.h"
 
 #define SHARD_RANGES_MAX 256
-#define STOCK_MAX UINT64_C(1000000000000) /* of one campaign; keeps every sum far from overflow */
+#define STOCK_MAX UINT64_C(1000000000000) /* of one shard; keeps every sum far from overflow */
 
 struct range {
     uint32_t shard; /* that minted them */
@@ -34,16 +34,21 @@ uint64_t shard_available(const struct shard *shard);
 void shard_take(struct shard *shard, size_t count, lk_coupon *out); /* no more than it has */
 int shard_add(struct shard *shard, uint64_t count); /* mints; LK_OK, LK_E_NOMEM, LK_E_TOO_LARGE */
 
-/* Several shards as one pool. The home shard is used up before others are touched. */
+/* Several shards, of which claims take from one, home; what that one lacks is moved to it. */
 struct stock {
     struct shard *shards;
-    bool *known;   /* which of them have been read */
-    bool *touched; /* which of them stock_take() took from */
+    bool *known;   /* which of them may be used */
+    bool *touched; /* which of them are not as they were */
     size_t count, home;
 };
 
-/* All or none; false: not enough is known of. */
+bool stock_has(const struct stock *stock, size_t count); /* home has */
+/* From home. All or none; false: it has not so many. */
 bool stock_take(struct stock *stock, size_t count, lk_coupon *out);
+/* Moves half of what the richest have to home, until that has `count`, and tells how many moves it
+ * took in *moves. LK_E_SOLD_OUT: all known ones together have not so many; nothing is moved. Or
+ * LK_E_NOMEM, LK_E_CORRUPT: something may have been. */
+int stock_refill(struct stock *stock, size_t count, uint64_t *moves);
 uint64_t stock_available(const struct stock *stock); /* of those known */
 
 /* What shard `index` of `shards` gets when `count` is dealt out evenly. */

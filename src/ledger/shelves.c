@@ -1,13 +1,21 @@
-/* shelves.c - what is known of the stock.
+/* shelves.c - what is known of the stock, and which shard a commit of claims takes from.
  *
- * A claim takes from the home shelf, read once and then carried forward by the claims' own commits.
- * Only when home does not have enough are the others read; and only when all together do not, "sold
- * out" is proven: all shards are read with watches, then one committed multi checks that every one
- * still is as it was read. That answer is remembered until a watch fires or the connection is lost,
- * and no longer than a session may last unheard. */
+ * A shard is read once and then carried forward by the claims' own commits. Each process keeps to a
+ * home shelf, one that nobody else has written to lately; when many wait and all goes well it takes
+ * further ones, as slowly as it gives them up fast, each only after a look that shows it quiet. So
+ * processes find shelves of their own, and who won one stays. When home lacks, half of what the
+ * richest has is moved there by the claim's own commit; and only when all together lack, "sold out"
+ * is proven: all shards are read with watches, then one committed multi checks that every one still
+ * is as it was read. That answer is remembered until a watch fires or the connection is lost, and no
+ * longer than a session may last unheard. */
 #include <stdlib.h>
 
 #include "ledger/machine.h"
+
+#define MS INT64_C(1000000)
+#define QUIET_MS 500       /* not written for so long: nobody's */
+#define FRESH_NS (50 * MS) /* what was told longer ago is looked at again before it is taken up */
+#define WIDTH_EARNED 16    /* commits that went well, for one shelf more */
 
 void shelf_forget(struct shelf *shelf)
 {
@@ -21,14 +29,113 @@ void shelves_forget(struct lk_ledger *ledger)
         shelf_forget(&ledger->shelves[i]);
 }
 
-void shelf_install(struct shelf *shelf, struct shard *shard, int32_t version)
+static void shelf_install(struct shelf *shelf, struct shard *shard, int32_t version, int64_t at_ms)
 {
     shard_free(&shelf->shard);
     shelf->shard = *shard;
     *shard = (struct shard){ 0 };
+    shelf->ours = shelf->ours && version == shelf->version;
     shelf->version = version;
     shelf->known = true;
+    shelf->written_ms = at_ms;
+    shelf->learnt_ns = client_now(shelf->ledger->client);
     shelf->ledger->stock_proven = false;
+}
+
+void shelf_written(struct shelf *shelf, struct shard *shard, int32_t version, int64_t at_ms)
+{
+    struct lk_ledger *ledger = shelf->ledger;
+
+    shelf_install(shelf, shard, version, at_ms);
+    shelf->ours = true;
+    if (++ledger->width_earned < WIDTH_EARNED || ledger->width >= LK_SHARDS_MAX)
+        return;
+    ledger->width_earned = 0;
+    ledger->width++;
+}
+
+void shelf_beaten(struct shelf *shelf)
+{
+    struct lk_ledger *ledger = shelf->ledger;
+
+    ledger->width = ledger->width / 2 > 1 ? ledger->width / 2 : 1;
+    ledger->width_earned = 0;
+    shelf->ours = false;
+    shelf_forget(shelf);
+    if (shelf != &ledger->shelves[ledger->home])
+        return;
+    /* Where to go is seen by a look at all. */
+    for (size_t i = 0; i < ledger->campaign.rules.shards; i++) {
+        if (!ledger->shelves[i].busy)
+            shelf_forget(&ledger->shelves[i]);
+    }
+}
+
+/* As far as is known another process works here. What was never written is nobody's. */
+static bool shelf_is_taken(const struct shelf *shelf)
+{
+    return !shelf->ours && shelf->version > 0
+           && ledger_now_ms(shelf->ledger) - shelf->written_ms < QUIET_MS;
+}
+
+/* To a free shelf, or the one that was left alone for longest. */
+static void home_move(struct lk_ledger *ledger)
+{
+    size_t shards = ledger->campaign.rules.shards;
+    size_t from = client_random(ledger->client) % shards, best = ledger->home;
+    int64_t best_ms = ledger->shelves[best].written_ms;
+
+    for (size_t i = 0; i < shards; i++) {
+        size_t at = (from + i) % shards;
+        const struct shelf *shelf = &ledger->shelves[at];
+        if (!shelf->known || shelf->busy)
+            continue;
+        if (!shelf_is_taken(shelf)) {
+            ledger->home = at;
+            return;
+        }
+        if (shelf->written_ms >= best_ms)
+            continue;
+        best_ms = shelf->written_ms;
+        best = at;
+    }
+    ledger->home = best;
+}
+
+static struct shelf *shelf_beside_home(struct lk_ledger *ledger)
+{
+    size_t shards = ledger->campaign.rules.shards;
+    int64_t now_ns = client_now(ledger->client);
+
+    if (ledger->busy_shelves >= ledger->width || ledger->stock_state != STOCK_IDLE)
+        return NULL;
+    size_t from = client_random(ledger->client) % shards;
+    for (size_t i = 0; i < shards; i++) {
+        struct shelf *shelf = &ledger->shelves[(from + i) % shards];
+        if (shelf->busy || !shelf->known || shelf_is_taken(shelf)
+            || shard_available(&shelf->shard) == 0)
+            continue;
+        if (now_ns - shelf->learnt_ns > FRESH_NS)
+            shelf_forget(shelf);
+        return shelf;
+    }
+    return NULL;
+}
+
+struct shelf *shelf_choose(struct lk_ledger *ledger)
+{
+    struct shelf *home = &ledger->shelves[ledger->home];
+
+    if (ledger->stock_state == STOCK_PROVING)
+        return NULL;
+    if (home->busy)
+        return shelf_beside_home(ledger);
+    /* What is not known is being read, or will be. */
+    if (!home->known)
+        return ledger->stock_state == STOCK_IDLE ? home : NULL;
+    if (shelf_is_taken(home))
+        home_move(ledger);
+    return &ledger->shelves[ledger->home];
 }
 
 int shelves_open(struct lk_ledger *ledger)
@@ -43,14 +150,15 @@ int shelves_open(struct lk_ledger *ledger)
         }
     }
     ledger->home = client_random(ledger->client) % ledger->campaign.rules.shards;
+    ledger->width = 1;
     return LK_OK;
 }
 
 void shelves_close(struct lk_ledger *ledger)
 {
     flight_drop(&ledger->stocktaking);
-    if (ledger->stock_state != STOCK_WRITING)
-        ledger->stock_state = STOCK_IDLE;
+    ledger->stock_state = STOCK_IDLE;
+    ledger->busy_shelves = 0;
     ledger->stock_proven = false;
     for (size_t i = 0; i < LK_SHARDS_MAX; i++) {
         struct shelf *shelf = &ledger->shelves[i];
@@ -108,7 +216,7 @@ static int shelf_take_answer(struct shelf *shelf, const struct answer *answer)
     if (status != LK_OK)
         return status;
     servertime_see(&shelf->ledger->time, answer->stat.mtime_ms, client_now(shelf->ledger->client));
-    shelf_install(shelf, &shard, answer->stat.version);
+    shelf_install(shelf, &shard, answer->stat.version, answer->stat.mtime_ms);
     return LK_OK;
 }
 
@@ -145,12 +253,11 @@ static void stock_landed(struct flight *flight)
 void stock_read(struct lk_ledger *ledger)
 {
     struct keeper_request requests[LK_SHARDS_MAX] = { 0 };
-    bool home_alone = !ledger->shelves[ledger->home].known;
     size_t count = 0;
 
     for (size_t i = 0; i < ledger->campaign.rules.shards; i++) {
         struct shelf *shelf = &ledger->shelves[i];
-        shelf->asked = !shelf->known && (!home_alone || i == ledger->home);
+        shelf->asked = !shelf->known && !shelf->busy;
         if (shelf->asked)
             requests[count++] = (struct keeper_request){ .verb = KEEPER_GET, .path = shelf->path };
     }
@@ -244,7 +351,7 @@ void stock_prove(struct lk_ledger *ledger, uint32_t wanted)
     }
     int status = flight_send(&ledger->stocktaking, ledger->client, requests, shards, stock_watched);
     if (status == LK_OK)
-        ledger->stock_state = STOCK_READING;
+        ledger->stock_state = STOCK_PROVING;
     else
         stock_failed(ledger, status);
 }

@@ -57,6 +57,13 @@ static uint32_t op_count(const lk_ledger_op *op)
     return op->count ? op->count : 1;
 }
 
+/* By how many bytes the account would be too large with so many more. */
+static size_t account_excess(const struct account *account, size_t more)
+{
+    size_t size = account_size(account) + more;
+    return size > ACCOUNT_SIZE_MAX ? size - ACCOUNT_SIZE_MAX : 0;
+}
+
 /* ---- what time does ---- */
 
 static void coupon_remember_unfrozen(struct coupon *coupon, uint64_t order)
@@ -102,33 +109,72 @@ static void coupon_unfreeze(struct coupon *coupon, int64_t now_ms)
 
 /* A frozen coupon outlives the campaign's end until its freeze is resolved; a claimed one does not.
  */
-static bool coupon_settle(struct coupon *coupon, const struct campaign *campaign, int64_t now_ms)
+static bool coupon_is_due(const struct coupon *coupon, const struct campaign *campaign,
+                          int64_t now_ms)
 {
-    bool ran_out = coupon->state == LK_FROZEN && now_ms >= coupon->until_ms;
+    if (coupon->state == LK_FROZEN)
+        return now_ms >= coupon->until_ms;
+    return coupon->state == LK_CLAIMED && campaign_has_ended(campaign, now_ms);
+}
 
-    if (ran_out)
-        coupon_unfreeze(coupon, coupon->until_ms);
-    if (coupon->state != LK_CLAIMED || !campaign_has_ended(campaign, now_ms))
-        return ran_out;
+/* `history` has room for it, or is NULL: what was done has its own entry. */
+static void history_add(struct applied_list *history, lk_ledger_verb verb,
+                        const struct coupon *coupon, const struct coupon *before)
+{
+    const struct applied entry = {
+        .verb = (uint8_t)verb,
+        .state = (uint8_t)coupon->state,
+        .time_ms = coupon->changed_ms,
+        .coupon = coupon->name,
+        .order = before->order,
+        .order_size = before->order_size,
+    };
+    if (history)
+        applied_add(history, &entry);
+}
+
+static void coupon_settle(struct coupon *coupon, const struct campaign *campaign, int64_t now_ms,
+                          struct applied_list *history)
+{
     int64_t ends_ms = campaign->rules.ends_ms;
-    coupon_become(coupon, LK_VOID, ends_ms > coupon->changed_ms ? ends_ms : coupon->changed_ms);
-    return true;
+
+    if (coupon->state == LK_FROZEN && now_ms >= coupon->until_ms) {
+        const struct coupon before = *coupon;
+        coupon_unfreeze(coupon, coupon->until_ms);
+        history_add(history, LK_LEDGER_UNFREEZE, coupon, &before);
+    }
+    if (coupon->state == LK_CLAIMED && campaign_has_ended(campaign, now_ms)) {
+        coupon_become(coupon, LK_VOID, ends_ms > coupon->changed_ms ? ends_ms : coupon->changed_ms);
+        history_add(history, LK_LEDGER_VOID, coupon, coupon);
+    }
 }
 
 lk_coupon_state coupon_state_at(const struct coupon *coupon, const struct campaign *campaign,
                                 int64_t now_ms)
 {
     struct coupon settled = *coupon;
-    coupon_settle(&settled, campaign, now_ms);
+    coupon_settle(&settled, campaign, now_ms, NULL);
     return settled.state;
 }
 
-void account_settle(struct account *account, const struct campaign *campaign, int64_t now_ms)
+int account_settle(struct account *account, const struct campaign *campaign, int64_t now_ms)
 {
-    for (size_t i = 0; i < account->coupon_count; i++) {
-        if (coupon_settle(&account->coupons[i], campaign, now_ms))
-            account->changed = true;
-    }
+    struct applied_list *history = &account->applied;
+    size_t due = 0, known = history->count;
+
+    for (size_t i = 0; i < account->coupon_count; i++)
+        due += coupon_is_due(&account->coupons[i], campaign, now_ms);
+    if (due == 0)
+        return LK_OK;
+    int status = applied_reserve(history, known + 2 * due);
+    if (status != LK_OK)
+        return status;
+    account_touch(account);
+    for (size_t i = 0; i < account->coupon_count; i++)
+        coupon_settle(&account->coupons[i], campaign, now_ms, history);
+    applied_sort_time(history, known);
+    applied_forget_time(history, campaign->rules.history, account_excess(account, 0));
+    return LK_OK;
 }
 
 /* ---- ids ---- */
@@ -155,7 +201,7 @@ static const char *applied_differs(const struct applied *before, const lk_ledger
         return "verb";
     if (before->coupon.shard != op->coupon.shard || before->coupon.serial != op->coupon.serial)
         return "coupon";
-    if (before->order != op_order_hash(op))
+    if (!applied_is_for(before, op->order))
         return "order";
     return op->verb == LK_LEDGER_FREEZE && before->number != op->ttl_ms ? "ttl" : NULL;
 }
@@ -207,7 +253,7 @@ static enum verdict apply_claim(struct account *account, const struct judge *jud
     result->status = judge_claim(account, judge, count, result);
     if (result->status != LK_OK)
         return VERDICT_REFUSED;
-    if (stock_available(judge->stock) < count)
+    if (!stock_has(judge->stock, count))
         return VERDICT_NEEDS_STOCK;
     /* Sold out comes before full: room is asked for once the stock is there. */
     size_t size = account_size(account) + CLAIM_SIZE + count * (size_t)COUPON_SIZE;
@@ -220,15 +266,16 @@ static enum verdict apply_claim(struct account *account, const struct judge *jud
     result->count = count;
     result->state = LK_CLAIMED;
     result->time_ms = judge->now_ms;
-    account->claims[account->claim_count++] = (struct claim){ op->id, judge->now_ms,
-                                                              account->coupon_count, count };
+    account_touch(account);
+    account->claims[account->claim_count++] = (struct claim){
+        .id = op->id, .time_ms = judge->now_ms, .first = account->coupon_count, .count = count
+    };
     for (uint32_t i = 0; i < count; i++)
         account->coupons[account->coupon_count++] = (struct coupon){
             .name = result->coupons[i],
             .state = LK_CLAIMED,
             .changed_ms = judge->now_ms,
         };
-    account->changed = true;
     return VERDICT_APPLIED;
 }
 
@@ -309,6 +356,9 @@ static void coupon_transit(struct coupon *coupon, const struct judge *judge, con
         coupon_become(coupon, LK_FROZEN, judge->now_ms);
         coupon->until_ms = judge->now_ms
                            + (op->ttl_ms ? op->ttl_ms : judge->campaign->rules.freeze_ttl_ms);
+        /* After a time that somebody made up: what is written must be readable. */
+        if (coupon->until_ms > APPLIED_TIME_MAX_MS)
+            coupon->until_ms = APPLIED_TIME_MAX_MS;
         coupon->order = op->order;
         coupon->order_size = strlen(op->order);
         break;
@@ -331,13 +381,37 @@ static void coupon_transit(struct coupon *coupon, const struct judge *judge, con
         break;
     }
     /* What an unfreeze or refund gives back after the campaign's end is void at once. */
-    coupon_settle(coupon, judge->campaign, judge->now_ms);
+    coupon_settle(coupon, judge->campaign, judge->now_ms, NULL);
 }
 
-/* An upper bound of what one transition adds to the record. */
-static size_t transition_size(const lk_ledger_op *op)
+/* What a coupon may grow by: by the order that freezes it and the hash that will be left of it. */
+static size_t coupon_growth(const struct coupon *coupon, const lk_ledger_op *op)
 {
-    return APPLIED_SIZE + FROZEN_SIZE + 2 + sizeof(uint64_t) + (op->order ? strlen(op->order) : 0);
+    if (op->verb == LK_LEDGER_FREEZE)
+        return 2 + strlen(op->order) + UNFROZEN_SIZE;
+    return op->verb == LK_LEDGER_UNFREEZE && coupon->state != LK_FROZEN ? UNFROZEN_SIZE : 0;
+}
+
+/* An account that is nearly full rather remembers less than that it keeps what was claimed from
+ * being used. What makes it larger for good leaves room for one entry more: so an operation that
+ * does not, under an id that may be forgotten, can always be done, in the place of the one before. */
+static int account_make_transition_room(struct account *account, const struct coupon *coupon,
+                                        const lk_ledger_op *op, int64_t now_ms)
+{
+    size_t growth = coupon_growth(coupon, op);
+    size_t more = APPLIED_SIZE + (op->order ? strlen(op->order) : 0) + growth;
+
+    if (growth || !applied_id_can_go(op->id, now_ms))
+        more += APPLIED_SIZE + LK_ORDER_MAX;
+    size_t excess = account_excess(account, more);
+    if (excess) {
+        applied_forget_time(&account->applied, SIZE_MAX, excess);
+        excess = account_excess(account, more);
+    }
+    while (excess && applied_forget_oldest(&account->applied, 0, now_ms))
+        excess = account_excess(account, more);
+    return excess ? LK_E_ACCOUNT_FULL
+                  : applied_reserve(&account->applied, account->applied.count + 1);
 }
 
 static enum verdict apply_transition(struct account *account, const struct judge *judge,
@@ -355,30 +429,26 @@ static enum verdict apply_transition(struct account *account, const struct judge
     result->status = judge_transition(coupon, op);
     if (result->status == LK_E_FROZEN)
         result->retry_ms = coupon->until_ms;
-    if (result->status == LK_OK && account_size(account) + transition_size(op) > ACCOUNT_SIZE_MAX)
-        result->status = LK_E_ACCOUNT_FULL;
+    if (result->status == LK_OK)
+        result->status = account_make_transition_room(account, coupon, op, judge->now_ms);
     if (result->status != LK_OK)
         return VERDICT_REFUSED;
 
-    struct coupon before = *coupon;
+    account_touch(account);
     coupon_transit(coupon, judge, op);
-    result->status = applied_add(&account->applied,
-                                 &(struct applied){
-                                     .id = op->id,
-                                     .verb = (uint8_t)op->verb,
-                                     .state = (uint8_t)coupon->state,
-                                     .time_ms = judge->now_ms,
-                                     .coupon = coupon->name,
-                                     .order = op_order_hash(op),
-                                     .number = op->verb == LK_LEDGER_FREEZE ? op->ttl_ms : 0,
-                                 });
-    if (result->status != LK_OK) {
-        *coupon = before;
-        return VERDICT_REFUSED;
-    }
+    applied_add(&account->applied, &(struct applied){
+                                       .id = op->id,
+                                       .verb = (uint8_t)op->verb,
+                                       .state = (uint8_t)coupon->state,
+                                       .time_ms = judge->now_ms,
+                                       .coupon = coupon->name,
+                                       .order = op->order,
+                                       .order_size = op->order ? strlen(op->order) : 0,
+                                       .number = op->verb == LK_LEDGER_FREEZE ? op->ttl_ms : 0,
+                                   });
+    applied_forget_oldest(&account->applied, judge->campaign->rules.history, judge->now_ms);
     result->state = coupon->state;
     result->time_ms = judge->now_ms;
-    account->changed = true;
     return VERDICT_APPLIED;
 }
 
@@ -386,7 +456,8 @@ static enum verdict apply_transition(struct account *account, const struct judge
  * time does not run backwards in a ledger. */
 static int64_t account_newest_ms(const struct account *account)
 {
-    int64_t newest_ms = 0;
+    size_t entries = account->applied.count;
+    int64_t newest_ms = entries ? account->applied.entries[entries - 1].time_ms : 0;
 
     for (size_t i = 0; i < account->coupon_count; i++) {
         if (account->coupons[i].changed_ms > newest_ms)
@@ -411,7 +482,9 @@ enum verdict account_apply(struct account *account, const struct judge *judge,
     int64_t newest_ms = account_newest_ms(account);
     if (newest_ms > at.now_ms)
         at.now_ms = newest_ms;
-    account_settle(account, at.campaign, at.now_ms);
+    result->status = account_settle(account, at.campaign, at.now_ms);
+    if (result->status != LK_OK)
+        return VERDICT_REFUSED;
     return op->verb == LK_LEDGER_CLAIM ? apply_claim(account, &at, op, result)
                                        : apply_transition(account, &at, op, result);
 }

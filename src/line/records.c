@@ -37,7 +37,7 @@ int line_record_read(struct line_record *out, const void *data, size_t size)
         record.held = (int64_t)record_get_u64(&in);
     }
     status = record_close(&in);
-    if (status == LK_OK && !*line_kind_name(record.kind))
+    if (status == LK_OK && (!*line_kind_name(record.kind) || record.permits_most < record.permits))
         status = LK_E_CORRUPT;
     if (status == LK_OK)
         *out = record;

@@ -129,6 +129,10 @@ struct ensemble {
     int64_t cut_until_ns[SERVERS_MAX][SERVERS_MAX];
     int64_t lag_ns[SERVERS_MAX]; /* more latency for what the leader sends it; the leader itself
                                     applies so much later */
+    /* New znodes below this path begin with that version, as though they had been written so often;
+       those that take the place of one in the same transaction begin anew. NULL: none. */
+    const char *worn;
+    int32_t worn_version;
     struct list whereabouts;
     uint32_t epochs, links;
     uint64_t connections;

@@ -170,6 +170,20 @@ void leader_acked(struct server *leader, int server, size_t count)
 
 /* ---- judging ---- */
 
+static void wear(const struct ensemble *ensemble, struct txn *txn, size_t nth)
+{
+    struct change *made = &txn->changes[nth];
+    size_t size = ensemble->worn ? strlen(ensemble->worn) : 0;
+
+    if (size == 0 || made->kind != CHANGE_CREATE || strncmp(made->path, ensemble->worn, size) != 0
+        || made->path[size] != '/')
+        return;
+    for (size_t i = 0; i < nth; i++)
+        if (txn->changes[i].kind == CHANGE_DELETE && strcmp(txn->changes[i].path, made->path) == 0)
+            return;
+    made->version = ensemble->worn_version;
+}
+
 /* All of a multi's operations, or none: what was planned is taken back. */
 static void judge_operations(struct server *leader, struct txn *txn, const struct requester *who,
                              const struct keeper_request *operations, size_t count)
@@ -185,6 +199,7 @@ static void judge_operations(struct server *leader, struct txn *txn, const struc
         txn->rcs[done] = tree_judge(&leader->ahead, &operations[done], who, &txn->changes[done]);
         if (txn->rcs[done] != KEEPER_OK)
             break;
+        wear(leader->ensemble, txn, done);
         tree_apply(&leader->ahead, &txn->changes[done], txn->zxid, txn->time_ms, &undos[done]);
     }
     if (done == count)

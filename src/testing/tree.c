@@ -203,6 +203,7 @@ static struct znode *apply_create(struct tree *tree, struct znode *parent,
         .mtime_ms = time_ms,
         .ephemeral_owner = change->owner,
         .data_size = (int32_t)change->data_size,
+        .version = change->version,
     };
     link_znode(tree, znode);
     if (znode->parent->creates < INT32_MAX) /* there the server's counter sticks */

@@ -47,6 +47,7 @@ struct change {
     const char *maker;
     bool container;
     int32_t creates; /* that the new znode has seen already: ensemble_found() */
+    int32_t version; /* of the new znode, as though it had been written so often: ensemble.worn */
 };
 
 /* What a change did, so that it can be taken back while it is still only the leader's plan. */

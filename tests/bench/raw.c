@@ -8,14 +8,14 @@ enum { DATA_MAX = 1024, SESSION_MS = 30000 };
 
 /* ---- the server and latchkey's clients ---- */
 
-zkbox *bench_server(void)
+zkbox *bench_server_of(int heap_mb)
 {
     zkbox_options options = ZKBOX_OPTIONS_INIT;
     char error[300] = "";
     zkbox *box;
 
     options.tick_ms = 2000;
-    options.heap_mb = 1024;
+    options.heap_mb = heap_mb;
     options.prealloc_kb = 65536;
     options.full_jit = true;
     options.error = error;
@@ -25,6 +25,11 @@ zkbox *bench_server(void)
         exit(1);
     }
     return box;
+}
+
+zkbox *bench_server(void)
+{
+    return bench_server_of(1024);
 }
 
 lk_client *bench_client(const char *servers)

@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -239,10 +240,13 @@ static void note_end(struct tool *tool, int status)
 static bool has_ended(void *arg)
 {
     struct tool *tool = arg;
+    struct rusage usage;
     int status;
     read_terminal(tool);
-    if (!tool->ended && waitpid(tool->pid, &status, WNOHANG) == tool->pid)
+    if (!tool->ended && wait4(tool->pid, &status, WNOHANG, &usage) == tool->pid) {
+        tool->peak_kib = usage.ru_maxrss;
         note_end(tool, status);
+    }
     return tool->ended;
 }
 

@@ -44,6 +44,7 @@ struct tool {
     bool ended;
     int code;             /* 128+n: the tool itself died of signal n, which it never should */
     bool killed;          /* it did */
+    long peak_kib;        /* the most memory that it had, once it has ended */
     int out, err, status; /* memory files */
     int terminal;         /* the master's side; -1: none */
     char *text;           /* what was read last */

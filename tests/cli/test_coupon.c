@@ -1,6 +1,6 @@
 /* test_coupon.c - every verb of `latchkey coupon` on a real server: what it prints, what it
  * refuses, and that an id does nothing twice, also when a reply is lost. */
-#include "expect.h"
+#include "coupons.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,26 +10,6 @@
 /* To do what a stranger could do. */
 #include <zookeeper/zookeeper.h>
 
-#define MULTI 14 /* ZooKeeper's opcode: what a claim is written by */
-
-static const char *new_campaign(const char *word, const char *stock, const char *per_user)
-{
-    const char *path = harness_path(word);
-
-    tool_free(
-        tool_run(0, ARGS("coupon", "create", path, "--stock", stock, "--per-user", per_user)));
-    return path;
-}
-
-/* One coupon's id, as claim printed it, without its newline. */
-static void claim(const char *path, const char *user, char coupon[64])
-{
-    char *text = prints(0, "coupon", "claim", path, user);
-
-    snprintf(coupon, 64, "%.*s", (int)strcspn(text, "\n"), text);
-    free(text);
-}
-
 /* "COUPON STATE\n" */
 static const char *became(const char *coupon, const char *state)
 {
@@ -37,16 +17,6 @@ static const char *became(const char *coupon, const char *state)
 
     snprintf(line, sizeof(line), "%s %s\n", coupon, state);
     return line;
-}
-
-static const char *write_file(char name[64], const char *text)
-{
-    strcpy(name, "/tmp/latchkey-users-XXXXXX");
-    int fd = mkstemp(name);
-    assert_int_not_equal(fd, -1);
-    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-    close(fd);
-    return name;
 }
 
 /* ---- campaigns ---- */
@@ -100,6 +70,17 @@ static void stock_is_added_and_a_campaign_closed_once_an_id(void **state)
     refuses(1, "closed", "coupon", "add-stock", path, "2");
 }
 
+static void a_shard_makes_no_more_than_it_may(void **state)
+{
+    const char *path = harness_path("full");
+
+    (void)state;
+    tool_free(
+        tool_run(0, ARGS("coupon", "create", path, "--stock", "1000000000000", "--shards", "1")));
+    refuses(64, "10^12 coupons", "coupon", "add-stock", path, "1");
+    says(0, "available    1000000000000\n", "coupon", "show", path);
+}
+
 static void delete_wants_to_be_meant_and_leaves_nothing(void **state)
 {
     const char *path = new_campaign("gone", "3", "1");
@@ -112,6 +93,84 @@ static void delete_wants_to_be_meant_and_leaves_nothing(void **state)
     refuses(1, "not found", "coupon", "show", path);
     refuses(1, "not found", "coupon", "delete", path, "--yes");
     tool_free(tool_run(0, ARGS("coupon", "delete", path, "--yes", "--id", "again")));
+}
+
+static void a_campaign_grows_once_an_id_and_never_shrinks(void **state)
+{
+    const char *path = harness_path("grow");
+    char line[128], coupon[64];
+
+    (void)state;
+    tool_free(tool_run(0, ARGS("coupon", "create", path, "--stock", "9", "--shards", "4")));
+    claim(path, "ann", coupon);
+    snprintf(line, sizeof(line), "grown %s\n", path);
+    gives(0, line, "coupon", "grow", path, "--shards", "16", "--id", "more");
+    gives(0, line, "coupon", "grow", path, "--shards", "16", "--id", "more");
+    refuses(1, "used before", "coupon", "grow", path, "--shards", "17", "--id", "more");
+    refuses(1, "16 shards or more already", "coupon", "grow", path, "--shards", "16");
+    refuses(1, "4 shards or more already", "coupon", "grow", path, "--shards", "4");
+    says(0, "shards       16\n", "coupon", "show", path);
+    tool_free(tool_run(0, ARGS("coupon", "claim", path, "bob", "--count", "8")));
+    refuses(1, "sold out", "coupon", "claim", path, "cay");
+    says(0, "\nclean\n", "coupon", "audit", path);
+    refuses(1, "not found", "coupon", "grow", "/nowhere-at-all", "--shards", "5");
+}
+
+static void an_account_remembers_as_much_as_the_history_says(void **state)
+{
+    const char *path = harness_path("history");
+    char a[64];
+    size_t count = 0;
+
+    (void)state;
+    tool_free(tool_run(
+        0, ARGS("coupon", "create", path, "--stock", "5", "--history", "8", "--id", "birth")));
+    refuses(1, "used before", "coupon", "create", path, "--stock", "5", "--history", "9", "--id",
+            "birth");
+    says(0, "history      8\n", "coupon", "show", path);
+    says(0, "\"history\":8,", "coupon", "show", path, "--json");
+    claim(path, "ann", a);
+    for (int i = 0; i < 5; i++) {
+        tool_free(tool_run(0, ARGS("coupon", "redeem", path, "ann", a)));
+        tool_free(tool_run(0, ARGS("coupon", "refund", path, "ann", a)));
+    }
+    char *text = prints(0, "coupon", "show", path, "ann");
+    for (const char *at = text; (at = strstr(at, "\n    ")) != NULL; at++)
+        count++;
+    assert_int_equal(count, 1 + 8);
+    assert_non_null(strstr(text, "  claim     claimed   id "));
+    free(text);
+}
+
+static void a_deletion_tells_how_far_it_is(void **state)
+{
+    const char *const variables[] = { "TERM=xterm", NULL };
+    const struct setting terminal = { .on_terminal = true, .variables = variables };
+    char coupon[64], user[16];
+
+    (void)state;
+    for (int run = 0; run < 3; run++) {
+        const char *path = new_campaign("going", "30", "1");
+        for (int i = 0; i < 5; i++) {
+            snprintf(user, sizeof(user), "user-%d", i);
+            claim(path, user, coupon);
+        }
+        if (run == 0) {
+            char *text = prints(0, "-v", "--json", "coupon", "delete", path, "--yes");
+            assert_non_null(strstr(text, "\"accounts_deleted\":"));
+            assert_non_null(strstr(text, "\"done\":\"deleted\""));
+            free(text);
+        } else if (run == 1) {
+            char *text = prints(0, "--json", "coupon", "delete", path, "--yes");
+            assert_null(strstr(text, "accounts_deleted"));
+            free(text);
+        } else {
+            struct tool *tool = tool_start_in(&terminal, ARGS("coupon", "delete", path, "--yes"));
+            assert_int_equal(tool_wait(tool), 0);
+            assert_non_null(strstr(tool_out(tool), " accounts deleted, "));
+            tool_free(tool);
+        }
+    }
 }
 
 /* ---- claims ---- */
@@ -175,6 +234,41 @@ static void a_coupon_goes_from_claim_to_void(void **state)
     says(0, "  void      2", "coupon", "show", path, "ann");
 }
 
+/* Under each coupon its own, in their order; what time did has no id. */
+static void show_tells_what_happened_to_each_coupon(void **state)
+{
+    const char *path = new_campaign("told", "3", "0");
+    char a[64], b[64];
+
+    (void)state;
+    claim(path, "ann", a);
+    claim(path, "ann", b);
+    tool_free(tool_run(
+        0, ARGS("coupon", "freeze", path, "ann", a, "--order", "brief", "--ttl", "0.001")));
+    tool_free(tool_run(0, ARGS("coupon", "void", path, "ann", b)));
+    tool_free(tool_run(0, ARGS("coupon", "redeem", path, "ann", a)));
+
+    char *text = prints(0, "coupon", "show", path, "ann");
+    const char *at = strstr(text, "  claim     claimed   id ");
+    assert_non_null(at);
+    assert_non_null(at = strstr(at, "  freeze    frozen    id "));
+    assert_non_null(at = strstr(at, "  order brief\n"));
+    assert_non_null(at = strstr(at, "  unfreeze  claimed   zxid "));
+    assert_non_null(at = strstr(at, "  order brief  (by time)\n"));
+    assert_non_null(at = strstr(at, "  redeem    redeemed  id "));
+    assert_non_null(at = strstr(at, b));
+    assert_non_null(at = strstr(at, "  claim     claimed   id "));
+    assert_non_null(at = strstr(at, "  void      void      id "));
+    free(text);
+
+    text = prints(0, "--json", "coupon", "show", path, "ann");
+    assert_non_null(at = strstr(text, "\"history\":[{\"verb\":\"claim\",\"state\":\"claimed\","));
+    assert_non_null(at = strstr(at,
+                                "\"verb\":\"unfreeze\",\"state\":\"claimed\",\"order\":\"brief\","
+                                "\"id\":null,"));
+    free(text);
+}
+
 static void unfreeze_finds_its_order_itself(void **state)
 {
     const char *path = new_campaign("thaw", "3", "0");
@@ -197,108 +291,6 @@ static void unfreeze_finds_its_order_itself(void **state)
     refuses(1, "not frozen", "coupon", "unfreeze", path, "ann", a, "--id", "back");
     tool_free(tool_run(0, ARGS("coupon", "claim", path, "cay", "--id", "mine")));
     refuses(1, "no such coupon", "coupon", "unfreeze", path, "cay", a, "--id", "mine");
-}
-
-/* ---- many at once ---- */
-
-static void a_list_of_users_is_claimed_for_in_order_and_once(void **state)
-{
-    const char *path = new_campaign("bulk", "2", "0");
-    char name[64];
-
-    (void)state;
-    write_file(name, "cay\ndan\ncay\n\neve\r\nfay");
-    char *text = prints(0, "coupon", "claim", path, "--from", name, "--id", "batch");
-    /* All are under way at once: which of them get the two is not said. */
-    const char *line = text;
-    size_t ok = 0, refused = 0;
-    for (size_t i = 0; i < 5; i++, line = strchr(line, '\n') + 1) {
-        static const char *const users[] = { "cay\t", "dan\t", "cay\t", "eve\t", "fay\t" };
-        assert_memory_equal(line, users[i], 4);
-        ok += strncmp(line + 4, "ok\t", 3) == 0;
-        refused += strncmp(line + 4, "sold-out\t\n", 10) == 0;
-    }
-    assert_string_equal(line, "");
-    assert_int_equal(ok, 2);
-    assert_int_equal(refused, 3);
-    gives(0, text, "coupon", "claim", path, "--from", name, "--id", "batch");
-    says(0, "issued       2\n", "coupon", "show", path);
-    free(text);
-
-    /* With stock again, the same command finishes what was refused. */
-    tool_free(tool_run(0, ARGS("coupon", "add-stock", path, "3")));
-    text = prints(0, "-q", "coupon", "claim", path, "--from", name, "--id", "batch");
-    assert_null(strstr(text, "sold-out"));
-    says(0, "available    0\n", "coupon", "show", path);
-    says(0, "cay\t2\tclaimed 2\n", "coupon", "list", path);
-    says(0, "\"user\":\"eve\",\"coupons\":1,\"claimed\":1,\"frozen\":0,\"redeemed\":0,\"void\":0",
-         "coupon", "list", path, "--json");
-    free(text);
-    unlink(name);
-}
-
-static void a_line_that_is_no_user_is_refused_alone(void **state)
-{
-    const char *path = new_campaign("lines", "2", "0");
-    char name[64];
-
-    (void)state;
-    write_file(name, "gil\n\377\nhal\n");
-    char *text = prints(0, "coupon", "claim", path, "--from", name);
-    assert_non_null(strstr(text, "\n\\xff\tinvalid\t\n"));
-    assert_non_null(strstr(text, "hal\tok\t"));
-    free(text);
-    says(0, "\"status\":\"sold-out\",\"coupons\":[]", "coupon", "claim", path, "--from", name,
-         "--json");
-    refuses(1, "not found", "coupon", "claim", "/nowhere-at-all", "--from", name);
-    unlink(name);
-    refuses(64, "No such file", "coupon", "claim", path, "--from", name);
-    gives(0, "", "coupon", "claim", path, "--from", "/dev/null");
-}
-
-static void a_thousand_lines_are_all_answered(void **state)
-{
-    const char *path = new_campaign("many", "600", "1");
-    char name[64], *list = calloc(1000, 16), *end = list;
-
-    (void)state;
-    assert_non_null(list);
-    for (int i = 0; i < 1000; i++)
-        end += sprintf(end, "user-%d\n", i);
-    write_file(name, list);
-    free(list);
-    char *text = prints(0, "coupon", "claim", path, "--from", name);
-    size_t ok = 0, refused = 0;
-    for (const char *at = text; (at = strchr(at, '\t')) != NULL; at = strchr(at, '\n')) {
-        ok += strncmp(at, "\tok\t", 4) == 0;
-        refused += strncmp(at, "\tsold-out\t", 10) == 0;
-    }
-    free(text);
-    unlink(name);
-    assert_int_equal(ok, 600);
-    assert_int_equal(refused, 400);
-    says(0, "\"clean\":true,\"stocked\":600,\"available\":0,\"issued\":600,\"claimed\":600,",
-         "coupon", "audit", path, "--json");
-}
-
-static void a_terminal_sees_progress_and_a_file_does_not(void **state)
-{
-    const char *path = new_campaign("watch", "600", "1");
-    const char *const variables[] = { "TERM=xterm", NULL };
-    const struct setting setting = { .on_terminal = true, .variables = variables };
-    char name[64];
-
-    (void)state;
-    write_file(name, "ann\nbob\n");
-    struct tool *tool = tool_start_in(&setting, ARGS("coupon", "claim", path, "--from", name));
-    assert_int_equal(tool_wait(tool), 0);
-    assert_non_null(strstr(tool_out(tool), "% "));
-    tool_free(tool);
-    tool = tool_run(0, ARGS("coupon", "claim", path, "--from", name));
-    assert_null(strchr(tool_err(tool), '\033'));
-    assert_null(strchr(tool_err(tool), '\r'));
-    tool_free(tool);
-    unlink(name);
 }
 
 /* ---- audit ---- */
@@ -368,21 +360,31 @@ static void an_audit_that_finds_a_fault_is_2_and_names_it(void **state)
     tool_free(tool);
 }
 
+static void a_repair_is_proposed_and_done_when_told(void **state)
+{
+    const char *path = new_campaign("repair", "7", "0");
+    char coupon[64], words[200];
+
+    (void)state;
+    claim(path, "ann", coupon);
+    lose_account(path, "ann");
+    tool_free(tool_run(64, ARGS("coupon", "audit", path, "--yes")));
+    struct tool *tool = tool_run(2, ARGS("coupon", "audit", path, "--repair"));
+    snprintf(words, sizeof(words), "\nrepair: 1: proposed: coupon %s back to the stock\n", coupon);
+    assert_non_null(strstr(tool_out(tool), words));
+    tool_free(tool);
+    tool = tool_run(2, ARGS("coupon", "audit", path, "--repair", "--yes", "--json"));
+    assert_non_null(strstr(tool_out(tool), "\"kind\":\"lost\""));
+    assert_non_null(strstr(tool_out(tool), "{\"repair\":\"done\","));
+    tool_says(tool, "repaired; audit again");
+    tool_free(tool);
+    tool_free(tool_run(0, ARGS("coupon", "audit", path, "--repair")));
+}
+
 /* ---- lost replies ---- */
 
-/* Runs the tool through a proxy that loses the next reply to a multi. */
 /* A new user's claim: barriers before its campaign and its account are read, then the commit. */
 enum { COMMIT = 3 };
-
-static zkbox_proxy *proxy_that_loses(int nth, int delay_ms)
-{
-    zkbox_proxy *proxy;
-
-    assert_int_equal(zkbox_proxy_start(&proxy, zkbox_address(harness_box, 0)), 0);
-    zkbox_proxy_delay(proxy, delay_ms);
-    assert_int_equal(zkbox_proxy_lose_reply(proxy, MULTI, nth), 0);
-    return proxy;
-}
 
 static void a_claim_whose_reply_is_lost_is_one_claim(void **state)
 {
@@ -450,6 +452,11 @@ static void bad_usage_is_64_and_points_at_help(void **state)
         "coupon create /s --stock 1 --ends 2026-02-29T00:00:00Z",
         "coupon create /s --stock 1 --shards 65",
         "coupon create /s --stock 1 --freeze-ttl 0",
+        "coupon create /s --stock 1 --history 7",
+        "coupon create /s --stock 1 --history 1025",
+        "coupon grow /s",
+        "coupon grow /s --shards 0",
+        "coupon grow /s --shards 65",
         "coupon freeze /s ann 0-1",
         "coupon freeze /s ann 0-1 --order o --ttl 0",
         "coupon freeze /s ann 0-1 --order o --ttl nan",
@@ -458,6 +465,8 @@ static void bad_usage_is_64_and_points_at_help(void **state)
         "coupon void /s ann",
         "coupon lookup /s ann",
         "coupon add-stock /s 0",
+        "coupon add-stock /s 1000000000001",
+        "coupon create /s --stock 1000000000001",
         "coupon add-stock /s",
         "coupon close",
         "coupon delete /s --force",
@@ -477,9 +486,10 @@ static void bad_usage_is_64_and_points_at_help(void **state)
 
 static void every_verb_has_its_help(void **state)
 {
-    static const char *const verbs[] = { "create", "claim", "freeze", "unfreeze", "redeem",
-                                         "refund", "void",  "show",   "lookup",   "list",
-                                         "audit",  "close", "delete", "add-stock" };
+    static const char *const verbs[] = { "create", "claim", "freeze", "unfreeze",  "redeem",
+                                         "refund", "void",  "show",   "lookup",    "list",
+                                         "audit",  "close", "delete", "add-stock", "grow",
+                                         "export", "do" };
 
     (void)state;
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
@@ -508,6 +518,9 @@ static void without_a_server_every_verb_is_69(void **state)
         "list /s",
         "audit /s",
         "add-stock /s 1",
+        "grow /s --shards 5",
+        "export /s",
+        "do /s --from /dev/null",
         "close /s",
         "delete /s --yes",
     };
@@ -527,17 +540,19 @@ int main(int argc, char **argv)
         cmocka_unit_test(create_twice_with_one_id_is_one_campaign),
         cmocka_unit_test(relative_times_stay_when_the_command_is_repeated),
         cmocka_unit_test(stock_is_added_and_a_campaign_closed_once_an_id),
+        cmocka_unit_test(a_shard_makes_no_more_than_it_may),
         cmocka_unit_test(delete_wants_to_be_meant_and_leaves_nothing),
+        cmocka_unit_test(a_campaign_grows_once_an_id_and_never_shrinks),
+        cmocka_unit_test(an_account_remembers_as_much_as_the_history_says),
+        cmocka_unit_test(a_deletion_tells_how_far_it_is),
         cmocka_unit_test(a_claim_with_one_id_is_one_claim),
         cmocka_unit_test(lookup_tells_what_an_id_did),
         cmocka_unit_test(a_coupon_goes_from_claim_to_void),
+        cmocka_unit_test(show_tells_what_happened_to_each_coupon),
         cmocka_unit_test(unfreeze_finds_its_order_itself),
-        cmocka_unit_test(a_list_of_users_is_claimed_for_in_order_and_once),
-        cmocka_unit_test(a_line_that_is_no_user_is_refused_alone),
-        cmocka_unit_test(a_thousand_lines_are_all_answered),
-        cmocka_unit_test(a_terminal_sees_progress_and_a_file_does_not),
         cmocka_unit_test(an_audit_counts_everything),
         cmocka_unit_test(an_audit_that_finds_a_fault_is_2_and_names_it),
+        cmocka_unit_test(a_repair_is_proposed_and_done_when_told),
         cmocka_unit_test(a_claim_whose_reply_is_lost_is_one_claim),
         cmocka_unit_test(an_unknown_claim_prints_the_id_that_settles_it),
         cmocka_unit_test(bad_usage_is_64_and_points_at_help),

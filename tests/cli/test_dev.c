@@ -72,6 +72,15 @@ static void a_command_gets_the_servers_and_gives_its_code(void **state)
     nothing_is_left(NULL);
 }
 
+static void the_servers_are_as_large_and_as_patient_as_is_asked(void **state)
+{
+    (void)state;
+    gives(0, "tickTime=700\nsyncLimit=7\n", "dev", "--nodes", "3", "--heap", "128", "--tick", "700",
+          "--sync-limit", "7", "--no-fsync", "--", "sh", "-c",
+          "grep -hE '^(tickTime|syncLimit)' \"$TMPDIR\"/*/node0/zoo.cfg");
+    nothing_is_left(NULL);
+}
+
 static void a_command_that_dies_or_is_not_there_is_told_apart(void **state)
 {
     (void)state;
@@ -152,8 +161,11 @@ static void a_port_that_is_taken_is_named(void **state)
 static void bad_usage_is_64(void **state)
 {
     static const char *const lines[] = {
-        "dev --nodes 2", "dev --nodes 0", "dev --nodes 4", "dev --port 0", "dev --port 65536",
-        "dev --port x",  "dev word",      "dev --wrong",   "dev --",
+        "dev --nodes 2",      "dev --nodes 0",    "dev --nodes 4",
+        "dev --port 0",       "dev --port 65536", "dev --port x",
+        "dev word",           "dev --wrong",      "dev --",
+        "dev --heap 1",       "dev --tick 0",     "dev --tick 30001",
+        "dev --sync-limit 0",
     };
 
     (void)state;
@@ -166,6 +178,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_command_gets_the_servers_and_gives_its_code),
+        cmocka_unit_test(the_servers_are_as_large_and_as_patient_as_is_asked),
         cmocka_unit_test(a_command_that_dies_or_is_not_there_is_told_apart),
         cmocka_unit_test(json_leaves_stdout_to_the_command),
         cmocka_unit_test(a_signal_ends_it_in_order),

@@ -95,7 +95,8 @@ static void times_are_rfc_3339_or_relative(void **state)
 static void times_are_printed_as_they_are_read(void **state)
 {
     static const char *const texts[] = { "1970-01-01T00:00:00.000Z", "2000-02-29T12:34:56.789Z",
-                                         "1969-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z" };
+                                         "1969-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z",
+                                         "0099-03-01T01:02:03.004Z" };
     char text[CLI_TIME_SIZE];
     struct cli_time time;
     (void)state;

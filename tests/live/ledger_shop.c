@@ -57,6 +57,20 @@ lk_coupon claim(lk_ledger *at, const char *user)
     return last.coupons[0];
 }
 
+int64_t server_time(lk_ledger *at)
+{
+    lk_campaign_info info;
+
+    assert_status(lk_campaign_show(at, patience(), &info), LK_OK);
+    return info.server_ms;
+}
+
+void await_server_time(lk_ledger *at, int64_t until_ms)
+{
+    while (server_time(at) < until_ms)
+        ;
+}
+
 lk_coupon_state state_of(lk_ledger *at, const char *user, lk_coupon coupon)
 {
     lk_coupon_state state = (lk_coupon_state)0;

@@ -23,6 +23,9 @@ extern lk_ledger_result last; /* of the last operation */
 #define DO(ledger, ...) do_op(ledger, (lk_ledger_op){ __VA_ARGS__ })
 int do_op(lk_ledger *at, lk_ledger_op op);
 lk_coupon claim(lk_ledger *at, const char *user);
+int64_t server_time(lk_ledger *at);
+/* Until the server's clock says so. */
+void await_server_time(lk_ledger *at, int64_t until_ms);
 lk_coupon_state state_of(lk_ledger *at, const char *user, lk_coupon coupon);
 
 struct sums {

@@ -61,23 +61,29 @@ static void put_64(struct writer *writer, int64_t number)
     put_number(writer, (uint64_t)number, 8);
 }
 
-static void put_text(struct writer *writer, const char *text)
+static void put_buffer(struct writer *writer, const void *bytes, size_t size)
 {
-    put_32(writer, (int32_t)strlen(text));
-    put_bytes(writer, text, strlen(text));
+    put_32(writer, (int32_t)size);
+    if (size)
+        put_bytes(writer, bytes, size);
 }
 
-static void put_znode(struct writer *writer, const char *path, int32_t creates)
+static void put_text(struct writer *writer, const char *text)
 {
-    put_text(writer, path);
-    put_text(writer, ""); /* data */
+    put_buffer(writer, text, strlen(text));
+}
+
+static void put_znode(struct writer *writer, const struct snapshot_znode *znode)
+{
+    put_text(writer, znode->path);
+    put_buffer(writer, znode->data, znode->size);
     put_64(writer, OPEN_TO_ALL);
     put_64(writer, ZXID);
     put_64(writer, ZXID);
     put_64(writer, MADE_MS);
     put_64(writer, MADE_MS);
-    put_32(writer, 0);
-    put_32(writer, creates);
+    put_32(writer, znode->version);
+    put_32(writer, znode->creates);
     put_32(writer, 0);
     put_64(writer, 0);
     put_64(writer, ZXID);
@@ -94,9 +100,9 @@ static void put_all(struct writer *writer, const struct snapshot_znode *znodes, 
     put_32(writer, 0);
     put_32(writer, 0);
     for (size_t i = 0; i < sizeof servers_own / sizeof *servers_own; i++)
-        put_znode(writer, servers_own[i], 0);
+        put_znode(writer, &(struct snapshot_znode){ .path = servers_own[i] });
     for (size_t i = 0; i < count; i++)
-        put_znode(writer, znodes[i].path, znodes[i].creates);
+        put_znode(writer, &znodes[i]);
     put_text(writer, "/");
     put_64(writer, (int64_t)writer->high << 16 | writer->low);
     put_text(writer, "/");

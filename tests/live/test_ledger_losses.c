@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,6 +184,56 @@ static void an_operation_that_can_not_be_settled_in_time_is_unknown(void)
     AUDIT_CLEAN(other, .available = 3, .claimed = 2, .accounts = 1);
 }
 
+struct chained {
+    int status[2];
+    atomic_bool told; /* and all of the above with it */
+};
+
+static void tell_chain(const lk_ledger_result *results, size_t count, void *arg)
+{
+    struct chained *chained = arg;
+
+    for (size_t i = 0; i < count; i++)
+        chained->status[i] = results[i].status;
+    chained->told = true;
+    live_changed();
+}
+
+static bool chain_is_told(void *chained)
+{
+    return ((struct chained *)chained)->told;
+}
+
+/* The reply to a chain is lost, and until its client comes back the first of its two accounts
+ * forgets what was done to it. */
+static void of_a_chain_that_may_have_happened_nobody_is_told_that_it_did_not(void)
+{
+    lk_client *client = LIVE_CLIENT("shop", .proxied = true, .timeout_ms = 3000);
+    lk_ledger *shop = OPEN(client, "/sale", .stock = 9, .history = 8);
+    lk_ledger *other = ledger(live_client("other", (struct live_client){ 0 }), "/sale");
+    lk_coupon anns = claim(shop, "ann"), bobs = claim(shop, "bob");
+    const lk_ledger_op chain[] = {
+        { .verb = LK_LEDGER_REDEEM, .user = "ann", .coupon = anns, .linked = true },
+        { .verb = LK_LEDGER_REDEEM, .user = "bob", .coupon = bobs },
+    };
+    struct chained chained = { 0 };
+
+    zkbox_proxy_one_way(live_proxy(), ZKBOX_TO_CLIENT);
+    assert_status(lk_ledger_submit_start(shop, chain, 2, patience(), tell_chain, &chained, NULL),
+                  LK_OK);
+    while (state_of(other, "ann", anns) != LK_REDEEMED)
+        ;
+    for (int i = 0; i < 9; i++)
+        assert_status(DO(other, .verb = i % 2 ? LK_LEDGER_REDEEM : LK_LEDGER_REFUND, .user = "ann",
+                         .coupon = anns),
+                      LK_OK);
+    zkbox_proxy_heal(live_proxy());
+    live_await("the end of the chain", chain_is_told, &chained);
+    assert_status(chained.status[0], LK_E_UNKNOWN);
+    assert_status(chained.status[1], LK_E_UNKNOWN);
+    assert_int_equal(state_of(other, "bob", bobs), LK_REDEEMED);
+}
+
 static void without_a_server_nothing_is_done_and_that_is_said(void)
 {
     zkbox_proxy_cut(live_proxy());
@@ -282,6 +333,7 @@ int main(int argc, char **argv)
         SHOP_TEST(with_replies_and_requests_lost_all_the_way_every_answer_is_true),
         SHOP_TEST(a_server_that_dies_and_comes_back_costs_time_and_nothing_else),
         SHOP_TEST(an_operation_that_can_not_be_settled_in_time_is_unknown),
+        SHOP_TEST(of_a_chain_that_may_have_happened_nobody_is_told_that_it_did_not),
         SHOP_TEST(without_a_server_nothing_is_done_and_that_is_said),
         SHOP_TEST(a_cancelled_operation_is_answered_once),
         SHOP_TEST(a_client_that_dies_in_the_middle_leaves_the_books_true),

@@ -1,16 +1,16 @@
-/* books.c - see books.h. */
-#include "books.h"
+/* books.c - the campaigns of a path, one after the other, and the transactions that write them.
+ *
+ * A transaction is read as a whole: first the campaign's record, then all shards (books_stock.c),
+ * then the accounts (books_account.c); the sums are drawn when all of it is in the books. Here is
+ * also what each transaction owes the seal: nothing is written without a look at it, and no znode
+ * begins anew under the old one. */
+#include "books_inside.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "page.h"
-#include "testing/program.h"
-
-enum { NOWHERE, IN_STOCK, TAKEN, IN_ACCOUNT };
-
-#define books_fail(books, ...) world_fail(&(books)->sim->world, __VA_ARGS__)
 
 void *books_grown(struct sim *sim, void *array, size_t count, size_t *capacity, size_t size)
 {
@@ -51,339 +51,11 @@ int64_t books_ahead_ms(const struct books *books)
     return (books->sim->world.now_ns - books->began_ns) / MS / 100 + 2;
 }
 
-static struct law_account *account_of(const struct sale *sale, const char *user)
-{
-    list_for_each (node, &sale->accounts) {
-        struct law_account *account = container_of(node, struct law_account, node);
-        if (strcmp(account->user, user) == 0)
-            return account;
-    }
-    return NULL;
-}
-
-const struct law_account *sale_account(const struct sale *sale, const char *user)
-{
-    static const struct law_account none;
-    const struct law_account *account = account_of(sale, user);
-    return account ? account : &none;
-}
-
-static const char *coupon_text(lk_coupon coupon, char text[LK_COUPON_TEXT_SIZE])
-{
-    return lk_coupon_text(coupon, text);
-}
-
-/* ---- the stock ---- */
-
-static unsigned char *place_of(struct sale *sale, uint32_t shard, uint64_t serial)
-{
-    static unsigned char nowhere[1];
-    if (shard >= sale->law.options.shards || serial == 0 || serial >= SERIALS_MAX) {
-        nowhere[0] = 0xff;
-        return nowhere;
-    }
-    return &sale->where[shard][serial];
-}
-
-static void put_in_stock(struct books *books, struct sale *sale, uint32_t shard, uint64_t serial,
-                         const struct page_shard *page)
-{
-    unsigned char *place = place_of(sale, shard, serial);
-    bool is_new = shard == page->index && serial > sale->stocked[shard] && serial <= page->stocked;
-
-    if (*place == TAKEN) {
-        sale->taken--;
-    } else if (*place != NOWHERE || !is_new) {
-        books_fail(books, "coupon %u-%" PRIu64 " comes %s", shard, serial,
-                   *place == IN_ACCOUNT ? "back to stock" : "into the stock from nowhere");
-        return;
-    }
-    *place = IN_STOCK;
-    sale->law.available++;
-}
-
-static void shard_written(struct books *books, struct sale *sale, const struct change *change)
-{
-    struct page_shard page;
-
-    if (!page_read_shard(&page, &books->sim->world.arena, change->data, change->data_size)
-        || page.index >= sale->law.options.shards || page.stocked >= SERIALS_MAX) {
-        books_fail(books, "%s can't be read", change->path);
-        return;
-    }
-    size_t index = page.index;
-    for (size_t i = 0; i < sale->range_counts[index]; i++) {
-        const struct book_range *range = &sale->ranges[index][i];
-        for (uint64_t j = 0; j < range->count; j++)
-            *place_of(sale, range->shard, range->first + j) = TAKEN;
-        sale->taken += range->count;
-        sale->law.available -= range->count;
-    }
-    for (size_t i = 0; i < page.range_count; i++)
-        for (uint64_t j = 0; j < page.ranges[i].count && !books->sim->world.failure[0]; j++)
-            put_in_stock(books, sale, page.ranges[i].shard, page.ranges[i].first + j, &page);
-    if (page.stocked < sale->stocked[index])
-        books_fail(books, "%s shrinks", change->path);
-    sale->stocked_sum += page.stocked - sale->stocked[index];
-    sale->stocked[index] = page.stocked;
-    sale->ranges[index] = page.ranges;
-    sale->range_counts[index] = page.range_count;
-}
-
-/* ---- accounts ---- */
-
 /* An answer may rest on what was true between two operations of one commit. */
-static void tell_change(struct books *books, const char *user)
+void tell_change(struct books *books, const char *user)
 {
     if (books->has_changed)
         books->has_changed(books, user);
-}
-
-static struct law_account *account_new(struct books *books, struct sale *sale, const char *user)
-{
-    struct arena *arena = &books->sim->world.arena;
-    struct law_account *account = arena_take(arena, sizeof(*account));
-
-    account->user = arena_text(arena, user);
-    list_append(&sale->accounts, &account->node);
-    return account;
-}
-
-static void check_asked(struct books *books, const struct law_account *account,
-                        const struct law_entry *entry)
-{
-    char text[LK_ID_TEXT_SIZE];
-
-    if (law_entry_of(account, entry->op.id))
-        books_fail(books, "id %s of %s is applied a second time", lk_id_text(entry->op.id, text),
-                   account->user);
-    if (!books->was_asked_for(books, account->user, entry))
-        books_fail(books, "%s's %s is done, but nobody asks for it now", account->user,
-                   lk_ledger_verb_name((lk_ledger_verb)entry->op.verb));
-}
-
-static void check_allowed(struct books *books, struct sale *sale, const struct law_account *account,
-                          const struct law_entry *entry)
-{
-    struct law_rules law = sale->law;
-
-    /* Whether there was stock, and whether the limit is kept, shows when all is done. */
-    law.available = UINT64_MAX;
-    law.options.per_user = 0;
-    check_asked(books, account, entry);
-    int status = law_judge(account, &law, &entry->op, entry->time_ms);
-    if (status != LK_OK)
-        books_fail(books, "%s's %s is done, though it is %s", account->user,
-                   lk_ledger_verb_name((lk_ledger_verb)entry->op.verb), lk_status_name(status));
-    if (entry->time_ms > books->time_ms + books_ahead_ms(books))
-        books_fail(books, "%s's %s is dated %" PRId64 " ms ahead", account->user,
-                   lk_ledger_verb_name((lk_ledger_verb)entry->op.verb),
-                   entry->time_ms - books->time_ms);
-}
-
-static void enter(struct books *books, struct law_account *account, const struct law_entry *entry)
-{
-    account->entries = books_grown(books->sim, account->entries, account->entry_count,
-                                   &account->entry_capacity, sizeof(*account->entries));
-    account->entries[account->entry_count] = *entry;
-    account->entries[account->entry_count++].zxid = books->zxid;
-    tell_change(books, account->user);
-}
-
-static void settle(const struct sale *sale, struct law_account *account, int64_t now_ms)
-{
-    for (size_t i = 0; i < account->coupon_count; i++)
-        account->coupons[i] = law_coupon_at(&account->coupons[i], &sale->law, now_ms);
-}
-
-static void claim_done(struct books *books, struct sale *sale, struct law_account *account,
-                       const struct law_entry *claim, const struct law_coupon *coupons)
-{
-    char text[LK_COUPON_TEXT_SIZE];
-
-    check_allowed(books, sale, account, claim);
-    settle(sale, account, claim->time_ms);
-    for (size_t i = 0; i < claim->op.count; i++) {
-        lk_coupon name = coupons[i].name;
-        unsigned char *place = place_of(sale, name.shard, name.serial);
-        if (*place != TAKEN)
-            books_fail(books, "%s gets coupon %s, which %s", account->user, coupon_text(name, text),
-                       *place == IN_ACCOUNT ? "was given out before" : "is not taken from stock");
-        *place = IN_ACCOUNT;
-        sale->taken--;
-        sale->issued++;
-        account->coupons = books_grown(books->sim, account->coupons, account->coupon_count,
-                                       &account->coupon_capacity, sizeof(*account->coupons));
-        account->coupons[account->coupon_count++] = (struct law_coupon){
-            .name = name, .state = LK_CLAIMED, .changed_ms = claim->time_ms
-        };
-    }
-    enter(books, account, claim);
-}
-
-static void transition_done(struct books *books, struct sale *sale, struct law_account *account,
-                            const struct law_entry *entry)
-{
-    check_allowed(books, sale, account, entry);
-    settle(sale, account, entry->time_ms);
-    for (size_t i = 0; i < account->coupon_count; i++) {
-        struct law_coupon *coupon = &account->coupons[i];
-        if (!law_coupon_is(coupon->name, entry->op.coupon))
-            continue;
-        law_transit(coupon, &sale->law, &entry->op, entry->time_ms);
-        if (entry->state && coupon->state != entry->state)
-            books_fail(books, "%s's %s is answered %s, but makes it %s", account->user,
-                       lk_ledger_verb_name((lk_ledger_verb)entry->op.verb),
-                       lk_coupon_state_name(entry->state), lk_coupon_state_name(coupon->state));
-    }
-    enter(books, account, entry);
-}
-
-static bool is_same_coupon(const struct law_coupon *a, const struct law_coupon *b)
-{
-    return law_coupon_is(a->name, b->name) && a->state == b->state && a->order == b->order
-           && a->changed_ms == b->changed_ms && a->until_ms == b->until_ms
-           && a->dead_count == b->dead_count
-           && memcmp(a->dead, b->dead, a->dead_count * sizeof(*a->dead)) == 0;
-}
-
-/* What time alone does may be written with anything, also with a refusal of which nothing is left.
- */
-static bool is_what_time_makes(const struct books *books, const struct sale *sale,
-                               const struct law_coupon *before, const struct law_coupon *written)
-{
-    int64_t now_ms = books->time_ms + books_ahead_ms(books);
-    struct law_coupon all = law_coupon_at(before, &sale->law, now_ms), half = *before;
-
-    if (before->state == LK_FROZEN && before->until_ms <= now_ms)
-        half = law_coupon_at(before, &sale->law, before->until_ms);
-    return is_same_coupon(&all, written) || is_same_coupon(&half, written);
-}
-
-static void check_coupons(struct books *books, const struct sale *sale, struct law_account *account,
-                          const struct page_account *page)
-{
-    char text[LK_COUPON_TEXT_SIZE];
-
-    for (size_t i = 0; i < account->coupon_count; i++) {
-        struct law_coupon *expected = &account->coupons[i];
-        const struct law_coupon *written = &page->coupons[i];
-        if (is_same_coupon(expected, written))
-            continue;
-        if (!is_what_time_makes(books, sale, expected, written))
-            books_fail(books, "coupon %s of %s is written as %s, but what was done makes it %s",
-                       coupon_text(written->name, text), account->user,
-                       lk_coupon_state_name(written->state), lk_coupon_state_name(expected->state));
-        *expected = *written;
-        tell_change(books, account->user);
-    }
-}
-
-/* Of what the record knew something may have been forgotten: the oldest ids, below the floor.
- * Answers how many of the page's are not new. */
-static size_t forget(struct books *books, struct law_account *account,
-                     const struct page_account *page)
-{
-    char text[LK_ID_TEXT_SIZE];
-    size_t at = 0;
-
-    for (size_t i = 0; i < account->entry_count; i++) {
-        struct law_entry *entry = &account->entries[i];
-        if (!entry->is_kept || entry->op.verb == LK_LEDGER_CLAIM)
-            continue;
-        if (at < page->applied_count && law_id_is(page->applied[at].op.id, entry->op.id)) {
-            if (law_differs(&page->applied[at].op, &entry->op)
-                || page->applied[at].state != entry->state)
-                books_fail(books, "id %s of %s is not what it was", lk_id_text(entry->op.id, text),
-                           account->user);
-            at++;
-            continue;
-        }
-        entry->is_kept = false;
-        if (law_id_is_text(entry->op.id) || law_id_is_above(entry->op.id, page->floor))
-            books_fail(books, "id %s of %s is forgotten, and would be applied again",
-                       lk_id_text(entry->op.id, text), account->user);
-    }
-    return at;
-}
-
-static bool claims_are_kept(const struct law_account *account, const struct page_account *page)
-{
-    size_t at = 0;
-
-    for (size_t i = 0; i < account->entry_count; i++) {
-        const struct law_entry *entry = &account->entries[i];
-        if (entry->op.verb != LK_LEDGER_CLAIM)
-            continue;
-        if (at == page->claim_count || !law_id_is(page->claims[at].op.id, entry->op.id)
-            || page->claims[at].op.count != entry->op.count
-            || page->claims[at].first != entry->first)
-            return false;
-        at++;
-    }
-    if (page->coupon_count < account->coupon_count)
-        return false;
-    for (size_t i = 0; i < account->coupon_count; i++)
-        if (!law_coupon_is(account->coupons[i].name, page->coupons[i].name))
-            return false;
-    return true;
-}
-
-static size_t claims_of(const struct law_account *account)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < account->entry_count; i++)
-        count += account->entries[i].op.verb == LK_LEDGER_CLAIM;
-    return count;
-}
-
-/* Of what was done and forgotten in one commit nothing is left: then what is written is believed,
- * if it was asked for, and never done before. */
-static void adopt(struct books *books, struct law_account *account, const struct page_account *page,
-                  size_t known)
-{
-    for (size_t i = known; i < page->applied_count; i++) {
-        check_asked(books, account, &page->applied[i]);
-        enter(books, account, &page->applied[i]);
-    }
-    for (size_t i = 0; i < account->coupon_count; i++)
-        account->coupons[i] = page->coupons[i];
-    tell_change(books, account->user);
-}
-
-static void account_written(struct books *books, struct sale *sale, const struct change *change)
-{
-    struct page_account page;
-    const lk_campaign_options *options = &sale->law.options;
-
-    if (!page_read_account(&page, &books->sim->world.arena, change->data, change->data_size)) {
-        books_fail(books, "%s can't be read", change->path);
-        return;
-    }
-    struct law_account *account = account_of(sale, page.user);
-    if (!account)
-        account = account_new(books, sale, page.user);
-    if (!claims_are_kept(account, &page)) {
-        books_fail(books, "a claim of %s is gone", account->user);
-        return;
-    }
-    /* Time may have changed it since the last commit: what was so until now. */
-    tell_change(books, account->user);
-    size_t known = forget(books, account, &page);
-    for (size_t i = claims_of(account); i < page.claim_count; i++)
-        claim_done(books, sale, account, &page.claims[i], &page.coupons[page.claims[i].first]);
-    bool is_gap = law_id_is_above(page.floor, account->floor)
-                  && books->may_be_forgotten(books, account, page.floor);
-    account->floor = page.floor;
-    if (is_gap)
-        adopt(books, account, &page, known);
-    for (size_t i = known; i < page.applied_count && !is_gap; i++)
-        transition_done(books, sale, account, &page.applied[i]);
-    check_coupons(books, sale, account, &page);
-    if (options->per_user && law_counted(account) > options->per_user)
-        books_fail(books, "%s has %zu coupons, above the limit of %u", account->user,
-                   law_counted(account), options->per_user);
 }
 
 /* ---- the campaign ---- */
@@ -399,8 +71,8 @@ static bool knows(const struct sale *sale, lk_id id)
 static void campaign_entries(struct books *books, struct sale *sale,
                              const struct page_campaign *page)
 {
-    for (size_t i = 0; i < page->applied_count; i++) {
-        const struct law_entry *entry = &page->applied[i];
+    for (size_t i = 0; i < page->applied.count; i++) {
+        const struct law_entry *entry = &page->applied.entries[i];
         if (knows(sale, entry->op.id))
             continue;
         sale->entries = books_grown(books->sim, sale->entries, sale->entry_count,
@@ -416,6 +88,13 @@ static void campaign_entries(struct books *books, struct sale *sale,
 static int64_t from_now(const struct books *books, int64_t at_ms)
 {
     return at_ms ? at_ms - books->time_ms : 0;
+}
+
+/* For the serials of the shards from this one on. */
+static void sale_make_room(struct books *books, struct sale *sale, size_t shard)
+{
+    for (; shard < sale->law.options.shards; shard++)
+        sale->where[shard] = arena_take(&books->sim->world.arena, SERIALS_MAX);
 }
 
 static void campaign_made(struct books *books, const struct page_campaign *page)
@@ -437,12 +116,29 @@ static void campaign_made(struct books *books, const struct page_campaign *page)
     sale->seal = page->seal;
     sale->is_alive = true;
     sale->due_sum = page->stock;
-    sale->where = arena_take(arena, page->law.options.shards * sizeof(*sale->where));
+    sale_make_room(books, sale, 0);
     list_init(&sale->accounts);
     campaign_entries(books, sale, page);
     books->sales = books_grown(books->sim, books->sales, books->sale_count, &books->sale_capacity,
                                sizeof(struct sale *));
     books->sales[books->sale_count++] = sale;
+}
+
+static void campaign_grown(struct books *books, struct sale *sale, const struct page_campaign *page)
+{
+    uint32_t before = sale->law.options.shards, shards = page->law.options.shards;
+    const struct law_entry *last = &page->applied.entries[page->applied.count - 1];
+
+    if (shards < before)
+        books_fail(books, "the campaign has fewer shards than before");
+    if (shards <= before)
+        return;
+    if (page->seal == sale->seal)
+        books_fail(books, "the campaign grows under its old seal");
+    if (page->applied.count == 0 || last->op.verb != PAGE_GROW || last->op.number != shards)
+        books_fail(books, "the campaign has %u shards, which nobody asked for", shards);
+    sale->law.options.shards = shards;
+    sale_make_room(books, sale, before);
 }
 
 static void campaign_set(struct books *books, struct sale *sale, const struct page_campaign *page)
@@ -452,11 +148,14 @@ static void campaign_set(struct books *books, struct sale *sale, const struct pa
     sale->law.is_closed = page->law.is_closed;
     sale->is_alive = !page->is_deleting;
     if (sale->law.options.per_user != page->law.options.per_user
-        || sale->law.options.shards != page->law.options.shards
+        || sale->law.options.history != page->law.options.history
         || sale->law.options.ends_ms != page->law.options.ends_ms)
         books_fail(books, "the campaign's rules change");
     if (was_closed && !page->law.is_closed)
         books_fail(books, "a closed campaign is open again");
+    if (!was_closed && page->law.is_closed && page->seal == sale->seal)
+        books_fail(books, "the campaign is closed under its old seal");
+    campaign_grown(books, sale, page);
     sale->seal = page->seal;
     campaign_entries(books, sale, page);
 }
@@ -492,58 +191,85 @@ static bool is_seal_now(const struct sale *sale, const char *name)
     return strcmp(name, seal) == 0;
 }
 
-static void change_seen(struct books *books, const struct change *change)
+static bool is_written(const struct change *change)
 {
-    struct sale *sale = books_sale(books);
-
-    if (change->kind == CHANGE_NONE)
-        return;
-    if (strcmp(change->path, books->path) == 0) {
-        if (change->kind != CHANGE_DELETE)
-            campaign_written(books, change);
-        else if (sale->is_alive)
-            books_fail(books, "the record of a living campaign is deleted");
-        else
-            books->deleted++;
-        return;
-    }
-    const char *name = below(change->path, books->path);
-    if (!name)
-        return;
-    if (change->kind == CHANGE_DELETE) {
-        bool is_old_seal = strncmp(name, "seal-", 5) == 0 && !is_seal_now(sale, name);
-        if (sale->is_alive && !is_old_seal)
-            books_fail(books, "%s of a living campaign is deleted", change->path);
-        return;
-    }
-    const char *shard = below(name, "stock"), *account = below(name, "accounts");
-    bool is_account = account && strchr(account, '/');
-    if ((shard || is_account) && !sale->is_alive)
-        books_fail(books, "%s is written in a campaign that is deleted", change->path);
-    else if (shard)
-        shard_written(books, sale, change);
-    else if (is_account)
-        account_written(books, sale, change);
+    return change->kind == CHANGE_CREATE || change->kind == CHANGE_SET;
 }
 
-void books_witness(struct books *books, const struct txn *txn)
+static void campaign_seen(struct books *books, const struct change *change)
 {
-    struct sale *sale;
-    bool is_ours = false;
+    if (is_written(change))
+        campaign_written(books, change);
+    else if (change->kind == CHANGE_DELETE && books_sale(books)->is_alive)
+        books_fail(books, "the record of a living campaign is deleted");
+    else if (change->kind == CHANGE_DELETE)
+        books->deleted++;
+}
 
-    if (txn->rc != KEEPER_OK || txn->kind != TXN_CHANGES)
+/* A znode that has been written very often is deleted and made again in one transaction. Its version
+ * begins anew, so whoever knows a low one from before must be shut out by a new seal. */
+static bool is_replaced(const struct txn *txn, const struct change *deleted)
+{
+    for (const struct change *change = deleted + 1; change < txn->changes + txn->count; change++)
+        if (change->kind == CHANGE_CREATE && strcmp(change->path, deleted->path) == 0)
+            return true;
+    return false;
+}
+
+static void deleted_seen(struct books *books, const struct txn *txn, const struct change *change,
+                         const char *name)
+{
+    const struct sale *sale = books_sale(books);
+    bool is_old_seal = strncmp(name, "seal-", 5) == 0 && !is_seal_now(sale, name);
+
+    if (!sale->is_alive || is_old_seal)
         return;
-    books->zxid = txn->zxid;
-    books->time_ms = txn->time_ms;
-    for (size_t i = 0; i < txn->count; i++)
-        is_ours = is_ours || strncmp(txn->changes[i].path, books->path, strlen(books->path)) == 0;
-    if (is_ours)
-        tell_change(books, NULL); /* time has passed over the state that ends here */
-    for (size_t i = 0; i < txn->count && !books->sim->world.failure[0]; i++)
-        change_seen(books, &txn->changes[i]);
-    sale = books_sale(books);
-    if (!is_ours || !sale)
+    if (!is_replaced(txn, change))
+        books_fail(books, "%s of a living campaign is deleted", change->path);
+    else if (books->seal_before == sale->seal)
+        books_fail(books, "%s begins anew under the old seal", change->path);
+}
+
+/* The parts of a transaction come in any order, and are one. */
+static void parts_seen(struct books *books, const struct txn *txn)
+{
+    struct arena *arena = &books->sim->world.arena;
+    const struct change **shards = arena_take(arena, (txn->count + 1) * sizeof(*shards));
+    const struct change **accounts = arena_take(arena, (txn->count + 1) * sizeof(*accounts));
+    size_t shard_count = 0, account_count = 0;
+    bool is_sealed = false;
+
+    for (size_t i = 0; i < txn->count; i++) {
+        const struct change *change = &txn->changes[i];
+        const char *name = below(change->path, books->path);
+        if (!name)
+            continue;
+        is_sealed = is_sealed || is_seal_now(books_sale(books), name);
+        if (change->kind == CHANGE_DELETE)
+            deleted_seen(books, txn, change, name);
+        if (!is_written(change))
+            continue;
+        const char *account = below(name, "accounts");
+        if (below(name, "stock"))
+            shards[shard_count++] = change;
+        else if (account && strchr(account, '/'))
+            accounts[account_count++] = change;
+    }
+    if (shard_count + account_count == 0)
         return;
+    struct sale *sale = books_sale(books);
+    if (!sale->is_alive)
+        books_fail(books, "a campaign that is deleted is written");
+    if (!is_sealed)
+        books_fail(books, "shards and accounts are written without a look at the seal");
+    if (!books->sim->world.failure[0])
+        shards_written(books, sale, shards, shard_count);
+    for (size_t i = 0; i < account_count && !books->sim->world.failure[0]; i++)
+        account_written(books, sale, accounts[i]);
+}
+
+static void check_sums(struct books *books, const struct sale *sale)
+{
     if (sale->taken)
         books_fail(books, "%zu coupons are taken from stock, and nobody gets them", sale->taken);
     if (sale->stocked_sum != sale->due_sum && sale->is_alive)
@@ -553,5 +279,33 @@ void books_witness(struct books *books, const struct txn *txn)
         books_fail(books,
                    "%" PRIu64 " coupons are stocked, %" PRIu64 " available, %" PRIu64 " issued",
                    sale->stocked_sum, sale->law.available, sale->issued);
+    for (size_t i = 0; i < sale->law.options.shards && sale->is_alive; i++)
+        if (!sale->has_shard[i])
+            books_fail(books, "the campaign lacks shard %zu", i);
+}
+
+void books_witness(struct books *books, const struct txn *txn)
+{
+    bool is_ours = false;
+
+    if (txn->rc != KEEPER_OK || txn->kind != TXN_CHANGES)
+        return;
+    books->zxid = txn->zxid;
+    books->time_ms = txn->time_ms;
+    for (size_t i = 0; i < txn->count; i++)
+        is_ours = is_ours || strncmp(txn->changes[i].path, books->path, strlen(books->path)) == 0;
+    if (!is_ours)
+        return;
+    tell_change(books, NULL); /* time has passed over the state that ends here */
+    books->seal_before = books_sale(books) ? books_sale(books)->seal : 0;
+    for (size_t i = 0; i < txn->count; i++)
+        if (strcmp(txn->changes[i].path, books->path) == 0)
+            campaign_seen(books, &txn->changes[i]);
+    const struct sale *sale = books_sale(books);
+    if (!sale)
+        return;
+    if (!books->sim->world.failure[0])
+        parts_seen(books, txn);
+    check_sums(books, sale);
     tell_change(books, NULL);
 }

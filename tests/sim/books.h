@@ -3,7 +3,8 @@
  *
  * After every transaction (numbers as in the table of the ledger's invariants):
  *   I1, I2  stocked = available + issued, in each shard's terms and together: a coupon is made once,
- *           leaves the stock in the transaction that puts it into an account, and never returns
+ *           leaves the stock in the transaction that puts it into an account, and never returns; it
+ *           goes from one shard to another in one transaction
  *   I3, I4  each coupon's state is what the law makes of the operations that were applied, so a
  *           freeze is resolved once
  *   I5      nobody has more than the limit
@@ -39,7 +40,8 @@ struct sale {
     uint64_t stocked[LK_SHARDS_MAX];
     uint64_t stocked_sum, due_sum, issued; /* due: what was ordered to be stocked */
     size_t taken; /* out of the stock in this transaction, in no account yet */
-    unsigned char (*where)[SERIALS_MAX];
+    bool has_shard[LK_SHARDS_MAX];
+    unsigned char *where[LK_SHARDS_MAX]; /* each serial */
 };
 
 struct books {
@@ -49,7 +51,9 @@ struct books {
     struct sale **sales;
     size_t sale_count, sale_capacity;
     size_t deleted;        /* campaigns whose record is gone */
+    size_t settled;        /* coupons of which it was written down what time did */
     int64_t zxid, time_ms; /* of the transaction being read */
+    uint64_t seal_before;  /* it */
     /* Somebody asked for this operation of this user, and may get it now. NULL: nobody; a body with
      * the same id is no other. */
     bool (*was_asked_for)(struct books *books, const char *user, const struct law_entry *entry);

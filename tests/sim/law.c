@@ -208,3 +208,48 @@ void law_transit(struct law_coupon *coupon, const struct law_rules *rules, const
     }
     *coupon = law_coupon_at(coupon, rules, now_ms);
 }
+
+static bool counts_for_floor(const struct law_entry *entry)
+{
+    return entry->is_kept && entry->op.verb != LK_LEDGER_CLAIM && !law_id_is_text(entry->op.id);
+}
+
+/* Of ids made by latchkey the newest are kept: the one that goes may be the one that came. */
+static void forget_oldest(struct law_account *account, size_t most)
+{
+    struct law_entry *oldest = NULL;
+    size_t count = 0;
+
+    for (size_t i = 0; i < account->entry_count; i++) {
+        struct law_entry *entry = &account->entries[i];
+        if (!counts_for_floor(entry))
+            continue;
+        if (!oldest || law_id_is_above(oldest->op.id, entry->op.id))
+            oldest = entry;
+        count++;
+    }
+    if (count <= most)
+        return;
+    oldest->is_kept = false;
+    if (law_id_is_above(oldest->op.id, account->floor))
+        account->floor = oldest->op.id;
+}
+
+void law_apply(struct law_account *account, const struct law_rules *rules, const struct law_op *op,
+               int64_t now_ms)
+{
+    for (size_t i = 0; i < account->coupon_count; i++) {
+        struct law_coupon *coupon = &account->coupons[i];
+        *coupon = law_coupon_at(coupon, rules, now_ms);
+        if (op->verb != LK_LEDGER_CLAIM && law_coupon_is(coupon->name, op->coupon))
+            law_transit(coupon, rules, op, now_ms);
+    }
+    for (uint32_t i = 0; op->verb == LK_LEDGER_CLAIM && i < op->count; i++)
+        account->coupons[account->coupon_count++] = (struct law_coupon){
+            .name = { UINT32_MAX, i + 1 }, .state = LK_CLAIMED, .changed_ms = now_ms
+        };
+    account->entries[account->entry_count++] = (struct law_entry){ .op = *op,
+                                                                   .time_ms = now_ms,
+                                                                   .is_kept = true };
+    forget_oldest(account, rules->options.history);
+}

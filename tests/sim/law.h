@@ -47,6 +47,8 @@ struct law_account {
     size_t coupon_count, coupon_capacity;
     struct law_entry *entries; /* in order of application, ever */
     size_t entry_count, entry_capacity;
+    struct law_entry *times; /* what time did, ever */
+    size_t time_count, time_capacity;
     lk_id floor;
 };
 
@@ -73,6 +75,10 @@ struct law_coupon law_coupon_at(const struct law_coupon *coupon, const struct la
 /* What the operation must be answered; of LK_OK it is done, now or before. */
 int law_judge(const struct law_account *account, const struct law_rules *rules,
               const struct law_op *op, int64_t now_ms);
+/* What the account becomes by an operation that law_judge() has allowed; there is room in it for what
+ * comes anew. A claim's coupons get names that nobody has. */
+void law_apply(struct law_account *account, const struct law_rules *rules, const struct law_op *op,
+               int64_t now_ms);
 /* Coupons that count against the limit. */
 size_t law_counted(const struct law_account *account);
 /* Does to the coupon what law_judge() has allowed. */

@@ -4,12 +4,21 @@
 
 #include "books.h"
 
+#define PAGE_ZXID_OWN (-1) /* that of the write itself */
+
+/* Operations, and apart from them what time did. */
+struct page_applied {
+    struct law_entry *entries, *times;
+    size_t count, time_count;
+    lk_id floor;
+};
+
 struct page_account {
     char user[LK_USER_MAX + 1];
-    struct law_entry *applied, *claims;
+    struct page_applied applied;
+    struct law_entry *claims;
     struct law_coupon *coupons;
-    size_t applied_count, claim_count, coupon_count;
-    lk_id floor;
+    size_t claim_count, coupon_count;
 };
 
 struct page_campaign {
@@ -17,8 +26,8 @@ struct page_campaign {
     bool is_deleting;
     struct law_rules law;
     uint64_t stock; /* at the creation */
-    struct law_entry *applied;
-    size_t applied_count;
+    uint32_t grown; /* shards that came after it */
+    struct page_applied applied;
 };
 
 struct page_shard {
@@ -29,7 +38,7 @@ struct page_shard {
 };
 
 /* Operations on a campaign. */
-enum { PAGE_CREATE = 64, PAGE_ADD_STOCK, PAGE_CLOSE };
+enum { PAGE_CREATE = 64, PAGE_ADD_STOCK, PAGE_CLOSE, PAGE_GROW };
 
 bool page_read_account(struct page_account *page, struct arena *arena, const void *data,
                        size_t size);

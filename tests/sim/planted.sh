@@ -82,12 +82,22 @@ delay-after-release courtesy 200 calm
 revoke-whoever-holds courtesy 100
 revoke-without-czxid courtesy 3000 anew
 word-before-the-grant-lost courtesy 500 calm
-sync-as-barrier ledger 500 servers
+sync-as-barrier ledger 2000 servers
 stock-without-version ledger 100
+second-shard-unchecked ledger 500
+moved-range-kept ledger 100
+home-kept-after-loss ledger 2000
 account-without-version ledger 100
 claim-without-id-check ledger 100
 lost-claim-new-id ledger 500
 refusal-from-old-state ledger 100
+witness-that-is-applied ledger 100
+witness-without-versions ledger 100
+chain-not-whole ledger 100
+grow-without-new-seal ledger 100
+rotation-without-new-seal ledger 500
+zxid-left-out ledger 100
+sweep-without-version ledger 500
 limit-not-counted ledger 100
 limit-without-frozen ledger 100
 unfreeze-unrecorded ledger 100
@@ -95,7 +105,6 @@ freeze-never-ends ledger 100
 freeze-resolved-twice ledger 500
 id-forgotten ledger 500
 answer-of-a-gone-campaign ledger 500
-not-found-of-before ledger 1000
 delete-without-grave-check ledger 1000
 sold-out-from-reads ledger 2000
 TABLE
@@ -139,7 +148,7 @@ link_sweep() { # folder, program
 
 # What sim_run is made of: the library but for its files of configuration, and the simulation but for its tests.
 sources=$(cd "$work/sound" && find src tests/sim -name '*.c' ! -path 'src/cli/*' ! -path 'src/config/*' \
-    ! -name 'test*' ! -name 'differential*' ! -name 'sweep*')
+    ! -path 'src/sweeper/*' ! -name 'test*' ! -name 'differential*' ! -path 'tests/sim/sweep*')
 # shellcheck disable=SC2086
 compile "$work/sound" "$work/objects" $sources && link_run "$work/objects" "$work/sim_run" || exit 2
 

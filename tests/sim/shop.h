@@ -7,16 +7,29 @@
 
 #define SHOP_PATH "/shop/sale"
 
+#define BATCH_MAX 12
+
+/* Operations that are asked for together, and happen in one transaction or not at all; most often
+ * one alone. */
+struct links {
+    struct deed *deeds[BATCH_MAX];
+    size_t count;
+    bool is_unsound; /* not ended: LK_E_INVALID */
+};
+
 /* One operation, perhaps asked several times, perhaps by several clients. */
 struct deed {
     const char *name;
     lk_ledger_op op;
     struct law_op law;
     struct clerk *asker; /* under way there; NULL: nowhere */
-    bool may_be_done;    /* a try was lost, and may still arrive */
-    bool is_murky;       /* it may have been done, and forgotten at once */
-    uint64_t possible;   /* what it may be answered now: a bit a status */
-    size_t asked_sale;   /* the first campaign that the answer may be about */
+    struct links *chain; /* that it is asked for in */
+    struct links **lost; /* tries that may still arrive */
+    size_t lost_count, lost_capacity;
+    bool is_murky;     /* it may have been done, and forgotten at once */
+    int64_t done_zxid; /* or may have been so, in that transaction */
+    uint64_t possible; /* what it may be answered now: a bit a status */
+    size_t asked_sale; /* the first campaign that the answer may be about */
     int64_t asked_zxid, asked_ms, asked_ns;
 };
 
@@ -24,9 +37,12 @@ struct clerk {
     struct list node;
     struct shop *shop;
     struct sim_client *client;
-    struct deed *deed; /* under way */
+    struct deed *deeds[BATCH_MAX]; /* under way, in their order */
+    size_t deed_count;
     lk_op op;
     bool has_deadline, is_cancelled;
+    uint64_t lost_before;
+    bool is_out_of_luck; /* one of the chain that is being judged */
     struct event act;
 };
 
@@ -43,12 +59,15 @@ struct shop {
     struct sim *sim;
     struct books books;
     lk_campaign_options rules; /* of the campaign made next */
-    struct list branches, clerks;
+    struct list branches, clerks, watchers;
+    unsigned *facts; /* what the campaign became, one after the other: a bit an event */
+    size_t fact_count, fact_capacity;
     struct deed **deeds;
     size_t deed_count, deed_capacity;
-    struct program manager, rival, auditor;
+    struct program manager, rival, sweeper, auditor;
     bool is_busy;   /* few users, no rests: accounts forget ids */
     bool is_scarce; /* few coupons, and more just as they run out */
+    bool is_swept;  /* freezes run out soon, and somebody sweeps all the time */
     bool moves;     /* campaigns are deleted, and made anew at the same path */
     bool is_settling, is_audited;
 };
@@ -67,7 +86,7 @@ struct branch *shop_branch(const struct shop *shop, const struct sim_client *cli
 lk_ledger *shop_ledger(const struct shop *shop, const struct sim_client *client);
 void shop_choose_rules(struct shop *shop);
 
-/* ---- clerks: one operation after another (shop_clerk.c) ---- */
+/* ---- clerks: one operation after another, or several at once (shop_clerk.c, shop_judge.c) ---- */
 
 void clerk_begin(struct shop *shop, struct sim_client *client);
 void clerks_settle(struct shop *shop);
@@ -80,11 +99,27 @@ bool is_answer(const struct law_account *account, const struct law_entry *entry,
 bool clerks_asked(struct books *books, const char *user, const struct law_entry *entry);
 bool clerks_may_be_forgotten(struct books *books, const struct law_account *account, lk_id floor);
 void clerks_see_change(struct books *books, const char *user);
+/* After each transaction: of chains all was done, or nothing. */
+void clerks_check_chains(struct shop *shop);
+
+/* ---- what a chain may be answered now (shop_possible.c) ---- */
+
+uint64_t status_bit(int status);
+void see_possible(const struct books *books, const struct links *chain);
+
+/* ---- who watches the campaign (shop_watcher.c) ---- */
+
+void shop_watcher_begin(struct shop *shop, struct sim_client *client);
+void shop_watchers_see_change(struct shop *shop);
+void shop_watchers_settle(struct shop *shop);
+bool shop_watchers_are_settled(const struct shop *shop); /* all know how it is */
+void shop_watchers_free(struct shop *shop);
 
 /* ---- managers: calls that block (shop_manager.c) ---- */
 
 void manage(struct program *program);
 void rival(struct program *program);
+void sweep_on(struct program *program);
 void audit_at_the_end(struct program *program);
 
 #endif

@@ -1,69 +1,21 @@
 /* shop_clerk.c - clerks at several clients claim, freeze, redeem and void coupons for the same few
- * users; what they are told is held against the books.
+ * users, one operation after another or several in one call, some of them in chains.
  *
- * An operation that was answered stands in the books as it was answered. One that was said not to
- * have been done is not there, unless an earlier try was lost. A refusal rests on a state that was
- * true between question and answer. Asked again it is answered the same; under the same id with
- * another body the field is named that differs. */
+ * They remember what they asked for, for the books: nothing is done that nobody asked for, and of a
+ * chain all is done in one transaction, or nothing. What they are told is judged in shop_judge.c. */
 #include <stdio.h>
 #include <string.h>
 
-#include "shop.h"
-
-/* How old a client's picture of the server's time may be: the answer that told it may have been
- * under way for long. */
-#define BEHIND_MS 60000
+#include "shop_inside.h"
 
 static void acted(struct event *event);
 
-/* ---- what may be answered ---- */
-
-static uint64_t bit(int status)
+static bool may_be_done(const struct deed *deed)
 {
-    return UINT64_C(1) << -status;
+    return deed->asker || deed->lost_count;
 }
 
-/* A campaign that went meanwhile may have been read before, and judged by a clock that has run on
- * since: its end or closing came only in that picture. */
-static void see_late(const struct books *books, struct deed *deed)
-{
-    int64_t late_ms = books_now_ms(books) + books_ahead_ms(books);
-
-    for (size_t i = deed->asked_sale; i <= books->sale_count; i++) {
-        const struct sale *sale = books->sales[i - 1];
-        if (!sale->is_alive)
-            deed->possible |= bit(
-                law_judge(sale_account(sale, deed->op.user), &sale->law, &deed->law, late_ms));
-    }
-}
-
-static void see_possible(const struct books *books, struct deed *deed)
-{
-    const struct sale *sale = books_sale(books);
-
-    if (!books_are_open(books)) {
-        deed->possible |= bit(LK_E_NOT_FOUND);
-        see_late(books, deed);
-        return;
-    }
-    see_late(books, deed);
-    const struct law_account *account = sale_account(sale, deed->op.user);
-    const lk_campaign_options *rules = &sale->law.options;
-    int64_t now_ms = books_now_ms(books), early_ms = deed->asked_ms - BEHIND_MS;
-    const int64_t clocks_ms[] = { early_ms,           now_ms,
-                                  rules->opens_ms,    rules->closes_ms - 1,
-                                  rules->ends_ms - 1, now_ms + books_ahead_ms(books) };
-    for (size_t i = 0; i < sizeof(clocks_ms) / sizeof(*clocks_ms); i++)
-        if (clocks_ms[i] >= early_ms && clocks_ms[i] <= now_ms + books_ahead_ms(books))
-            deed->possible |= bit(law_judge(account, &sale->law, &deed->law, clocks_ms[i]));
-    /* Sold out is remembered for a session timeout, by clocks that may run slow. */
-    const struct branch *branch = shop_branch(deed->asker->shop, deed->asker->client);
-    if (deed->law.verb == LK_LEDGER_CLAIM && branch->proven_sale == sale->number
-        && branch->proven_ns[deed->law.count]
-        && deed->asked_ns - branch->proven_ns[deed->law.count]
-               <= books->sim->longest_ns / 100 * 102)
-        deed->possible |= bit(LK_E_SOLD_OUT);
-}
+/* ---- what the books ask ---- */
 
 static struct shop *shop_of(struct books *books)
 {
@@ -74,8 +26,14 @@ void clerks_see_change(struct books *books, const char *user)
 {
     list_for_each (node, &shop_of(books)->clerks) {
         const struct clerk *clerk = container_of(node, struct clerk, node);
-        if (clerk->deed && (!user || strcmp(clerk->deed->op.user, user) == 0))
-            see_possible(books, clerk->deed);
+        const struct links *seen = NULL;
+        for (size_t i = 0; i < clerk->deed_count; i++) {
+            const struct deed *deed = clerk->deeds[i];
+            if (deed->chain == seen || (user && strcmp(deed->op.user, user) != 0))
+                continue;
+            seen = deed->chain;
+            see_possible(books, seen);
+        }
     }
 }
 
@@ -92,8 +50,11 @@ static struct deed *deed_of(const struct shop *shop, const char *user, const str
 
 bool clerks_asked(struct books *books, const char *user, const struct law_entry *entry)
 {
-    const struct deed *deed = deed_of(shop_of(books), user, &entry->op);
-    return deed && (deed->asker || deed->may_be_done);
+    struct deed *deed = deed_of(shop_of(books), user, &entry->op);
+    if (!deed || !may_be_done(deed))
+        return false;
+    deed->done_zxid = books->zxid;
+    return true;
 }
 
 bool clerks_may_be_forgotten(struct books *books, const struct law_account *account, lk_id floor)
@@ -104,136 +65,62 @@ bool clerks_may_be_forgotten(struct books *books, const struct law_account *acco
     for (size_t i = 0; i < shop->deed_count; i++) {
         struct deed *deed = shop->deeds[i];
         if (deed->op.verb == LK_LEDGER_CLAIM || strcmp(deed->op.user, account->user) != 0
-            || !(deed->asker || deed->may_be_done) || law_id_is_text(deed->op.id)
+            || !may_be_done(deed) || law_id_is_text(deed->op.id)
             || law_id_is_above(deed->op.id, floor) || !law_id_is_above(deed->op.id, account->floor)
             || law_entry_of(account, deed->op.id))
             continue;
         deed->is_murky = found = true;
+        deed->done_zxid = books->zxid;
     }
     /* What stood between two operations of that commit is not known either. */
     list_for_each (node, &shop->clerks) {
         const struct clerk *clerk = container_of(node, struct clerk, node);
-        if (found && clerk->deed && strcmp(clerk->deed->op.user, account->user) == 0)
-            clerk->deed->possible = UINT64_MAX;
+        for (size_t i = 0; found && i < clerk->deed_count; i++)
+            if (strcmp(clerk->deeds[i]->op.user, account->user) == 0)
+                clerk->deeds[i]->possible = UINT64_MAX;
     }
     return found;
 }
 
+static bool is_whole(const struct links *chain, int64_t zxid)
+{
+    for (size_t i = 0; i < chain->count; i++)
+        if (chain->deeds[i]->done_zxid != zxid)
+            return false;
+    return true;
+}
+
+/* It may be a try that was lost that is done now, alone or in another chain. */
+static bool is_done_as_asked(const struct deed *deed, int64_t zxid)
+{
+    for (size_t i = 0; i < deed->lost_count; i++)
+        if (is_whole(deed->lost[i], zxid))
+            return true;
+    return deed->asker && is_whole(deed->chain, zxid);
+}
+
+void clerks_check_chains(struct shop *shop)
+{
+    int64_t zxid = shop->books.zxid;
+
+    for (size_t i = 0; i < shop->deed_count; i++) {
+        const struct deed *deed = shop->deeds[i];
+        if (deed->done_zxid == zxid && !deed->is_murky && !is_done_as_asked(deed, zxid))
+            world_fail(&shop->sim->world, "%s is done without the others of its chain", deed->name);
+    }
+}
+
 /* ---- answers ---- */
 
-bool is_answer(const struct law_account *account, const struct law_entry *entry,
-               const lk_ledger_result *result)
+/* Its present try is over; what came of it may not be known. */
+static void deed_ended(struct shop *shop, struct deed *deed, bool is_lost)
 {
-    if (entry->op.verb != LK_LEDGER_CLAIM)
-        return result->count == 1 && law_coupon_is(result->coupons[0], entry->op.coupon)
-               && (!entry->state || result->state == entry->state);
-    bool same = result->count == entry->op.count && result->state == LK_CLAIMED;
-    for (uint32_t i = 0; same && i < result->count; i++)
-        same = law_coupon_is(result->coupons[i], account->coupons[entry->first + i].name);
-    return same;
-}
-
-static void judge_done(struct clerk *clerk, const struct deed *deed, const lk_ledger_result *result)
-{
-    struct shop *shop = clerk->shop;
-    struct world *world = &shop->sim->world;
-    const struct law_entry *entry = NULL;
-    const struct law_account *account = NULL;
-
-    for (size_t i = shop->books.sale_count; i >= deed->asked_sale && i > 0 && !entry; i--) {
-        account = sale_account(shop->books.sales[i - 1], deed->op.user);
-        entry = law_entry_of(account, deed->op.id);
-        if (entry && law_differs(&entry->op, &deed->law)) /* another's, in a later campaign */
-            entry = NULL;
-    }
-    if (!entry && deed->is_murky)
+    deed->asker = NULL;
+    if (!is_lost)
         return;
-    if (!entry) {
-        world_fail(world, "%s: %s is answered LK_OK, but was not done", clerk->client->name,
-                   deed->name);
-        return;
-    }
-    /* Whose try it was can't be told where one was lost: then there is no zxid. */
-    bool is_of_before = entry->zxid <= deed->asked_zxid;
-    if (!is_answer(account, entry, result))
-        world_fail(world, "%s: %s is answered otherwise than it was done", clerk->client->name,
-                   deed->name);
-    if (entry->state && result->time_ms != entry->time_ms)
-        world_fail(world, "%s: %s is told another time than is written", clerk->client->name,
-                   deed->name);
-    if (result->zxid && result->zxid != entry->zxid)
-        world_fail(world, "%s: %s is told another zxid than its own", clerk->client->name,
-                   deed->name);
-    if (result->repeated ? !is_of_before && !deed->may_be_done : is_of_before && result->zxid)
-        world_fail(world, "%s: %s is told that it was%s done before", clerk->client->name,
-                   deed->name, result->repeated ? "" : " not");
-}
-
-static void judge_differs(struct clerk *clerk, const struct deed *deed,
-                          const lk_ledger_result *result)
-{
-    const struct sale *sale = books_sale(&clerk->shop->books);
-    const struct law_entry *entry = law_entry_of(sale_account(sale, deed->op.user), deed->op.id);
-    const char *field = entry ? law_differs(&entry->op, &deed->law) : NULL;
-
-    if (field && (!result->differs || strcmp(result->differs, field) != 0))
-        world_fail(&clerk->shop->sim->world, "%s: %s differs in its %s, it is told %s",
-                   clerk->client->name, deed->name, field,
-                   result->differs ? result->differs : "nothing");
-}
-
-/* Told that it was not done. What was done in a campaign that is gone went with it. */
-static void judge_not_done(struct clerk *clerk, const struct deed *deed, int status)
-{
-    const struct shop *shop = clerk->shop;
-    const struct sale *sale = books_sale(&shop->books);
-
-    if (deed->may_be_done || !books_are_open(&shop->books))
-        return;
-    const struct law_entry *entry = law_entry_of(sale_account(sale, deed->op.user), deed->op.id);
-    if (entry && !law_differs(&entry->op, &deed->law) && entry->zxid > deed->asked_zxid
-        && sale->number >= deed->asked_sale)
-        world_fail(&shop->sim->world, "%s: %s was done, but is answered %s", clerk->client->name,
-                   deed->name, lk_status_name(status));
-}
-
-static bool is_possible(const struct clerk *clerk, const struct deed *deed, int status)
-{
-    switch (status) {
-    case LK_OK:
-        return true;
-    case LK_E_UNKNOWN:
-        return clerk->has_deadline || clerk->is_cancelled
-               || clerk->shop->sim->profile != PROFILE_CALM;
-    case LK_E_DEADLINE:
-    case LK_E_NO_SERVER: /* by the deadline */
-        return clerk->has_deadline;
-    case LK_E_CANCELLED:
-        return clerk->is_cancelled;
-    case LK_E_NOMEM:
-        return clerk->shop->sim->memory.refused > 0;
-    default:
-        return deed->possible & bit(status);
-    }
-}
-
-static void judge(struct clerk *clerk, struct deed *deed, const lk_ledger_result *result)
-{
-    int status = result->status;
-
-    see_possible(&clerk->shop->books, deed);
-    if (!is_possible(clerk, deed, status))
-        world_fail(&clerk->shop->sim->world,
-                   "%s: %s is answered %s, which was never true: the law says %s",
-                   clerk->client->name, deed->name, lk_status_name(status),
-                   lk_status_name(-__builtin_ctzll(deed->possible)));
-    else if (status == LK_OK)
-        judge_done(clerk, deed, result);
-    else if (status == LK_E_ID_DIFFERS)
-        judge_differs(clerk, deed, result);
-    if (status != LK_OK && status != LK_E_UNKNOWN)
-        judge_not_done(clerk, deed, status);
-    deed->may_be_done |= status == LK_E_UNKNOWN;
+    deed->lost = books_grown(shop->sim, deed->lost, deed->lost_count, &deed->lost_capacity,
+                             sizeof(struct links *));
+    deed->lost[deed->lost_count++] = deed->chain;
 }
 
 static int64_t rest_ns(const struct shop *shop)
@@ -241,20 +128,25 @@ static int64_t rest_ns(const struct shop *shop)
     return shop_between(shop, 0, shop->is_busy ? 20 : 200) * MS;
 }
 
-static void answered(const lk_ledger_result *result, void *arg)
+static void all_answered(const lk_ledger_result *results, size_t count, void *arg)
 {
     struct clerk *clerk = arg;
     struct shop *shop = clerk->shop;
-    struct deed *deed = clerk->deed;
 
     if (clerk->client->is_dead)
         return;
-    world_tell(&shop->sim->world, "%s's %s: %s%s", clerk->client->name, deed->name,
-               lk_status_name(result->status), result->repeated ? ", repeated" : "");
-    judge(clerk, deed, result);
-    clerk->deed = NULL;
-    deed->asker = NULL;
+    if (count != clerk->deed_count)
+        world_fail(&shop->sim->world, "%s is answered %zu times", clerk->client->name, count);
+    judge_all(clerk, results);
+    for (size_t i = 0; i < clerk->deed_count; i++)
+        deed_ended(shop, clerk->deeds[i], results[i].status == LK_E_UNKNOWN);
+    clerk->deed_count = 0;
     event_at(&shop->sim->world, &clerk->act, shop->sim->world.now_ns + rest_ns(shop), acted);
+}
+
+static void answered(const lk_ledger_result *result, void *arg)
+{
+    all_answered(result, 1, arg);
 }
 
 /* ---- questions ---- */
@@ -370,57 +262,119 @@ static struct deed *deed_new(struct clerk *clerk)
     return deed;
 }
 
+/* Nobody was told. */
+static void bury_questions(struct clerk *clerk)
+{
+    for (size_t i = 0; i < clerk->deed_count; i++)
+        deed_ended(clerk->shop, clerk->deeds[i], true);
+    clerk->deed_count = 0;
+}
+
 /* Once more, by whomever: what was unknown gets settled, what was done is answered the same. */
 static struct deed *deed_again(const struct shop *shop)
 {
     if (shop->deed_count == 0)
         return NULL;
     struct deed *deed = shop->deeds[shop_between(shop, 0, (int64_t)shop->deed_count - 1)];
-    if (deed->asker && deed->asker->client->is_dead) { /* nobody was told */
-        deed->asker->deed = NULL;
-        deed->asker = NULL;
-        deed->may_be_done = true;
-    }
+    if (deed->asker && deed->asker->client->is_dead)
+        bury_questions(deed->asker);
     return deed;
+}
+
+static struct links *chain_new(struct shop *shop)
+{
+    return arena_take(&shop->sim->world.arena, sizeof(struct links));
+}
+
+/* False: somebody asks for it already. */
+static bool choose_deed(struct clerk *clerk, struct links *chain)
+{
+    struct shop *shop = clerk->shop;
+    struct deed *deed = shop_percent(shop, 30) ? deed_again(shop) : NULL;
+
+    if (!deed || deed->asker)
+        deed = deed_new(clerk);
+    if (deed->asker)
+        return false;
+    deed->asker = clerk;
+    deed->chain = chain;
+    deed->possible = 0;
+    deed->op.linked = false;
+    deed->asked_zxid = shop->books.zxid;
+    deed->asked_ms = books_now_ms(&shop->books);
+    deed->asked_ns = shop->sim->world.now_ns;
+    deed->asked_sale = shop->books.sale_count + (books_are_open(&shop->books) ? 0 : 1);
+    chain->deeds[chain->count++] = deed;
+    clerk->deeds[clerk->deed_count++] = deed;
+    return true;
+}
+
+static void choose_deeds(struct clerk *clerk)
+{
+    struct shop *shop = clerk->shop;
+    struct world *world = &shop->sim->world;
+    int64_t most = shop_percent(shop, 60) ? 1 : BATCH_MAX;
+    unsigned linked = shop_percent(shop, 50) ? 0 : 40;
+
+    for (int64_t i = shop_between(shop, 1, most); i > 0; i--) {
+        struct deed *last = clerk->deed_count ? clerk->deeds[clerk->deed_count - 1] : NULL;
+        bool is_linked = last && shop_percent(shop, linked);
+        if (choose_deed(clerk, is_linked ? last->chain : chain_new(shop)) && last)
+            last->op.linked = is_linked;
+    }
+    if (clerk->deed_count > 1 && shop_percent(shop, 1)) {
+        clerk->deeds[clerk->deed_count - 1]->op.linked = true;
+        clerk->deeds[clerk->deed_count - 1]->chain->is_unsound = true;
+    }
+    for (size_t i = 0; i < clerk->deed_count; i++) {
+        const struct deed *deed = clerk->deeds[i];
+        see_possible(&shop->books, deed->chain);
+        world_tell(world, "%s asks for %s%s", clerk->client->name, deed->name,
+                   deed->op.linked ? ", and with it" : "");
+    }
+}
+
+static int submit(struct clerk *clerk, int64_t deadline_ns)
+{
+    lk_ledger *ledger = shop_ledger(clerk->shop, clerk->client);
+    lk_ledger_op ops[BATCH_MAX];
+
+    for (size_t i = 0; i < clerk->deed_count; i++)
+        ops[i] = clerk->deeds[i]->op;
+    if (clerk->deed_count == 1 && (shop_percent(clerk->shop, 80)))
+        return lk_ledger_do_start(ledger, ops, deadline_ns, answered, clerk, &clerk->op);
+    return lk_ledger_submit_start(ledger, ops, clerk->deed_count, deadline_ns, all_answered, clerk,
+                                  &clerk->op);
 }
 
 static void ask(struct clerk *clerk)
 {
     struct shop *shop = clerk->shop;
     struct world *world = &shop->sim->world;
-    struct deed *deed = shop_percent(shop, 30) ? deed_again(shop) : NULL;
     int64_t deadline_ns = LK_FOREVER;
 
-    if (!deed || deed->asker)
-        deed = deed_new(clerk);
-    if (deed->asker) {
+    choose_deeds(clerk);
+    if (clerk->deed_count == 0) {
         event_at(world, &clerk->act, world->now_ns + MS, acted);
         return;
     }
-    clerk->deed = deed;
     clerk->is_cancelled = false;
+    clerk->lost_before = lost_by(clerk);
     clerk->has_deadline = shop_percent(shop, 40);
-    deed->asker = clerk;
-    deed->possible = 0;
-    deed->asked_zxid = shop->books.zxid;
-    deed->asked_ms = books_now_ms(&shop->books);
-    deed->asked_ns = world->now_ns;
-    deed->asked_sale = shop->books.sale_count + (books_are_open(&shop->books) ? 0 : 1);
-    see_possible(&shop->books, deed);
     if (clerk->has_deadline)
         deadline_ns = sim_client_now(clerk->client)
                       + shop_between(shop, 0, shop_percent(shop, 50) ? 20 : 3000) * MS;
-    world_tell(world, "%s asks for %s", clerk->client->name, deed->name);
-    int status = lk_ledger_do_start(shop_ledger(shop, clerk->client), &deed->op, deadline_ns,
-                                    answered, clerk, &clerk->op);
+    int status = submit(clerk, deadline_ns);
     if (status == LK_E_NOMEM && shop->sim->memory.refused) {
-        clerk->deed = NULL;
-        deed->asker = NULL;
+        for (size_t i = 0; i < clerk->deed_count; i++)
+            deed_ended(shop, clerk->deeds[i], false);
+        clerk->deed_count = 0;
         event_at(world, &clerk->act, world->now_ns + 10 * MS, acted);
         return;
     }
     if (status != LK_OK)
-        world_fail(world, "asking for %s answered %s", deed->name, lk_status_name(status));
+        world_fail(world, "asking for %s answered %s", clerk->deeds[0]->name,
+                   lk_status_name(status));
     if (shop_percent(shop, 10))
         event_at(world, &clerk->act, world->now_ns + shop_between(shop, 0, 1000) * MS, acted);
 }
@@ -431,7 +385,7 @@ static void acted(struct event *event)
 
     if (sim_client_puts_off(clerk->client, event))
         return;
-    if (clerk->deed) {
+    if (clerk->deed_count) {
         clerk->is_cancelled = true;
         lk_cancel(clerk->client->lk, clerk->op);
     } else if (!clerk->shop->is_settling) {
@@ -455,7 +409,7 @@ void clerks_settle(struct shop *shop)
 {
     list_for_each (node, &shop->clerks) {
         struct clerk *clerk = container_of(node, struct clerk, node);
-        if (clerk->deed)
+        if (clerk->deed_count)
             event_stop(&shop->sim->world, &clerk->act);
     }
 }
@@ -464,7 +418,7 @@ bool clerks_are_settled(const struct shop *shop)
 {
     list_for_each (node, &shop->clerks) {
         const struct clerk *clerk = container_of(node, struct clerk, node);
-        if (clerk->deed && !clerk->client->is_dead)
+        if (clerk->deed_count && !clerk->client->is_dead)
             return false;
     }
     return true;

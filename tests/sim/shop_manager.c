@@ -1,5 +1,5 @@
-/* shop_manager.c - managers make the campaign, add stock, look, audit and close it, by calls that
- * block; where campaigns move, one deletes it and makes another at the same path, and a rival at
+/* shop_manager.c - managers make the campaign, add stock, make it grow, look, audit, sweep and close it,
+ * by calls that block; where campaigns move, one deletes it and makes another at the same path, and a rival at
  * another client deletes what it finds there. */
 #include <inttypes.h>
 #include <string.h>
@@ -10,7 +10,8 @@
 struct began {
     size_t sale; /* the first campaign that the answer may be about */
     uint64_t stocked, issued;
-    int64_t zxid;
+    int64_t zxid, time_ms;
+    uint32_t shards;
     bool was_open;
 };
 
@@ -33,6 +34,8 @@ static struct began call(const struct shop *shop)
                            .stocked = is_open ? sale->stocked_sum : 0,
                            .issued = is_open ? sale->issued : 0,
                            .zxid = shop->books.zxid,
+                           .time_ms = shop->books.time_ms,
+                           .shards = is_open ? sale->law.options.shards : 0,
                            .was_open = is_open };
 }
 
@@ -101,6 +104,22 @@ static void check_sums(struct program *program, const struct began *began, uint6
                    program->client->name, stocked, issued);
 }
 
+static void proposed(const lk_repair_step *step, void *arg)
+{
+    struct program *program = arg;
+    world_fail(&shop_at(program)->sim->world, "%s is told to repair what is in order: %s",
+               program->client->name, step->proposal);
+}
+
+static void repair_nothing(struct program *program, const lk_audit *found)
+{
+    struct began began = call(shop_at(program));
+
+    expect(program, &began, "repairing nothing",
+           lk_ledger_repair(ledger_at(program), found, true, proposed, program, soon(program)),
+           LK_OK);
+}
+
 static void audit(struct program *program)
 {
     struct shop *shop = shop_at(program);
@@ -118,7 +137,29 @@ static void audit(struct program *program)
     if (found->issued != found->claimed + found->frozen + found->redeemed + found->voided)
         world_fail(&shop->sim->world, "%s: the audit's sums do not add up", program->client->name);
     shop->is_audited = true;
+    if (!found->fault_count && !program->client->is_dead)
+        repair_nothing(program, found);
     lk_audit_free(found);
+}
+
+static bool transition_is_known(const struct law_account *account, const lk_transition *shown)
+{
+    const struct law_entry *entry = law_entry_of(account, shown->id);
+    size_t order_size = strlen(shown->order);
+
+    if (shown->verb == LK_LEDGER_CLAIM || !law_id_is(shown->id, LK_ID_NONE))
+        return entry && entry->op.verb == shown->verb && entry->time_ms == shown->time_ms
+               && entry->zxid == shown->zxid && entry->state == shown->state
+               && (shown->verb == LK_LEDGER_CLAIM
+                   || (law_coupon_is(entry->op.coupon, shown->coupon)
+                       && entry->op.order == law_order(shown->order, order_size)));
+    for (size_t i = 0; i < account->time_count; i++) {
+        const struct law_entry *time = &account->times[i];
+        if (time->op.verb == shown->verb && time->time_ms == shown->time_ms
+            && time->zxid == shown->zxid && law_coupon_is(time->op.coupon, shown->coupon))
+            return true;
+    }
+    return false;
 }
 
 static bool account_is_known(const struct shop *shop, const struct began *began,
@@ -129,6 +170,8 @@ static bool account_is_known(const struct shop *shop, const struct began *began,
         bool is_known = shown->count <= account->coupon_count;
         for (size_t j = 0; is_known && j < shown->count; j++)
             is_known = law_coupon_is(shown->coupons[j].coupon, account->coupons[j].name);
+        for (size_t j = 0; is_known && j < shown->history_count; j++)
+            is_known = transition_is_known(account, &shown->history[j]);
         if (is_known)
             return true;
     }
@@ -202,6 +245,59 @@ static void lookup(struct program *program)
                    program->client->name, deed->name, lk_status_name(status));
 }
 
+/* ---- sweeping ---- */
+
+/* What had run out when the sweep began is written down when it has ended. */
+static void check_swept(struct program *program, const struct began *began)
+{
+    struct shop *shop = shop_at(program);
+    const struct sale *sale = same_sale(shop, began);
+    char text[LK_COUPON_TEXT_SIZE];
+
+    if (!sale)
+        return;
+    list_for_each (node, &sale->accounts) {
+        const struct law_account *account = container_of(node, struct law_account, node);
+        for (size_t i = 0; i < account->coupon_count; i++) {
+            const struct law_coupon *coupon = &account->coupons[i];
+            struct law_coupon then = law_coupon_at(coupon, &sale->law, began->time_ms);
+            if (then.state != coupon->state)
+                world_fail(&shop->sim->world, "%s has swept, but coupon %s of %s is still %s",
+                           program->client->name, lk_coupon_text(coupon->name, text), account->user,
+                           lk_coupon_state_name(coupon->state));
+        }
+    }
+}
+
+static int count_call(uint64_t done, uint64_t total, void *arg)
+{
+    (void)done;
+    (void)total;
+    ++*(unsigned *)arg;
+    return 0;
+}
+
+static void sweep(struct program *program)
+{
+    struct shop *shop = shop_at(program);
+    struct began began = call(shop);
+    size_t settled = shop->books.settled;
+    unsigned calls = 0;
+    lk_sweep swept;
+
+    int status = lk_ledger_sweep(ledger_at(program), count_call, &calls, soon(program), &swept);
+    expect(program, &began, "sweeping", status, LK_OK);
+    if (status != LK_OK || program->client->is_dead)
+        return;
+    check_swept(program, &began);
+    if (swept.unfrozen + swept.voided > shop->books.settled - settled)
+        world_fail(&shop->sim->world,
+                   "%s says that it gave back %" PRIu64 " and voided %" PRIu64
+                   ", but only %zu were since it began",
+                   program->client->name, swept.unfrozen, swept.voided,
+                   shop->books.settled - settled);
+}
+
 /* ---- changing ---- */
 
 /* NULL: it was not done in any campaign that the answer may be about. */
@@ -269,6 +365,33 @@ static void add_stock(struct program *program)
            is_refused && is_over(shop, &began, status) ? status : LK_OK);
 }
 
+static void grow(struct program *program)
+{
+    struct shop *shop = shop_at(program);
+    struct began began = call(shop);
+    lk_id id = LK_ID_NONE;
+    uint32_t shards = began.shards + (uint32_t)shop_between(shop, 0, 3);
+    bool was_unknown = false, is_many = shards > began.shards;
+    int status;
+
+    if (!began.was_open)
+        return;
+    do {
+        status = lk_campaign_grow(ledger_at(program), shards, &id, soon(program));
+        was_unknown = status == LK_E_UNKNOWN || (was_unknown && status != LK_OK);
+        check_order(program, &began, "growing", id, shards, status, was_unknown);
+    } while (is_to_ask_again(program, status));
+    const struct sale *sale = same_sale(shop, &began);
+    bool is_refused = status == LK_E_CAMPAIGN_ENDED || status == LK_E_CAMPAIGN_CLOSED;
+    expect(program, &began, "growing", status,
+           is_refused && is_over(shop, &began, status)     ? status
+           : status == LK_E_INVALID && (!is_many || !sale) ? status
+                                                           : LK_OK);
+    if (status == LK_OK && !program->client->is_dead && sale && sale->law.options.shards < shards)
+        world_fail(&shop->sim->world, "%s: growing answers LK_OK, but there are %u shards",
+                   program->client->name, sale->law.options.shards);
+}
+
 static void close_campaign(struct program *program)
 {
     struct shop *shop = shop_at(program);
@@ -313,8 +436,9 @@ static void delete_campaign(struct program *program)
     struct began began = call(shop);
     size_t deleted = shop->books.deleted;
 
-    int status = lk_campaign_delete(ledger_at(program), sim_client_now(program->client)
-                                                            + shop_between(shop, 1, 20) * SECOND);
+    int status = lk_campaign_delete(ledger_at(program), NULL, NULL,
+                                    sim_client_now(program->client)
+                                        + shop_between(shop, 1, 20) * SECOND);
     expect(program, &began, "deleting", status, LK_E_NOT_FOUND);
     /* The campaign of the question is gone; or there was none, and the one of the answer is. */
     if (status == LK_OK && !program->client->is_dead && shop->books.deleted == deleted
@@ -339,7 +463,8 @@ static void rest(struct program *program, int64_t most_ms)
 void manage(struct program *program)
 {
     void (*const duties[])(struct program *) = { audit,     audit, add_stock, show,
-                                                 add_stock, show,  show_all,  lookup };
+                                                 add_stock, show,  show_all,  lookup,
+                                                 sweep,     sweep, grow };
     struct shop *shop = shop_at(program);
 
     create(program);
@@ -352,7 +477,7 @@ void manage(struct program *program)
         else if (shop->is_scarce && shop_percent(shop, 50))
             add_stock(program);
         else
-            duties[shop_between(shop, 0, 7)](program);
+            duties[shop_between(shop, 0, 10)](program);
         if (!shop->moves)
             continue;
         if (shop_percent(shop, 40))
@@ -367,12 +492,21 @@ void manage(struct program *program)
 void rival(struct program *program)
 {
     void (*const duties[])(struct program *) = { delete_campaign, delete_campaign, audit, show,
-                                                 show_all,        add_stock };
+                                                 show_all,        add_stock,       sweep };
 
     while (goes_on(program)) {
         rest(program, 4000);
         if (goes_on(program))
-            duties[shop_between(shop_at(program), 0, 5)](program);
+            duties[shop_between(shop_at(program), 0, 6)](program);
+    }
+}
+
+void sweep_on(struct program *program)
+{
+    while (goes_on(program)) {
+        rest(program, 50);
+        if (goes_on(program))
+            sweep(program);
     }
 }
 

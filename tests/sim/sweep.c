@@ -175,6 +175,7 @@ static void end(struct scene *scene)
     lk_semaphore_free(scene->others_second_semaphore);
     lk_mutex_free(scene->mutex);
     lk_multilock_free(scene->multilock);
+    lk_campaign_watch_free(scene->campaign_watch);
     lk_ledger_free(scene->ledger);
     lk_ledger_free(scene->others_ledger);
     sim_client_touch(scene->client);

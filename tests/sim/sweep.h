@@ -44,6 +44,8 @@ struct scene {
     lk_multilock *multilock;
     lk_guard *guard;
     lk_ledger *ledger, *others_ledger;
+    lk_campaign_watch *campaign_watch;
+    int campaign_tellings;
     lk_grant_state told; /* to on_change, last */
     lk_fence fence;
     lk_op op;

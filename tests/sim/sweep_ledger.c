@@ -5,7 +5,10 @@
 
 #include <string.h>
 
+#include "ledger/shard.h"
+
 #define USER "ann"
+#define OTHER_USER "bob"
 #define ORDER "order-1"
 #define STOCK 10
 
@@ -110,6 +113,57 @@ static int claim_start(struct scene *scene)
         scene, lk_ledger_do_start(scene->ledger, &op, LK_FOREVER, done, scene, &scene->op));
 }
 
+/* Each a coupon, and both of the other user; in a chain, or not. */
+static void two_claims(lk_ledger_op ops[2], bool is_chain)
+{
+    ops[0] = (lk_ledger_op){
+        .verb = LK_LEDGER_CLAIM, .id = id_of("claim"), .user = USER, .linked = is_chain
+    };
+    ops[1] = (lk_ledger_op){ .verb = LK_LEDGER_CLAIM, .id = id_of("other"), .user = OTHER_USER };
+}
+
+static int submit_by(struct scene *scene, bool is_chain)
+{
+    lk_ledger_result results[2];
+    lk_ledger_op ops[2];
+
+    two_claims(ops, is_chain);
+    int status = lk_ledger_submit(scene->ledger, ops, 2, results, LK_FOREVER);
+    if (is_chain && results[0].status != results[1].status && results[0].status != LK_E_LINKED
+        && results[1].status != LK_E_LINKED)
+        scene_wrong(scene, "a chain is answered in pieces", results[1].status);
+    /* That of the first that is not done; it may be that of another's trouble. */
+    return status == LK_E_LINKED ? results[1].status : status;
+}
+
+static int submit(struct scene *scene)
+{
+    return submit_by(scene, false);
+}
+
+static int submit_chain(struct scene *scene)
+{
+    return submit_by(scene, true);
+}
+
+static void submitted(const lk_ledger_result *results, size_t count, void *arg)
+{
+    int status = LK_OK;
+
+    for (size_t i = 0; i < count && status == LK_OK; i++)
+        status = results[i].status;
+    scene_done(status, arg);
+}
+
+static int submit_start(struct scene *scene)
+{
+    lk_ledger_op ops[2];
+
+    two_claims(ops, false);
+    return scene_end_of(scene, lk_ledger_submit_start(scene->ledger, ops, 2, LK_FOREVER, submitted,
+                                                      scene, &scene->op));
+}
+
 static int lookup(struct scene *scene)
 {
     lk_ledger_result found;
@@ -132,9 +186,46 @@ static int close_campaign(struct scene *scene)
     return lk_campaign_close(scene->ledger, &id, LK_FOREVER);
 }
 
+static int grow(struct scene *scene)
+{
+    lk_id id = id_of("grow");
+    return lk_campaign_grow(scene->ledger, 4, &id, LK_FOREVER);
+}
+
+static int see_progress(uint64_t done, uint64_t total, void *arg)
+{
+    if (done > total)
+        scene_wrong(arg, "more is done than there is", LK_OK);
+    return 0;
+}
+
+static int stop_at_once(uint64_t done, uint64_t total, void *arg)
+{
+    (void)done;
+    (void)total;
+    (void)arg;
+    return LK_E_CANCELLED;
+}
+
 static int delete_campaign(struct scene *scene)
 {
-    return lk_campaign_delete(scene->ledger, LK_FOREVER);
+    return lk_campaign_delete(scene->ledger, see_progress, scene, LK_FOREVER);
+}
+
+static int begin_to_delete(struct scene *scene)
+{
+    int status = lk_campaign_delete(scene->ledger, stop_at_once, scene, LK_FOREVER);
+    return status == LK_OK ? LK_E_CANCELLED : status; /* it is small: nobody may have been asked */
+}
+
+static int sweep_all(struct scene *scene)
+{
+    lk_sweep swept;
+    int status = lk_ledger_sweep(scene->ledger, see_progress, scene, LK_FOREVER, &swept);
+
+    if (status == LK_OK && (swept.accounts != 1 || swept.voided || swept.unfrozen > 1))
+        scene_wrong(scene, "the sweep tells what was not", status);
+    return status;
 }
 
 static int delete_again(struct scene *scene)
@@ -210,7 +301,71 @@ static int audit(struct scene *scene)
     return status;
 }
 
+static void proposed(const lk_repair_step *step, void *arg)
+{
+    if (step->status != LK_OK && step->status != LK_E_VERSION && step->status != LK_E_UNKNOWN
+        && step->status != LK_E_NOMEM)
+        scene_wrong(arg, step->proposal, step->status);
+}
+
+static int repair(struct scene *scene)
+{
+    lk_audit *found = NULL;
+    int status = lk_ledger_audit(scene->ledger, LK_FOREVER, &found);
+
+    if (status == LK_OK)
+        status = lk_ledger_repair(scene->ledger, found, true, proposed, scene, LK_FOREVER);
+    lk_audit_free(found);
+    return status;
+}
+
+static void campaign_told(lk_campaign_event event, const lk_campaign_info *info, void *arg)
+{
+    struct scene *scene = arg;
+
+    if (event != LK_CAMPAIGN_OPENED || !info || info->stocked != STOCK)
+        scene_wrong(scene, lk_campaign_event_name(event), LK_OK);
+    scene->campaign_tellings++;
+}
+
+static bool campaign_is_told(struct scene *scene)
+{
+    return scene->campaign_tellings > 0;
+}
+
+static int watch_campaign(struct scene *scene)
+{
+    int status = lk_campaign_watch_new(&scene->campaign_watch, scene->client->lk, SALE_PATH,
+                                       campaign_told, scene);
+    if (status == LK_OK)
+        scene_await(scene, campaign_is_told);
+    return status;
+}
+
 /* ---- set-ups ---- */
+
+/* A stranger's hand: two coupons are nowhere. */
+static int lose_two(struct scene *scene)
+{
+    struct range rest = { .first = 3, .count = STOCK / 2 - 2 };
+    const struct shard shard = { .stocked = STOCK / 2, .ranges = &rest, .range_count = 1 };
+    struct record_out record = { 0 };
+    int status = others_campaign(scene);
+
+    if (status == LK_OK)
+        status = shard_encode(&shard, &record);
+    if (status != LK_OK)
+        return status;
+    bool is_done = ensemble_stranger(&scene->sim.ensemble,
+                                     &(struct keeper_request){ .verb = KEEPER_SET,
+                                                               .path = SALE_PATH "/stock/0000",
+                                                               .version = KEEPER_ANY_VERSION,
+                                                               .data = record.bytes,
+                                                               .data_size = record.size });
+    record_free(&record);
+    program_sleep(scene->program, 100 * MS); /* until it is committed everywhere */
+    return is_done ? LK_OK : LK_E_NO_SERVER;
+}
 
 static int sell_one(struct scene *scene)
 {
@@ -222,6 +377,23 @@ static int freeze_one(struct scene *scene)
 {
     int status = sell_one(scene);
     return status == LK_OK ? freeze(scene) : status;
+}
+
+/* Nobody has looked at it since its freeze ran out. */
+static int freeze_for_a_moment(struct scene *scene)
+{
+    int status = sell_one(scene);
+    if (status != LK_OK)
+        return status;
+    const lk_ledger_op op = { .verb = LK_LEDGER_FREEZE,
+                              .id = id_of("freeze"),
+                              .user = USER,
+                              .order = ORDER,
+                              .coupon = scene->result.coupons[0],
+                              .ttl_ms = 1 };
+    status = lk_ledger_do(scene->ledger, &op, LK_FOREVER, &scene->result);
+    program_sleep(scene->program, 10 * MS);
+    return status;
 }
 
 static int redeem_one(struct scene *scene)
@@ -276,6 +448,21 @@ static int one_is_void(struct scene *scene)
     return counts_are(scene, STOCK, 0, 0, 0, 1);
 }
 
+static int two_are_claimed(struct scene *scene)
+{
+    return counts_are(scene, STOCK, 2, 0, 0, 0);
+}
+
+static int there_are_more_shards(struct scene *scene)
+{
+    lk_campaign_info info;
+    int status = lk_campaign_show(scene->others_ledger, LK_FOREVER, &info);
+
+    if (status != LK_OK || info.rules.shards != 4)
+        scene_wrong(scene, "the campaign has not grown", status);
+    return none_is_sold(scene);
+}
+
 static int at_most_one_is_claimed(struct scene *scene)
 {
     lk_campaign_info info;
@@ -320,6 +507,12 @@ const struct row sweep_ledger_rows[] = {
       .run = close_campaign, .again = close_campaign, .verdict = is_closed, .flags = UNKNOWN },
     { "lk_campaign_delete", "one sold", .before = others_campaign, .prepare = sell_one,
       .run = delete_campaign, .again = delete_again, .verdict = is_gone, .flags = UNKNOWN },
+    { "lk_campaign_delete", "ended by the caller, then whole", .before = others_campaign,
+      .prepare = sell_one, .run = begin_to_delete, .again = delete_again, .verdict = is_gone,
+      .expected = LK_E_CANCELLED, .flags = UNKNOWN },
+    { "lk_campaign_grow", "", .before = others_campaign, .prepare = ledger_new, .run = grow,
+      .again = grow, .verdict = there_are_more_shards, .flags = UNKNOWN },
+    { "lk_campaign_watch_new", "", .before = others_campaign, .run = watch_campaign },
     { "lk_campaign_show", "", .before = others_campaign, .prepare = ledger_new, .run = show },
     { "lk_ledger_do", "claim", .before = others_campaign, .prepare = ledger_new, .run = claim,
       .again = claim, .verdict = one_is_claimed, .flags = UNKNOWN },
@@ -335,6 +528,16 @@ const struct row sweep_ledger_rows[] = {
       .again = void_it, .verdict = one_is_void, .flags = UNKNOWN },
     { "lk_ledger_do_start", "claim", .before = others_campaign, .prepare = ledger_new,
       .run = claim_start, .again = claim, .verdict = one_is_claimed, .flags = UNKNOWN },
+    { "lk_ledger_submit", "two users", .before = others_campaign, .prepare = ledger_new,
+      .run = submit, .again = submit, .verdict = two_are_claimed, .flags = UNKNOWN },
+    { "lk_ledger_submit", "a chain", .before = others_campaign, .prepare = ledger_new,
+      .run = submit_chain, .again = submit_chain, .verdict = two_are_claimed, .flags = UNKNOWN },
+    { "lk_ledger_submit_start", "two users", .before = others_campaign, .prepare = ledger_new,
+      .run = submit_start, .again = submit, .verdict = two_are_claimed, .flags = UNKNOWN },
+    { "lk_ledger_sweep", "a freeze has run out", .before = others_campaign,
+      .prepare = freeze_for_a_moment, .run = sweep_all, .verdict = one_is_claimed },
+    { "lk_ledger_repair", "two are nowhere", .before = lose_two, .prepare = ledger_new,
+      .run = repair, .again = repair, .verdict = none_is_sold, .flags = UNKNOWN },
     { "lk_ledger_free", "a claim under way", .before = others_campaign, .prepare = ledger_new,
       .run = free_under_way, .again = settled, .verdict = at_most_one_is_claimed },
     { "lk_ledger_lookup", "", .before = others_campaign, .prepare = sell_one, .run = lookup },

@@ -54,6 +54,7 @@ static const char *const asks_nothing[] = {
     "lk_guard_culprit",
     "lk_guard_results",
     "lk_client_info_get",
+    "lk_ledger_get_stats",
     "lk_fd",
     "lk_now_ns",
     "lk_in_ms",
@@ -75,6 +76,11 @@ static const char *const asks_nothing[] = {
     /* stops listening */
     "lk_observer_free",
     "lk_line_watch_free",
+    "lk_campaign_watch_free",
+    /* have a client and a thread of their own, in the world outside: tests/live/test_ledger_time.c */
+    "lk_sweeper_free",
+    "lk_sweeper_leads",
+    "lk_sweeper_new",
     /* texts and numbers */
     "lk_coupon_parse",
     "lk_coupon_state_name",
@@ -84,6 +90,8 @@ static const char *const asks_nothing[] = {
     "lk_grant_state_name",
     "lk_id_from_text",
     "lk_id_text",
+    "lk_campaign_event_name",
+    "lk_fault_kind_name",
     "lk_ledger_verb_name",
     "lk_status_name",
     "lk_status_text",

@@ -3,12 +3,14 @@
  *
  * Most worlds are of one campaign that lives to the end. In some it moves: it is deleted and made
  * anew. In some coupons are scarce, so that "sold out" and new stock meet. In some all work on one
- * account without rest, so that it forgets ids. */
+ * account without rest, so that it forgets ids. In some the znodes have been written nearly as often as
+ * a version can count. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ledger/account.h"
-#include "ledger/names.h"
+#include "ledger/machine.h"
 #include "shop.h"
 #include "workloads.h"
 
@@ -85,18 +87,44 @@ static void recount(struct shop *shop, const struct tree *tree)
         world_fail(&shop->sim->world, "a recount finds other sums than the books");
 }
 
+/* Whether a transaction, also one that failed further on, found the znode as it was thought to be. */
+static bool has_checked(const struct txn *txn, const char *path)
+{
+    for (size_t i = 0; i < txn->count; i++) {
+        if (txn->rcs[i] != KEEPER_OK && txn->rcs[i] != KEEPER_NOT_APPLIED)
+            return false;
+        if (txn->changes[i].kind == CHANGE_NONE && txn->changes[i].path
+            && strcmp(txn->changes[i].path, path) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_proof(const struct sale *sale, const struct txn *txn)
+{
+    char path[64];
+
+    if (txn->kind != TXN_CHANGES || txn->count <= sale->law.options.shards)
+        return false;
+    snprintf(path, sizeof(path), SHOP_PATH "/seal-%016" PRIx64, sale->seal);
+    if (!has_checked(txn, path))
+        return false;
+    for (uint32_t i = 0; i < sale->law.options.shards; i++) {
+        snprintf(path, sizeof(path), SHOP_PATH "/stock/%04u", i);
+        if (!has_checked(txn, path))
+            return false;
+    }
+    return true;
+}
+
 /* Checks of the seal and of all shards, in one transaction: whoever sent it may remember for a while
  * that it is sold out. */
 static void witness_proof(struct shop *shop, const struct txn *txn)
 {
     const struct sale *sale = books_sale(&shop->books);
 
-    if (txn->rc != KEEPER_OK || !books_are_open(&shop->books)
-        || txn->count != sale->law.options.shards + 1)
+    if (!books_are_open(&shop->books) || !is_proof(sale, txn))
         return;
-    for (size_t i = 0; i < txn->count; i++)
-        if (txn->changes[i].kind != CHANGE_NONE)
-            return;
     list_for_each (node, &shop->branches) {
         struct branch *branch = container_of(node, struct branch, node);
         if (link_session_of(branch->client) != txn->session)
@@ -120,6 +148,15 @@ static void witness(struct sim *sim, const struct tree *before, const struct txn
         return;
     witness_proof(shop, txn);
     books_witness(&shop->books, txn);
+    if (shop->books.zxid == txn->zxid)
+        clerks_check_chains(shop);
+}
+
+static void see_change(struct books *books, const char *user)
+{
+    clerks_see_change(books, user);
+    if (!user)
+        shop_watchers_see_change(container_of(books, struct shop, books));
 }
 
 /* ---- the end ---- */
@@ -139,6 +176,7 @@ static void settle(struct sim *sim)
 
     shop->is_settling = true;
     clerks_settle(shop);
+    shop_watchers_settle(shop);
 }
 
 static bool is_done(const struct program *program)
@@ -150,7 +188,8 @@ static bool is_settled(struct sim *sim)
 {
     struct shop *shop = sim->state;
 
-    if (!is_done(&shop->manager) || !is_done(&shop->rival) || !clerks_are_settled(shop))
+    if (!is_done(&shop->manager) || !is_done(&shop->rival) || !is_done(&shop->sweeper)
+        || !clerks_are_settled(shop) || !shop_watchers_are_settled(shop))
         return false;
     if (!books_are_open(&shop->books))
         return true;
@@ -174,7 +213,9 @@ static void free_handles(struct sim *sim)
 
     end_program(&shop->manager);
     end_program(&shop->rival);
+    end_program(&shop->sweeper);
     end_program(&shop->auditor);
+    shop_watchers_free(shop);
     list_for_each (node, &shop->branches) {
         struct branch *branch = container_of(node, struct branch, node);
         branch->ledger = lk_ledger_free(branch->ledger);
@@ -197,6 +238,8 @@ static struct sim_client *add_branch(struct shop *shop, const lk_client_options 
     list_append(&shop->branches, &branch->node);
     for (int64_t i = shop_between(shop, 1, 3); i > 0; i--)
         clerk_begin(shop, branch->client);
+    if (shop_percent(shop, 30))
+        shop_watcher_begin(shop, branch->client);
     return branch->client;
 }
 
@@ -209,7 +252,8 @@ void shop_choose_rules(struct shop *shop)
     shop->rules.stock = (uint64_t)shop_between(shop, 0, shop->is_scarce ? 4 : 40);
     shop->rules.per_user = shop->is_scarce ? 0 : (uint32_t)shop_between(shop, 0, 6);
     shop->rules.shards = (uint32_t)shop_between(shop, 1, 4);
-    shop->rules.freeze_ttl_ms = shop_between(shop, 1, shop->is_busy ? 100 : 3000);
+    shop->rules.history = shop_percent(shop, 50) ? 0 : (uint32_t)shop_between(shop, 8, 20);
+    shop->rules.freeze_ttl_ms = shop_between(shop, 1, shop->is_busy || shop->is_swept ? 100 : 3000);
     if (shop_percent(shop, 20))
         shop->rules.opens_ms = now_ms + shop_between(shop, 0, 3000);
     if (shop_percent(shop, 20))
@@ -229,10 +273,15 @@ static void begin(struct sim *sim)
     books_begin(&shop->books, sim, SHOP_PATH);
     shop->books.was_asked_for = clerks_asked;
     shop->books.may_be_forgotten = clerks_may_be_forgotten;
-    shop->books.has_changed = clerks_see_change;
+    shop->books.has_changed = see_change;
     shop->moves = shop_percent(shop, 20);
     shop->is_scarce = shop_percent(shop, 20);
     shop->is_busy = !shop->is_scarce && shop_percent(shop, 2);
+    shop->is_swept = shop_percent(shop, 10);
+    if (shop_percent(shop, 10)) {
+        sim->ensemble.worn = SHOP_PATH;
+        sim->ensemble.worn_version = VERSION_ROTATE - (int32_t)shop_between(shop, 0, 6);
+    }
     shop_choose_rules(shop);
     options.session_timeout_ms = sim->ensemble.tick_ns / MS * shop_between(shop, 6, 12);
     for (int64_t clients = shop_between(shop, 2, 4); clients > 0; clients--) {
@@ -242,7 +291,8 @@ static void begin(struct sim *sim)
     if (sim->world.failure[0])
         return;
     if (!program_start(&shop->manager, first, manage)
-        || (shop->moves && !program_start(&shop->rival, last, rival)))
+        || (shop->moves && !program_start(&shop->rival, last, rival))
+        || (shop->is_swept && !program_start(&shop->sweeper, last, sweep_on)))
         world_fail(&sim->world, "no thread for the managers");
 }
 

@@ -321,6 +321,22 @@ static void a_line_of_a_kind_that_is_none_is_corrupt(void **state)
     record_free(&out);
 }
 
+/* Who stands within the most that there ever were may hold: fewer than there are would let others
+ * in beside them. */
+static void a_semaphore_that_never_had_as_many_permits_as_it_has_is_corrupt(void **state)
+{
+    const struct line_record record = {
+        .kind = LINE_SEMAPHORE, .permits = 8, .permits_most = 7, .delay_ms = 1
+    };
+    struct record_out out = { 0 };
+    struct line_record read;
+
+    (void)state;
+    assert_int_equal(line_record_write(&out, &record), LK_OK);
+    assert_int_equal(line_record_read(&read, out.bytes, out.size), LK_E_CORRUPT);
+    record_free(&out);
+}
+
 static void one_record_is_not_taken_for_the_other(void **state)
 {
     struct golden line = golden_read("line-lock.hex"), place = golden_read("place-lock.hex");
@@ -351,6 +367,7 @@ int main(void)
         cmocka_unit_test(a_gate),
         cmocka_unit_test(a_record_of_format_2_is_refused_when_it_is_damaged),
         cmocka_unit_test(a_line_of_a_kind_that_is_none_is_corrupt),
+        cmocka_unit_test(a_semaphore_that_never_had_as_many_permits_as_it_has_is_corrupt),
         cmocka_unit_test(one_record_is_not_taken_for_the_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

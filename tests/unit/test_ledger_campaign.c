@@ -7,8 +7,17 @@ static void defaults_are_filled_in_and_nonsense_is_refused(void **state)
 
     (void)state;
     assert_int_equal(campaign_rules(&options, &rules), LK_OK);
-    assert_int_equal(rules.shards, 4);
+    assert_int_equal(rules.shards, 16);
     assert_int_equal(rules.freeze_ttl_ms, 900000);
+    assert_int_equal(rules.history, 64);
+    options.history = 7;
+    assert_int_equal(campaign_rules(&options, &rules), LK_E_INVALID);
+    options.history = LK_HISTORY_MAX + 1;
+    assert_int_equal(campaign_rules(&options, &rules), LK_E_INVALID);
+    options.history = LK_HISTORY_MAX;
+    assert_int_equal(campaign_rules(&options, &rules), LK_OK);
+    options.history = 8;
+    assert_int_equal(campaign_rules(&options, &rules), LK_OK);
     options.shards = LK_SHARDS_MAX + 1;
     assert_int_equal(campaign_rules(&options, &rules), LK_E_INVALID);
     options.shards = 1;
@@ -116,20 +125,22 @@ static void a_create_is_known_again_by_its_id_and_rules(void **state)
     struct campaign_op create = { .verb = CAMPAIGN_CREATE, .id = story_id(1), .rules = &wanted };
     assert_int_equal(campaign_apply(&campaign, &create, NOON, &status, &differs),
                      CAMPAIGN_REPEATED);
-    static const char *const names[] = { "shards", "freeze_ttl", "ends", "closes",
-                                         "opens",  "per_user",   "stock" };
-    for (size_t i = 0; i < 7; i++) {
+    static const char *const names[] = { "history", "shards", "freeze_ttl", "ends",
+                                         "closes",  "opens",  "per_user",   "stock" };
+    for (size_t i = 0; i < 8; i++) {
         /* Each that differs is named before those that differed already. */
         if (i == 0)
+            wanted.history++;
+        else if (i == 1)
             wanted.shards++;
-        else if (i == 5)
-            wanted.per_user++;
         else if (i == 6)
+            wanted.per_user++;
+        else if (i == 7)
             wanted.stock++;
         else
-            ++*(i == 1   ? &wanted.freeze_ttl_ms
-                : i == 2 ? &wanted.ends_ms
-                : i == 3 ? &wanted.closes_ms
+            ++*(i == 2   ? &wanted.freeze_ttl_ms
+                : i == 3 ? &wanted.ends_ms
+                : i == 4 ? &wanted.closes_ms
                          : &wanted.opens_ms);
         assert_int_equal(campaign_apply(&campaign, &create, NOON, &status, &differs),
                          CAMPAIGN_REFUSED);
@@ -140,6 +151,80 @@ static void a_create_is_known_again_by_its_id_and_rules(void **state)
     assert_int_equal(campaign_apply(&campaign, &create, NOON, &status, &differs), CAMPAIGN_REFUSED);
     assert_int_equal(status, LK_E_EXISTS);
     campaign_free(&campaign);
+}
+
+/* ---- growing ---- */
+
+static int story_grow(struct story *s, uint64_t number, uint64_t shards, const char **differs)
+{
+    const struct campaign_op grow = {
+        .verb = CAMPAIGN_GROW, .id = story_id(number), .count = shards, .seal = 100 + number
+    };
+    int status;
+
+    campaign_apply(&s->campaign, &grow, s->now_ms, &status, differs);
+    return status;
+}
+
+static void growing_adds_shards_and_changes_the_seal(void **state)
+{
+    struct story *s = *state;
+    const char *differs = NULL;
+
+    assert_int_equal(story_grow(s, 1, 3, &differs), LK_OK);
+    assert_int_equal(s->campaign.rules.shards, 3);
+    assert_int_equal(s->campaign.seal, 101);
+    assert_int_equal(story_grow(s, 2, LK_SHARDS_MAX, &differs), LK_OK);
+    assert_int_equal(s->campaign.rules.shards, LK_SHARDS_MAX);
+    assert_int_equal(s->campaign.grown, LK_SHARDS_MAX - 1);
+    /* The first one again: answered, and nothing is done. */
+    assert_int_equal(story_grow(s, 1, 3, &differs), LK_OK);
+    assert_int_equal(s->campaign.rules.shards, LK_SHARDS_MAX);
+    assert_int_equal(s->campaign.seal, 102);
+    assert_int_equal(story_grow(s, 1, 4, &differs), LK_E_ID_DIFFERS);
+    assert_string_equal(differs, "shards");
+}
+
+static void growing_to_no_more_shards_or_too_many_is_refused(void **state)
+{
+    struct story *s = *state;
+    const char *differs = NULL;
+
+    assert_int_equal(story_grow(s, 1, 0, &differs), LK_E_INVALID);
+    assert_int_equal(story_grow(s, 1, 1, &differs), LK_E_INVALID);
+    assert_int_equal(story_grow(s, 1, LK_SHARDS_MAX + 1, &differs), LK_E_INVALID);
+    assert_int_equal(s->campaign.applied.count, 0);
+    s->campaign.rules.opens_ms = NOON + 1;
+    assert_int_equal(story_grow(s, 1, 2, &differs), LK_OK);
+    s->campaign.closed = true;
+    assert_int_equal(story_grow(s, 2, 1, &differs), LK_E_CAMPAIGN_CLOSED);
+    s->campaign.rules.ends_ms = NOON;
+    assert_int_equal(story_grow(s, 2, 1, &differs), LK_E_CAMPAIGN_ENDED);
+}
+
+static void a_campaign_that_grew_is_still_known_as_it_was_created(void **state)
+{
+    struct story *s = *state;
+    struct campaign read = { 0 };
+    struct record_out out = { 0 };
+    const struct applied created = { .id = story_id(1), .verb = CAMPAIGN_CREATE };
+    const lk_campaign_options wanted = s->campaign.rules;
+    struct campaign_op create = { .verb = CAMPAIGN_CREATE, .id = story_id(1), .rules = &wanted };
+    const char *differs = NULL;
+    int status;
+
+    assert_int_equal(applied_add(&s->campaign.applied, &created), LK_OK);
+    assert_int_equal(story_grow(s, 2, 5, &differs), LK_OK);
+    assert_int_equal(story_grow(s, 3, 9, &differs), LK_OK);
+    assert_int_equal(campaign_encode(&s->campaign, &out), LK_OK);
+    assert_int_equal(campaign_decode(&read, out.bytes, out.size), LK_OK);
+    assert_int_equal(read.rules.shards, 9);
+    assert_int_equal(campaign_apply(&read, &create, NOON, &status, &differs), CAMPAIGN_REPEATED);
+    create.rules = &read.rules;
+    assert_int_equal(campaign_apply(&read, &create, NOON, &status, &differs), CAMPAIGN_REFUSED);
+    assert_string_equal(differs, "shards");
+    record_free(&out);
+    campaign_free(&read);
 }
 
 static void a_record_survives_the_way_out_and_in_and_no_cut(void **state)
@@ -183,6 +268,12 @@ int main(void)
         cmocka_unit_test(closing_changes_the_seal_and_ends_adding),
         cmocka_unit_test(stock_may_be_added_before_the_opening),
         cmocka_unit_test(a_create_is_known_again_by_its_id_and_rules),
+        cmocka_unit_test_setup_teardown(growing_adds_shards_and_changes_the_seal, story_begin,
+                                        story_end),
+        cmocka_unit_test_setup_teardown(growing_to_no_more_shards_or_too_many_is_refused,
+                                        story_begin, story_end),
+        cmocka_unit_test_setup_teardown(a_campaign_that_grew_is_still_known_as_it_was_created,
+                                        story_begin, story_end),
         cmocka_unit_test_setup_teardown(a_record_survives_the_way_out_and_in_and_no_cut,
                                         story_begin, story_end),
     };

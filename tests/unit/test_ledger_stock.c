@@ -26,6 +26,16 @@ static void pool_free(struct pool *pool)
         shard_free(&pool->shards[i]);
 }
 
+/* As a claim does: from home, and if that has not enough, after the others have given. */
+static bool take(struct pool *pool, size_t count, lk_coupon *out)
+{
+    uint64_t moves = 0;
+
+    if (!stock_has(&pool->stock, count) && stock_refill(&pool->stock, count, &moves) != LK_OK)
+        return false;
+    return stock_take(&pool->stock, count, out);
+}
+
 static void the_home_shard_is_used_up_first(void **state)
 {
     lk_coupon coupons[8];
@@ -33,17 +43,17 @@ static void the_home_shard_is_used_up_first(void **state)
 
     (void)state;
     pool_make(&pool, 3, 1);
-    assert_true(stock_take(&pool.stock, 2, coupons));
+    assert_true(take(&pool, 2, coupons));
     assert_int_equal(coupons[0].shard, 1);
     assert_int_equal(coupons[0].serial, 1);
     assert_int_equal(coupons[1].serial, 2);
     assert_false(pool.touched[0] || pool.touched[2]);
-    assert_true(stock_take(&pool.stock, 5, coupons));
+    assert_true(take(&pool, 5, coupons));
     assert_int_equal(coupons[0].shard, 1);
     assert_int_equal(coupons[0].serial, 3);
     assert_int_equal(coupons[1].shard, 2);
     assert_int_equal(coupons[4].shard, 0);
-    assert_false(stock_take(&pool.stock, 3, coupons));
+    assert_false(take(&pool, 3, coupons));
     assert_int_equal(stock_available(&pool.stock), 2);
     pool_free(&pool);
 }
@@ -56,9 +66,30 @@ static void a_shard_that_is_not_known_is_left_alone(void **state)
     (void)state;
     pool_make(&pool, 3, 1);
     pool.known[2] = false;
-    assert_false(stock_take(&pool.stock, 7, coupons));
-    assert_true(stock_take(&pool.stock, 6, coupons));
+    assert_false(take(&pool, 7, coupons));
+    assert_true(take(&pool, 6, coupons));
     assert_false(pool.touched[2]);
+    pool_free(&pool);
+}
+
+static void half_of_the_richest_shard_is_moved_from_its_back(void **state)
+{
+    lk_coupon coupon;
+    uint64_t moves = 0;
+    struct pool pool;
+
+    (void)state;
+    pool_make(&pool, 10, 0);
+    assert_int_equal(shard_add(&pool.shards[2], 90), LK_OK);
+    shard_free(&pool.shards[0]);
+    assert_int_equal(stock_refill(&pool.stock, 1, &moves), LK_OK);
+    assert_int_equal(moves, 1);
+    assert_int_equal(shard_available(&pool.shards[0]), 50);
+    assert_int_equal(shard_available(&pool.shards[2]), 50);
+    assert_true(pool.touched[0] && pool.touched[2] && !pool.touched[1]);
+    assert_true(stock_take(&pool.stock, 1, &coupon));
+    assert_int_equal(coupon.shard, 2);
+    assert_int_equal(coupon.serial, 51);
     pool_free(&pool);
 }
 
@@ -76,7 +107,7 @@ static void no_serial_is_minted_or_given_out_twice(void **state)
         assert_int_equal(shard_add(&pool.shards[round % SHARDS], round), LK_OK);
         pool.stock.home = round % SHARDS;
         size_t count = round % 7 + 1;
-        assert_true(stock_take(&pool.stock, count, coupons));
+        assert_true(take(&pool, count, coupons));
         for (size_t i = 0; i < count; i++) {
             assert_true(coupons[i].serial <= pool.shards[coupons[i].shard].stocked);
             assert_false(seen[coupons[i].shard][coupons[i].serial]);
@@ -189,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_home_shard_is_used_up_first),
         cmocka_unit_test(a_shard_that_is_not_known_is_left_alone),
+        cmocka_unit_test(half_of_the_richest_shard_is_moved_from_its_back),
         cmocka_unit_test(no_serial_is_minted_or_given_out_twice),
         cmocka_unit_test(stock_that_was_moved_here_keeps_its_name),
         cmocka_unit_test(stock_is_dealt_out_whole),

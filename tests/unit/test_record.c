@@ -112,6 +112,17 @@ static void another_kind_and_a_newer_version_are_named(void **state)
     record_free(&out);
 }
 
+static void there_is_no_version_zero(void **state)
+{
+    struct record_out out = { 0 };
+
+    (void)state;
+    record_begin(&out, RECORD_PLACE, 0);
+    assert_int_equal(record_end(&out), LK_OK);
+    assert_int_equal(open_it(out.bytes, out.size), LK_E_CORRUPT);
+    record_free(&out);
+}
+
 static void a_single_flipped_bit_is_never_believed(void **state)
 {
     struct record_out out = record_of_all();
@@ -228,6 +239,61 @@ static void a_text_too_long_for_its_size_is_refused_not_cut(void **state)
     test_free(text);
 }
 
+/* ---- numbers in as few bytes as they take ---- */
+
+static void a_number_takes_as_many_bytes_as_it_has_sevens_of_bits(void **state)
+{
+    static const struct {
+        uint64_t value;
+        size_t size;
+    } table[] = {
+        { 0, 1 },         { 127, 1 },         { 128, 2 },
+        { 16383, 2 },     { 16384, 3 },       { UINT32_MAX, 5 },
+        { INT64_MAX, 9 }, { UINT64_MAX, 10 }, { (uint64_t)INT64_MAX + 1, 10 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct record_out out = { 0 };
+        struct record_in in;
+        record_begin(&out, RECORD_PLACE, 1);
+        record_put_number(&out, table[i].value);
+        assert_int_equal(record_end(&out), LK_OK);
+        assert_int_equal(out.size, RECORD_HEADER_SIZE + table[i].size);
+        assert_int_equal(record_open(&in, out.bytes, out.size, RECORD_PLACE, 1), LK_OK);
+        assert_true(record_get_number(&in) == table[i].value);
+        assert_int_equal(record_close(&in), LK_OK);
+        record_free(&out);
+    }
+}
+
+static void a_number_that_is_cut_or_longer_than_needed_is_bad(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t size;
+    } bad[] = {
+        { "", 0 },
+        { "\x80", 1 },
+        { "\x80\x00", 2 },
+        { "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 10 },
+        { "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct record_out out = { 0 };
+        struct record_in in;
+        record_begin(&out, RECORD_PLACE, 1);
+        record_put_bytes(&out, bad[i].bytes, bad[i].size);
+        assert_int_equal(record_end(&out), LK_OK);
+        assert_int_equal(record_open(&in, out.bytes, out.size, RECORD_PLACE, 1), LK_OK);
+        assert_int_equal(record_get_number(&in), 0);
+        assert_int_equal(record_close(&in), LK_E_CORRUPT);
+        record_free(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,12 +302,15 @@ int main(void)
         cmocka_unit_test(a_record_without_a_body_is_one),
         cmocka_unit_test(foreign_data_is_called_foreign),
         cmocka_unit_test(another_kind_and_a_newer_version_are_named),
+        cmocka_unit_test(there_is_no_version_zero),
         cmocka_unit_test(a_single_flipped_bit_is_never_believed),
         cmocka_unit_test(a_record_cut_short_is_corrupt),
         cmocka_unit_test(reading_past_the_end_gives_zeros_and_is_told),
         cmocka_unit_test(a_writer_can_be_used_again),
         cmocka_unit_test(a_large_record_grows_its_writer),
         cmocka_unit_test(a_text_too_long_for_its_size_is_refused_not_cut),
+        cmocka_unit_test(a_number_takes_as_many_bytes_as_it_has_sevens_of_bits),
+        cmocka_unit_test(a_number_that_is_cut_or_longer_than_needed_is_bad),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,17 @@ rm -f "$parent.err"
 [ "$status" = 127 ] || fail "a command that is not there gives 127, not $status"
 nothing_left "a missing command"
 
+status=0
+"$zkbox" --folder "$parent" --nodes 3 --heap 123 --tick 700 --sync-limit 7 --no-fsync -- sh -c '
+    cd "$1"/*/node0
+    for line in tickTime=700 syncLimit=7 forceSync=no; do grep -qx "$line" zoo.cfg || exit 1; done
+    for process in /proc/[0-9]*; do
+        tr "\0" "\n" 2>/dev/null <"$process/cmdline" | grep -qx -- -Xmx123m && exit 0
+    done
+    exit 1' sh "$parent" || status=$?
+[ "$status" = 0 ] || fail "the servers take tick, sync limit, heap and fsync from the options"
+nothing_left "a box with options"
+
 # Serves until told; the fifo lets us wait for the address.
 mkfifo "$parent.fifo"
 "$zkbox" --nodes 3 --folder "$parent" >"$parent.fifo" &

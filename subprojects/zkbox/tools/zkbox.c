@@ -4,6 +4,7 @@
  * main(); for the ways that do not (SIGKILL), the box's guardian cleans up. */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,19 +18,25 @@
 enum { EXIT_USAGE = 2, EXIT_NOT_EXECUTED = 127 };
 
 static const char usage[] =
-    "usage: zkbox [--nodes 1|3] [--port PORT] [--folder FOLDER] [--data-from FOLDER] [--no-fsync]\n"
+    "usage: zkbox [--nodes 1|3] [--port PORT] [--folder FOLDER] [--data-from FOLDER]\n"
+    "             [--heap MB] [--tick MS] [--sync-limit TICKS] [--no-fsync]\n"
     "             [-- COMMAND [ARGUMENT...]]\n"
     "\n"
     "Starts private ZooKeeper servers on 127.0.0.1 and runs COMMAND with their addresses in\n"
     "ZKBOX_SERVERS; exits with its status. Without COMMAND: prints the addresses, and serves\n"
-    "until SIGINT, SIGTERM or SIGHUP. Nothing stays behind.\n";
+    "until SIGINT, SIGTERM or SIGHUP. Nothing stays behind.\n"
+    "\n"
+    "  --heap MB           of each server (96)\n"
+    "  --tick MS           the servers' unit of time (500)\n"
+    "  --sync-limit TICKS  that a follower may stay silent (10)\n"
+    "  --no-fsync          commits are not synced to the disk\n";
 
-static bool parse_number(const char *word, int *out)
+static bool parse_number(const char *word, int most, int *out)
 {
     char *end;
     errno = 0;
     long number = strtol(word, &end, 10);
-    if (errno || end == word || *end || number < 0 || number > 65535)
+    if (errno || end == word || *end || number < 0 || number > most)
         return false;
     *out = (int)number;
     return true;
@@ -43,6 +50,9 @@ static bool parse(int argc, char **argv, zkbox_options *options)
         { "port", required_argument, NULL, 'p' },
         { "folder", required_argument, NULL, 'f' },
         { "data-from", required_argument, NULL, 'd' },
+        { "heap", required_argument, NULL, 'm' },
+        { "tick", required_argument, NULL, 't' },
+        { "sync-limit", required_argument, NULL, 'l' },
         { "no-fsync", no_argument, NULL, 's' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
@@ -51,16 +61,25 @@ static bool parse(int argc, char **argv, zkbox_options *options)
         bool good = true;
         switch (option) {
         case 'n':
-            good = parse_number(optarg, &options->nodes);
+            good = parse_number(optarg, ZKBOX_NODES_MAX, &options->nodes);
             break;
         case 'p':
-            good = parse_number(optarg, &options->port);
+            good = parse_number(optarg, 65535, &options->port);
             break;
         case 'f':
             options->folder = optarg;
             break;
         case 'd':
             options->data_from = optarg;
+            break;
+        case 'm':
+            good = parse_number(optarg, INT_MAX, &options->heap_mb);
+            break;
+        case 't':
+            good = parse_number(optarg, INT_MAX / 2, &options->tick_ms);
+            break;
+        case 'l':
+            good = parse_number(optarg, INT_MAX, &options->sync_limit);
             break;
         case 's':
             options->fsync = false;

@@ -1,0 +1,346 @@
+/* coupon_batch.c - `coupon do`: operations from JSON lines, many in a commit, chains of them whole.
+ *
+ * What is there to be read goes together, up to BATCH; a chain is never cut. A line that is not
+ * understood ends it all: what it meant to be part of can't be known, and half a chain must not
+ * happen. Since every operation has an id, the same lines can be given again once they are mended.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/coupon.h"
+#include "cli/lines.h"
+
+#define BATCH 4096                      /* several full commits */
+#define ROOM (BATCH + LK_CHAIN_MAX + 1) /* a chain that is begun may be ended; or is too long */
+#define MS_PER_S 1000
+
+struct batch {
+    struct cli *cli;
+    struct desk desk;
+    struct lines input;
+    const char *prefix; /* NULL: ids are made where a line has none */
+    size_t count;
+    lk_ledger_op *ops; /* ROOM of each */
+    lk_ledger_result *results;
+    json_t **objects; /* keep the texts of ops */
+    uint64_t lines;   /* read so far */
+    struct tally tally;
+    const char *why; /* a line was not understood, or the input can't be read; nothing follows */
+};
+
+static void clear_batch(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        json_decref(batch->objects[i]);
+    batch->count = 0;
+}
+
+static void free_batch(struct batch *batch)
+{
+    if (batch->objects)
+        clear_batch(batch);
+    free(batch->ops);
+    free(batch->results);
+    free(batch->objects);
+    lines_close(&batch->input);
+    desk_close(&batch->desk);
+}
+
+static bool make_room(struct batch *batch)
+{
+    batch->ops = calloc(ROOM, sizeof(*batch->ops));
+    batch->results = calloc(ROOM, sizeof(*batch->results));
+    batch->objects = calloc(ROOM, sizeof(json_t *));
+    return batch->ops && batch->results && batch->objects;
+}
+
+/* ---- a line ---- */
+
+static lk_ledger_verb verb_named(const char *name)
+{
+    lk_ledger_verb verb = LK_LEDGER_CLAIM;
+
+    while (verb <= LK_LEDGER_VOID && strcmp(lk_ledger_verb_name(verb), name) != 0)
+        verb++;
+    return verb <= LK_LEDGER_VOID ? verb : 0;
+}
+
+/* Milliseconds, rounded up as --ttl is, since the same id may be asked again by that verb; but for
+ * a microsecond, which is more than a double is off from the digits that were written. False: no
+ * such time. */
+static bool take_ttl(double seconds, int64_t *out_ms)
+{
+    const double most = 1e9; /* about thirty years, as for --ttl */
+
+    if (!(seconds > 0))
+        return false;
+    double ms = (seconds < most ? seconds : most) * MS_PER_S - 0.001;
+    int64_t whole = (int64_t)ms;
+    *out_ms = whole + (ms > (double)whole);
+    *out_ms += *out_ms == 0;
+    return true;
+}
+
+static const char *take_id(struct batch *batch, const char *id, lk_ledger_op *op)
+{
+    char text[512];
+
+    if (!id && !batch->prefix) {
+        op->id = lk_id_new(batch->desk.client);
+        return NULL;
+    }
+    if (!id)
+        snprintf(text, sizeof(text), "%s/%" PRIu64, batch->prefix, batch->lines);
+    return lk_id_from_text(id ? id : text, &op->id) == LK_OK ? NULL
+                                                             : "the id must be 1 to 256 bytes";
+}
+
+/* NULL, or what is wrong with it. The form of users, orders and counts is the ledger's to judge:
+ * that is an answer as others are. */
+static const char *parse(struct batch *batch, json_t *object, lk_ledger_op *op)
+{
+    const char *verb, *coupon = NULL, *id = NULL;
+    double ttl = 0;
+    json_int_t count = 0;
+    int linked = 0;
+
+    if (json_unpack(object, "{s:s, s:s, s?s, s?s, s?I, s?F, s?s, s?b !}", "verb", &verb, "user",
+                    &op->user, "coupon", &coupon, "order", &op->order, "count", &count, "ttl", &ttl,
+                    "id", &id, "linked", &linked)
+        != 0)
+        return "it must be an object of verb, user and, if need be, coupon, order, count, ttl, id, "
+               "linked";
+    op->verb = verb_named(verb);
+    if (op->verb == 0)
+        return "there is no such verb";
+    if (coupon && lk_coupon_parse(coupon, &op->coupon) != LK_OK)
+        return "the coupon must be SHARD-SERIAL";
+    if ((op->verb == LK_LEDGER_CLAIM) == (coupon != NULL))
+        return "a claim names no coupon, all else one";
+    if (json_object_get(object, "ttl") && !take_ttl(ttl, &op->ttl_ms))
+        return "the ttl must be above 0";
+    if (json_object_get(object, "count") && (count < 1 || count > UINT32_MAX))
+        return "the count must be 1 to 64";
+    op->count = (uint32_t)count;
+    op->linked = linked != 0;
+    return take_id(batch, id, op);
+}
+
+static void take_line(struct batch *batch, const char *line, size_t size)
+{
+    json_t *object = json_loadb(line, size, JSON_REJECT_DUPLICATES, NULL);
+    lk_ledger_op op = { 0 };
+
+    batch->why = object ? parse(batch, object, &op) : "it is no JSON";
+    if (batch->why) {
+        json_decref(object);
+        return;
+    }
+    batch->objects[batch->count] = object;
+    batch->ops[batch->count++] = op;
+}
+
+/* ---- a batch ---- */
+
+static bool is_in_chain(const struct batch *batch)
+{
+    return batch->count > 0 && batch->ops[batch->count - 1].linked;
+}
+
+static bool is_full(const struct batch *batch)
+{
+    return batch->count >= (is_in_chain(batch) ? ROOM : BATCH);
+}
+
+/* Whether more should be waited for: not when there is something to do. */
+static bool may_wait(const struct batch *batch)
+{
+    struct pollfd polled = { .fd = batch->input.fd, .events = POLLIN };
+
+    return batch->count == 0 || is_in_chain(batch) || poll(&polled, 1, 0) > 0;
+}
+
+static void fill(struct batch *batch)
+{
+    char *line;
+    size_t size;
+
+    while (!batch->why && !is_full(batch)) {
+        if (lines_take(&batch->input, &line, &size)) {
+            batch->lines++;
+            if (size > 0)
+                take_line(batch, line, size);
+        } else if (batch->input.at_end || !may_wait(batch)) {
+            return;
+        } else {
+            int failed = lines_fill(&batch->input);
+            batch->lines += failed != 0; /* the line that can't be read */
+            batch->why = failed ? strerror(failed) : NULL;
+        }
+    }
+    /* Longer than any may be: its end must not pass for a chain of its own. */
+    if (is_full(batch) && is_in_chain(batch))
+        batch->why = "its chain is too long";
+}
+
+static bool print_json(const lk_ledger_op *op, const lk_ledger_result *result)
+{
+    char word[STATUS_WORD_SIZE], id[LK_ID_TEXT_SIZE];
+    bool done = result->status == LK_OK;
+
+    json_t *line = json_pack("{s:s, s:o, s:s, s:o, s:o, s:s, s:I, s:o, s:b}",         //
+                             "verb", lk_ledger_verb_name(op->verb),                   //
+                             "user", cli_json_text(op->user, strlen(op->user)),       //
+                             "status", status_word(result->status, word),             //
+                             "coupons", coupons_json(result),                         //
+                             "state",                                                 //
+                             done ? json_string(lk_coupon_state_name(result->state))  //
+                                  : json_null(),                                      //
+                             "id", lk_id_text(result->id, id),                        //
+                             "zxid", (json_int_t)(done ? result->zxid : 0),           //
+                             "time", done ? time_json(result->time_ms) : json_null(), //
+                             "repeated", (int)(done && result->repeated));
+    return cli_json_write(stdout, line);
+}
+
+static bool print_line(const lk_ledger_op *op, const lk_ledger_result *result)
+{
+    printf("%s\t", lk_ledger_verb_name(op->verb));
+    return print_result_line(op->user, strlen(op->user), result);
+}
+
+/* Where the id was made here, and is not in the answer, nothing else could settle the line. */
+static void tell_id(struct batch *batch, size_t at)
+{
+    const lk_ledger_result *result = &batch->results[at];
+    const lk_ledger_op *op = &batch->ops[at];
+    char id[LK_ID_TEXT_SIZE];
+
+    if (result->status != LK_E_UNKNOWN || batch->cli->json || batch->prefix
+        || json_object_get(batch->objects[at], "id"))
+        return;
+    cli_refuse(batch->cli, EXIT_UNKNOWN,
+               "%s of %s: the reply was lost, it may have been done; the same line with \"id\": "
+               "\"%s\" settles it",
+               lk_ledger_verb_name(op->verb), op->user, lk_id_text(result->id, id));
+}
+
+/* False: nobody can read the answers any more; that was said. */
+static bool submit(struct batch *batch)
+{
+    struct cli *cli = batch->cli;
+    bool writable = true;
+
+    (void)!lk_ledger_submit(batch->desk.ledger, batch->ops, batch->count, batch->results,
+                            cli_deadline(cli));
+    for (size_t i = 0; i < batch->count; i++) {
+        const lk_ledger_result *result = &batch->results[i];
+        tally_add(cli, &batch->tally, result->status);
+        writable = writable
+                   && (cli->json ? print_json(&batch->ops[i], result)
+                                 : print_line(&batch->ops[i], result));
+        tell_id(batch, i);
+    }
+    clear_batch(batch);
+    return cli_flush(cli) && writable;
+}
+
+static int sum_up(struct batch *batch, const char *from)
+{
+    struct cli *cli = batch->cli;
+    const struct tally *tally = &batch->tally;
+
+    cli_note(cli, "%" PRIu64 " done, %" PRIu64 " refused, %" PRIu64 " without an answer",
+             tally->done, tally->refused, tally->unanswered);
+    if (batch->why)
+        return cli_refuse(cli, EXIT_USAGE,
+                          "%s: line %" PRIu64
+                          ": %s; nothing from there on was done, mend it and go on",
+                          from, batch->lines, batch->why);
+    if (tally->unanswered == 0)
+        return EXIT_DONE;
+    return cli_refuse(cli, tally->worst,
+                      "%" PRIu64
+                      " operations have no answer; the same lines with the same ids settle them",
+                      tally->unanswered);
+}
+
+static int do_all(struct batch *batch, const char *from)
+{
+    struct cli *cli = batch->cli;
+    lk_campaign_info info;
+
+    if (!desk_open(cli, cli->words[0], &batch->desk))
+        return cli->code;
+    int status = lk_campaign_show(batch->desk.ledger, cli_deadline(cli), &info);
+    if (status != LK_OK)
+        return cli_fail(cli, status, "%s", cli->words[0]);
+    if (!make_room(batch))
+        return cli_fail(cli, LK_E_NOMEM, "%s", from);
+    do {
+        fill(batch);
+        if (batch->count > 0 && !submit(batch))
+            return cli->code;
+    } while (!batch->why && (!batch->input.at_end || batch->input.begin < batch->input.end));
+    return sum_up(batch, from);
+}
+
+static int run_do(struct cli *cli, int argc, char **argv)
+{
+    __attribute__((cleanup(free_batch))) struct batch batch = { .cli = cli, .input.fd = -1 };
+    const char *from = NULL;
+    uint64_t size;
+    const struct cli_option options[] = {
+        { .kind = CLI_TEXT, .name = "from", .value = &from },
+        { .kind = CLI_TEXT, .name = "id", .value = &batch.prefix },
+        { 0 },
+    };
+
+    if (!cli_parse(cli, options, 1, 1, argc, argv))
+        return cli->code;
+    if (!from)
+        return cli_usage(cli, "--from FILE is missing");
+    if (batch.prefix && !text_is_name(batch.prefix, strlen(batch.prefix), PREFIX_MAX))
+        return cli_usage(cli, "--id PREFIX must be 1 to %d bytes of UTF-8", PREFIX_MAX);
+    if (!cli_path(cli, cli->words[0]))
+        return cli->code;
+    int failed = lines_open(&batch.input, from, &size);
+    if (failed)
+        return cli_refuse(cli, EXIT_USAGE, "%s: can't be read: %s; name another file", from,
+                          strerror(failed));
+    return do_all(&batch, from);
+}
+
+const struct verb coupon_do = {
+    .name = "coupon do",
+    .summary = "many operations, from a file",
+    .help =
+        "usage: latchkey coupon do CAMPAIGN --from FILE|- [--id PREFIX]\n"
+        "\n"
+        "Does the operations of a file ('-': standard input), a JSON object a line, many of "
+        "them in a commit:\n"
+        "\n"
+        "  {\"verb\": \"claim\", \"user\": \"ann\", \"count\": 2, \"id\": \"cart-17\"}\n"
+        "  {\"verb\": \"freeze\", \"user\": \"ann\", \"coupon\": \"0-17\", \"order\": \"o1\", "
+        "\"ttl\": 600, \"linked\": true}\n"
+        "  {\"verb\": \"freeze\", \"user\": \"bob\", \"coupon\": \"2-4\", \"order\": \"o1\"}\n"
+        "\n"
+        "The verbs are claim, freeze, unfreeze, redeem, refund, void. What is linked to the "
+        "next line happens with\n"
+        "it or not at all: a chain of up to 32. Prints VERB<TAB>USER<TAB>STATUS<TAB>COUPON a "
+        "line, in the lines'\n"
+        "order; with --json all of the answer.\n"
+        "\n"
+        "  --id PREFIX  a line without an id gets PREFIX/N, N being its number: so the same "
+        "command again does\n"
+        "               nothing twice. Without it an id is made, which --json prints, and any line "
+        "that is unknown\n"
+        "\n"
+        "exit: 0 every line was answered, refusals too. 75 some are unknown: the same lines "
+        "with the same ids\n"
+        "settle them. 64 a line is not understood: nothing from there on was done.\n",
+    .run = run_do,
+};
