@@ -125,16 +125,21 @@ static void pause_over(struct timer *timer)
     ledger_pump(ledger);
 }
 
-/* Others write where we do. From the third time in a row on wait a little, by chance. */
+int64_t conflict_pause_ns(lk_client *client, unsigned conflicts)
+{
+    if (conflicts < 3)
+        return -1;
+    uint64_t most_ns = (uint64_t)MS << (conflicts < 9 ? conflicts - 3 : 6);
+    return (int64_t)(client_random(client) % most_ns);
+}
+
 void ledger_conflict(struct lk_ledger *ledger)
 {
-    unsigned conflicts = ++ledger->conflicts;
+    int64_t pause_ns = conflict_pause_ns(ledger->client, ++ledger->conflicts);
 
     ledger->stats.conflicts++;
-    if (conflicts < 3)
+    if (pause_ns < 0)
         return;
-    int64_t most_ns = MS << (conflicts < 9 ? conflicts - 3 : 6);
-    int64_t pause_ns = (int64_t)(client_random(ledger->client) % (uint64_t)most_ns);
     ledger->pausing = true;
     timer_set(ledger->client, &ledger->pause, client_now(ledger->client) + pause_ns, pause_over);
 }

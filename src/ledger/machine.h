@@ -36,6 +36,7 @@
 
 #include "ledger/account.h"
 #include "ledger/names.h"
+#include "ledger/request.h"
 #include "ledger/rotate.h"
 #include "ledger/servertime.h"
 #include "session/flight.h"
@@ -201,7 +202,9 @@ void job_finish(struct job *job, int status); /* unlinks it; it is gone then */
 void job_fail(struct job *job, int status);   /* as above, but for what may still be applied */
 /* Withdrawn for this reason: unlinks it, and sets and answers what it comes to. */
 int job_withdraw(struct job *job, int status);
-void ledger_conflict(struct lk_ledger *ledger);
+void ledger_conflict(struct lk_ledger *ledger); /* others write where we do */
+/* How long to leave the others alone after so many conflicts in a row, by chance; -1: not at all. */
+int64_t conflict_pause_ns(lk_client *client, unsigned conflicts);
 int64_t ledger_now_ms(const struct lk_ledger *ledger);
 
 /* submit.c: batches and their chains */
@@ -219,7 +222,6 @@ void seat_place(struct seat *seat);  /* into the queue where it belongs now */
 void seat_forget(struct seat *seat); /* its record must be read again before it is used */
 void seat_fail(struct seat *seat, int status);
 bool seat_needs_reading(const struct seat *seat);
-bool seat_begins_with_claim(const struct seat *seat); /* it has jobs */
 struct job *seat_first(const struct seat *seat);
 /* A user who was not known here turned out to have an account, or none. */
 void newcomer_was(struct lk_ledger *ledger, bool is_known);

@@ -83,7 +83,7 @@ struct job *seat_first(const struct seat *seat)
     return container_of(seat->jobs.next, struct job, node);
 }
 
-bool seat_begins_with_claim(const struct seat *seat)
+static bool seat_begins_with_claim(const struct seat *seat)
 {
     return seat_first(seat)->body.verb == LK_LEDGER_CLAIM;
 }

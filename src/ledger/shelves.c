@@ -299,17 +299,10 @@ static void stock_check(struct lk_ledger *ledger)
     struct keeper_request checks[LK_SHARDS_MAX + 1] = { 0 };
     size_t shards = ledger->campaign.rules.shards;
 
-    checks[0] = (struct keeper_request){ .verb = KEEPER_CHECK,
-                                         .path = ledger->seal_path,
-                                         .version = KEEPER_ANY_VERSION };
+    checks[0] = check_there(ledger->seal_path);
     for (size_t i = 0; i < shards; i++)
-        checks[i + 1] = (struct keeper_request){ .verb = KEEPER_CHECK,
-                                                 .path = ledger->shelves[i].path,
-                                                 .version = ledger->shelves[i].version };
-    const struct keeper_request multi = { .verb = KEEPER_MULTI,
-                                          .path = ledger->path,
-                                          .operations = checks,
-                                          .operation_count = shards + 1 };
+        checks[i + 1] = check_of(ledger->shelves[i].path, ledger->shelves[i].version);
+    const struct keeper_request multi = multi_of(ledger->path, checks, shards + 1);
     ledger->proof_sent_ns = client_now(ledger->client);
     int status = flight_send(&ledger->stocktaking, ledger->client, &multi, 1, stock_checked);
     if (status == LK_OK)
