@@ -150,10 +150,12 @@ static void ledger_step(struct lk_ledger *ledger)
         return;
     if (ledger->campaign_state == CAMPAIGN_UNKNOWN)
         campaign_ask(ledger);
-    /* A round may leave seats that must be read: what stood first at them has failed. */
+    /* A round may leave seats that must be read: what stood first at them has failed. What is judged
+     * without a connection could not be withdrawn any more, though it was never sent. */
     do
         seats_read(ledger);
-    while (ledger->campaign_state == CAMPAIGN_KNOWN && !ledger->pausing && round_run(ledger));
+    while (ledger->campaign_state == CAMPAIGN_KNOWN && !ledger->pausing
+           && !client_waits_for_server(ledger->client) && round_run(ledger));
 }
 
 void ledger_pump(struct lk_ledger *ledger)
@@ -225,7 +227,10 @@ static int job_begin(struct job *job, int64_t deadline_ns,
     if (status != LK_OK)
         return status;
     op_begin(job->ledger->client, &job->op, deadline_ns, job_op_withdraw, deliver);
-    seat_place(job->seat);
+    if (deadline_ns <= client_now(job->ledger->client))
+        op_end(&job->op, LK_E_DEADLINE);
+    else
+        seat_place(job->seat);
     ledger_pump(job->ledger);
     return LK_OK;
 }

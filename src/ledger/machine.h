@@ -41,8 +41,7 @@
 #include "ledger/servertime.h"
 #include "session/flight.h"
 
-#define SEATS_IDLE_MAX 65536
-#define SEATS_IDLE_BYTES_MAX ((size_t)32 << 20)
+#define SEATS_IDLE_BYTES_MAX ((size_t)64 << 20) /* some 180,000 users with a coupon each */
 #define SEATS_READING_MAX 256
 #define COMMIT_SEATS_MAX 1024
 #define COMMIT_SIZE_MAX (400 * 1000) /* of accounts and their paths; shards come on top */
@@ -92,8 +91,8 @@ struct seat {
     struct lk_ledger *ledger;
     enum seat_state state;
     bool must_read; /* a claim must not take it for a new user's */
-    char *path;
-    void *bytes; /* the record; NULL: there is none */
+    char *path;     /* NULL while idle */
+    void *bytes;    /* the record; NULL: there is none */
     size_t size, idle_size;
     int32_t version; /* VERSION_NONE: there is no znode */
     int64_t zxid;    /* of the commit that wrote the record; 0: not known */

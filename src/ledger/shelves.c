@@ -102,10 +102,12 @@ static void home_move(struct lk_ledger *ledger)
     ledger->home = best;
 }
 
+/* Of those that are free the one that was told of last: its look is the likeliest to be fresh, and a
+ * look waits behind all that is under way. */
 static struct shelf *shelf_beside_home(struct lk_ledger *ledger)
 {
     size_t shards = ledger->campaign.rules.shards;
-    int64_t now_ns = client_now(ledger->client);
+    struct shelf *best = NULL;
 
     if (ledger->busy_shelves >= ledger->width || ledger->stock_state != STOCK_IDLE)
         return NULL;
@@ -115,11 +117,12 @@ static struct shelf *shelf_beside_home(struct lk_ledger *ledger)
         if (shelf->busy || !shelf->known || shelf_is_taken(shelf)
             || shard_available(&shelf->shard) == 0)
             continue;
-        if (now_ns - shelf->learnt_ns > FRESH_NS)
-            shelf_forget(shelf);
-        return shelf;
+        if (!best || shelf->learnt_ns > best->learnt_ns)
+            best = shelf;
     }
-    return NULL;
+    if (best && client_now(ledger->client) - best->learnt_ns > FRESH_NS)
+        shelf_forget(best);
+    return best;
 }
 
 struct shelf *shelf_choose(struct lk_ledger *ledger)
