@@ -293,6 +293,14 @@ struct tool *tool_free(struct tool *tool)
     return NULL;
 }
 
+int tool_end(struct tool *tool, int signal)
+{
+    kill(tool->pid, signal);
+    int code = tool_wait(tool);
+    tool_free(tool);
+    return code;
+}
+
 struct expected {
     struct tool *tool;
     const char *(*read)(struct tool *tool);
