@@ -65,7 +65,7 @@ static bool read_arguments(struct bench *bench, bool chosen[PARTS], int argc, ch
     if (bench->rounds == 0)
         bench->rounds = bench->is_quick ? 3 : 7;
     if (bench->claims == 0)
-        bench->claims = bench->is_quick ? 20000 : 100000;
+        bench->claims = bench->is_quick ? 20000 : 200000;
     MUST(bench->rounds <= ROUNDS_MAX);
     return is_json;
 }
