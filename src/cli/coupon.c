@@ -80,6 +80,11 @@ bool desk_open(struct cli *cli, const char *campaign, struct desk *out)
     return true;
 }
 
+bool desk_open_to_change(struct cli *cli, const char *id_text, struct desk *out, lk_id *id)
+{
+    return desk_open(cli, cli->words[0], out) && choose_id(cli, id_text, id);
+}
+
 void desk_close(struct desk *desk)
 {
     desk->ledger = lk_ledger_free(desk->ledger);
@@ -108,22 +113,23 @@ bool text_is_name(const char *text, size_t size, size_t most)
     return utf8 != NULL;
 }
 
+static bool check_name(struct cli *cli, const char *word, const char *text, size_t most)
+{
+    if (text_is_name(text, strlen(text), most))
+        return true;
+    cli->code = cli_usage(cli, "%s must be 1 to %zu bytes of UTF-8 without control characters",
+                          word, most);
+    return false;
+}
+
 bool check_user(struct cli *cli, const char *user)
 {
-    if (text_is_name(user, strlen(user), LK_USER_MAX))
-        return true;
-    cli->code = cli_usage(cli, "USER must be 1 to %d bytes of UTF-8 without control characters",
-                          LK_USER_MAX);
-    return false;
+    return check_name(cli, "USER", user, LK_USER_MAX);
 }
 
 bool check_order(struct cli *cli, const char *order)
 {
-    if (!order || text_is_name(order, strlen(order), LK_ORDER_MAX))
-        return true;
-    cli->code = cli_usage(cli, "ORDER must be 1 to %d bytes of UTF-8 without control characters",
-                          LK_ORDER_MAX);
-    return false;
+    return !order || check_name(cli, "ORDER", order, LK_ORDER_MAX);
 }
 
 bool check_coupon(struct cli *cli, const char *text, lk_coupon *out)
@@ -143,6 +149,25 @@ bool choose_id(struct cli *cli, const char *text, lk_id *out)
         return true;
     cli->code = cli_usage(cli, "--id must be 1 to 256 bytes");
     return false;
+}
+
+bool choose_ttl(struct cli *cli, const char *option, int64_t ns, int64_t *out_ms)
+{
+    if (ns == 0) {
+        cli->code = cli_usage(cli, "%s must be above 0", option);
+        return false;
+    }
+    *out_ms = ns / 1000000 + (ns % 1000000 != 0);
+    return true;
+}
+
+lk_ledger_verb verb_named(const char *name)
+{
+    lk_ledger_verb verb = LK_LEDGER_CLAIM;
+
+    while (verb <= LK_LEDGER_VOID && strcmp(lk_ledger_verb_name(verb), name) != 0)
+        verb++;
+    return verb <= LK_LEDGER_VOID ? verb : 0;
 }
 
 char *status_word(int status, char word[STATUS_WORD_SIZE])

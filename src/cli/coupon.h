@@ -23,6 +23,9 @@ struct desk {
 bool desk_open(struct cli *cli, const char *campaign, struct desk *out);
 void desk_close(struct desk *desk);
 
+/* The campaign of the first word, and its change's id: choose_id(). */
+bool desk_open_to_change(struct cli *cli, const char *id_text, struct desk *out, lk_id *id);
+
 /* For verbs that go through a whole campaign: sixty times what one request may take. */
 int64_t desk_long_deadline(const struct cli *cli);
 
@@ -39,6 +42,12 @@ bool check_coupon(struct cli *cli, const char *text, lk_coupon *out);
 
 /* --id ID; NULL: none, the call makes one and tells it. False: said, code 64. */
 bool choose_id(struct cli *cli, const char *text, lk_id *out);
+
+/* What --ttl or --freeze-ttl gave, in milliseconds, rounded up. False: it is 0; said, code 64. */
+bool choose_ttl(struct cli *cli, const char *option, int64_t ns, int64_t *out_ms);
+
+/* "claim", "freeze"; 0: there is no such verb. */
+lk_ledger_verb verb_named(const char *name);
 
 /* The status as one word of a bulk line and of JSON: "ok", "sold-out", "limit". */
 #define STATUS_WORD_SIZE 32

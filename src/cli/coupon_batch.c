@@ -59,15 +59,6 @@ static bool make_room(struct batch *batch)
 
 /* ---- a line ---- */
 
-static lk_ledger_verb verb_named(const char *name)
-{
-    lk_ledger_verb verb = LK_LEDGER_CLAIM;
-
-    while (verb <= LK_LEDGER_VOID && strcmp(lk_ledger_verb_name(verb), name) != 0)
-        verb++;
-    return verb <= LK_LEDGER_VOID ? verb : 0;
-}
-
 /* Milliseconds, rounded up as --ttl is, since the same id may be asked again by that verb; but for
  * a microsecond, which is more than a double is off from the digits that were written. False: no
  * such time. */

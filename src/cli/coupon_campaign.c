@@ -124,13 +124,8 @@ static bool parse_create(struct cli *cli, int argc, char **argv, struct wanted *
     wanted->options.shards = (uint32_t)(has_shards ? (int64_t)shards
                                                    : cli_config_number(cli, "coupon.shards", 0));
     wanted->options.history = (uint32_t)history;
-    if (has_ttl && ttl_ns == 0) {
-        cli->code = cli_usage(cli, "--freeze-ttl must be above 0");
-        return false;
-    }
-    wanted->options.freeze_ttl_ms = has_ttl ? ttl_ns / 1000000 + (ttl_ns % 1000000 != 0)
-                                            : cli_config_number(cli, "coupon.freeze_ttl", 0);
-    return true;
+    wanted->options.freeze_ttl_ms = cli_config_number(cli, "coupon.freeze_ttl", 0);
+    return !has_ttl || choose_ttl(cli, "--freeze-ttl", ttl_ns, &wanted->options.freeze_ttl_ms);
 }
 
 static int run_create(struct cli *cli, int argc, char **argv)
@@ -140,8 +135,8 @@ static int run_create(struct cli *cli, int argc, char **argv)
     lk_id id;
 
     DESK desk = { 0 };
-    if (!parse_create(cli, argc, argv, &wanted, &id_text) || !desk_open(cli, cli->words[0], &desk)
-        || !choose_id(cli, id_text, &id))
+    if (!parse_create(cli, argc, argv, &wanted, &id_text)
+        || !desk_open_to_change(cli, id_text, &desk, &id))
         return cli->code;
     int status = settle_times(cli, &desk, &wanted);
     if (status != LK_OK)
@@ -176,6 +171,14 @@ const struct verb coupon_create = {
     .run = run_create,
 };
 
+/* The end of what changes a campaign. */
+static int tell_change(struct cli *cli, int status, const char *done, lk_id id)
+{
+    if (status != LK_OK)
+        return refuse_with_id(cli, status, id, cli->words[0]);
+    return print_done_to_campaign(cli, done, cli->words[0], id);
+}
+
 static int run_add_stock(struct cli *cli, int argc, char **argv)
 {
     const char *id_text = NULL;
@@ -189,7 +192,7 @@ static int run_add_stock(struct cli *cli, int argc, char **argv)
         return cli->code;
     if (!cli_number(cli->words[1], 1, STOCK_MOST, &count))
         return cli_usage(cli, "N must be a whole number from 1 to 10^12");
-    if (!desk_open(cli, cli->words[0], &desk) || !choose_id(cli, id_text, &id))
+    if (!desk_open_to_change(cli, id_text, &desk, &id))
         return cli->code;
     int status = lk_campaign_add_stock(desk.ledger, count, &id, cli_deadline(cli));
     if (status == LK_E_TOO_LARGE)
@@ -197,9 +200,7 @@ static int run_add_stock(struct cli *cli, int argc, char **argv)
                           "%s: a shard makes no more than 10^12 coupons in all; add fewer, or to "
                           "another campaign",
                           cli->words[0]);
-    if (status != LK_OK)
-        return refuse_with_id(cli, status, id, cli->words[0]);
-    return print_done_to_campaign(cli, "stocked", cli->words[0], id);
+    return tell_change(cli, status, "stocked", id);
 }
 
 const struct verb coupon_add_stock = {
@@ -233,7 +234,7 @@ static int run_grow(struct cli *cli, int argc, char **argv)
         return cli->code;
     if (shards == 0)
         return cli_usage(cli, "--shards K is missing");
-    if (!desk_open(cli, cli->words[0], &desk) || !choose_id(cli, id_text, &id))
+    if (!desk_open_to_change(cli, id_text, &desk, &id))
         return cli->code;
     int status = lk_campaign_grow(desk.ledger, (uint32_t)shards, &id, cli_deadline(cli));
     if (status == LK_E_INVALID)
@@ -241,9 +242,7 @@ static int run_grow(struct cli *cli, int argc, char **argv)
                           "%s: it has %" PRIu64
                           " shards or more already, they never become fewer; see `coupon show`",
                           cli->words[0], shards);
-    if (status != LK_OK)
-        return refuse_with_id(cli, status, id, cli->words[0]);
-    return print_done_to_campaign(cli, "grown", cli->words[0], id);
+    return tell_change(cli, status, "grown", id);
 }
 
 const struct verb coupon_grow = {
@@ -268,13 +267,10 @@ static int run_close(struct cli *cli, int argc, char **argv)
     lk_id id;
 
     DESK desk = { 0 };
-    if (!cli_parse(cli, options, 1, 1, argc, argv) || !desk_open(cli, cli->words[0], &desk)
-        || !choose_id(cli, id_text, &id))
+    if (!cli_parse(cli, options, 1, 1, argc, argv)
+        || !desk_open_to_change(cli, id_text, &desk, &id))
         return cli->code;
-    int status = lk_campaign_close(desk.ledger, &id, cli_deadline(cli));
-    if (status != LK_OK)
-        return refuse_with_id(cli, status, id, cli->words[0]);
-    return print_done_to_campaign(cli, "closed", cli->words[0], id);
+    return tell_change(cli, lk_campaign_close(desk.ledger, &id, cli_deadline(cli)), "closed", id);
 }
 
 const struct verb coupon_close = {

@@ -85,7 +85,7 @@ static int run_delete(struct cli *cli, int argc, char **argv)
     if (!yes)
         return cli_usage(
             cli, "this removes the campaign and every account in it; say --yes if that is meant");
-    if (!desk_open(cli, cli->words[0], &desk) || !choose_id(cli, id_text, &id))
+    if (!desk_open_to_change(cli, id_text, &desk, &id))
         return cli->code;
     int status = delete_campaign(cli, &desk);
     if (status > 0) /* tell() said no */

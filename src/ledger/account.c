@@ -294,7 +294,7 @@ const struct coupon *account_find(const struct account *account, lk_coupon name)
 {
     for (size_t i = 0; i < account->coupon_count; i++) {
         const struct coupon *coupon = &account->coupons[i];
-        if (coupon->name.serial == name.serial && coupon->name.shard == name.shard)
+        if (coupon_equals(coupon->name, name))
             return coupon;
     }
     return NULL;

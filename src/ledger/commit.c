@@ -280,9 +280,7 @@ static bool commit_make_buckets(struct commit *commit, size_t first)
             continue;
         wanted[bucket] = true;
         char *path = name_bucket(ledger->path, bucket);
-        requests[count++] = (struct keeper_request){ .verb = KEEPER_CREATE,
-                                                     .path = path,
-                                                     .access = client_access(ledger->client) };
+        requests[count++] = create_of(path, NULL, client_access(ledger->client));
         status = path ? LK_OK : LK_E_NOMEM;
     }
     if (status == LK_OK)

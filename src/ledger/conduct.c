@@ -96,18 +96,13 @@ static void check_times(const struct visit *visit)
 
 /* ---- states ---- */
 
-static bool coupons_are_same(lk_coupon a, lk_coupon b)
-{
-    return a.shard == b.shard && a.serial == b.serial;
-}
-
 /* The state before entry `at` of its coupon, or, with at the count, the last one. */
 static lk_coupon_state state_before(const struct visit *visit, size_t at, lk_coupon coupon)
 {
     const struct applied_list *applied = &visit->account->applied;
 
     for (size_t i = at; i-- > 0;) {
-        if (coupons_are_same(applied->entries[i].coupon, coupon))
+        if (coupon_equals(applied->entries[i].coupon, coupon))
             return (lk_coupon_state)applied->entries[i].state;
     }
     return LK_CLAIMED;

@@ -57,16 +57,8 @@ static void create_send(struct change *change)
     bool whole = create_names(ledger, &change->campaign, names)
                  && create_records(&change->campaign, records);
     for (size_t i = 0; i < count; i++)
-        creates[i] = (struct keeper_request){
-            .verb = KEEPER_CREATE,
-            .path = names[i],
-            .data = records[i].bytes,
-            .data_size = records[i].size,
-            .access = client_access(ledger->client),
-        };
-    const struct keeper_request multi = {
-        .verb = KEEPER_MULTI, .path = ledger->path, .operations = creates, .operation_count = count
-    };
+        creates[i] = create_of(names[i], &records[i], client_access(ledger->client));
+    const struct keeper_request multi = multi_of(ledger->path, creates, count);
     if (whole) {
         task_send(&change->task, &multi, 1, create_landed);
         change->task.unsettled = true;
@@ -144,9 +136,7 @@ static void create_parents(struct change *change)
         char *parent = strndup(ledger->path, i);
         status = parent ? LK_OK : LK_E_NOMEM;
         if (parent)
-            creates[count++] = (struct keeper_request){ .verb = KEEPER_CREATE,
-                                                        .path = parent,
-                                                        .access = client_access(ledger->client) };
+            creates[count++] = create_of(parent, NULL, client_access(ledger->client));
     }
     /* A campaign right below the root has no parent that could be missing: but the server says so.
      */

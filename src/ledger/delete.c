@@ -72,17 +72,10 @@ static int purge_send(struct purge *purge, char *const *paths, size_t count, siz
     for (size_t i = 0; i < count; i++) {
         if (i % together == 0) {
             multi = &multis[multi_count++];
-            *multi = (struct keeper_request){ .verb = KEEPER_MULTI,
-                                              .path = purge->ledger->path,
-                                              .operations = &operations[used],
-                                              .operation_count = 1 };
-            operations[used++] = (struct keeper_request){ .verb = KEEPER_CHECK,
-                                                          .path = purge->grave,
-                                                          .version = KEEPER_ANY_VERSION };
+            *multi = multi_of(purge->ledger->path, &operations[used], 1);
+            operations[used++] = check_there(purge->grave);
         }
-        operations[used++] = (struct keeper_request){ .verb = KEEPER_DELETE,
-                                                      .path = paths[i],
-                                                      .version = KEEPER_ANY_VERSION };
+        operations[used++] = delete_of(paths[i]);
         multi->operation_count++;
     }
     return task_fly(&purge->task, purge->ledger, multis, multi_count, purge->deadline_ns);
@@ -310,18 +303,12 @@ static int mark_write(struct purge *purge, struct campaign *campaign, int32_t ve
     campaign->deleting = true;
     int status = seal ? campaign_encode(campaign, &record) : LK_E_NOMEM;
     const struct keeper_request operations[] = {
-        { .verb = KEEPER_SET,
-          .path = ledger->path,
-          .data = record.bytes,
-          .data_size = record.size,
-          .version = version },
-        { .verb = KEEPER_CREATE, .path = purge->grave, .access = client_access(ledger->client) },
-        { .verb = KEEPER_DELETE, .path = seal, .version = KEEPER_ANY_VERSION },
+        set_of(ledger->path, &record, version),
+        create_of(purge->grave, NULL, client_access(ledger->client)),
+        delete_of(seal),
     };
-    const struct keeper_request multi = { .verb = KEEPER_MULTI,
-                                          .path = ledger->path,
-                                          .operations = operations,
-                                          .operation_count = purge->seal_is_gone ? 2 : 3 };
+    const struct keeper_request multi = multi_of(ledger->path, operations,
+                                                 purge->seal_is_gone ? 2 : 3);
     if (status == LK_OK)
         status = task_fly(&purge->task, ledger, &multi, 1, purge->deadline_ns);
     if (status == LK_OK)
@@ -394,12 +381,10 @@ static int purge_record(struct purge *purge)
 {
     const char *path = purge->ledger->path;
     const struct keeper_request operations[] = {
-        { .verb = KEEPER_DELETE, .path = purge->grave, .version = KEEPER_ANY_VERSION },
-        { .verb = KEEPER_DELETE, .path = path, .version = KEEPER_ANY_VERSION },
+        delete_of(purge->grave),
+        delete_of(path),
     };
-    const struct keeper_request multi = {
-        .verb = KEEPER_MULTI, .path = path, .operations = operations, .operation_count = 2
-    };
+    const struct keeper_request multi = multi_of(path, operations, 2);
 
     int status = task_fly(&purge->task, purge->ledger, &multi, 1, purge->deadline_ns);
     return status == LK_OK ? deletion_status(&purge->task.flight.answers[0]) : status;

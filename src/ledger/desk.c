@@ -125,16 +125,21 @@ static void pause_over(struct timer *timer)
     ledger_pump(ledger);
 }
 
-/* Others write where we do. From the third time in a row on wait a little, by chance. */
+int64_t conflict_pause_ns(lk_client *client, unsigned conflicts)
+{
+    if (conflicts < 3)
+        return -1;
+    uint64_t most_ns = (uint64_t)MS << (conflicts < 9 ? conflicts - 3 : 6);
+    return (int64_t)(client_random(client) % most_ns);
+}
+
 void ledger_conflict(struct lk_ledger *ledger)
 {
-    unsigned conflicts = ++ledger->conflicts;
+    int64_t pause_ns = conflict_pause_ns(ledger->client, ++ledger->conflicts);
 
     ledger->stats.conflicts++;
-    if (conflicts < 3)
+    if (pause_ns < 0)
         return;
-    int64_t most_ns = MS << (conflicts < 9 ? conflicts - 3 : 6);
-    int64_t pause_ns = (int64_t)(client_random(ledger->client) % (uint64_t)most_ns);
     ledger->pausing = true;
     timer_set(ledger->client, &ledger->pause, client_now(ledger->client) + pause_ns, pause_over);
 }
@@ -145,10 +150,12 @@ static void ledger_step(struct lk_ledger *ledger)
         return;
     if (ledger->campaign_state == CAMPAIGN_UNKNOWN)
         campaign_ask(ledger);
-    /* A round may leave seats that must be read: what stood first at them has failed. */
+    /* A round may leave seats that must be read: what stood first at them has failed. What is judged
+     * without a connection could not be withdrawn any more, though it was never sent. */
     do
         seats_read(ledger);
-    while (ledger->campaign_state == CAMPAIGN_KNOWN && !ledger->pausing && round_run(ledger));
+    while (ledger->campaign_state == CAMPAIGN_KNOWN && !ledger->pausing
+           && !client_waits_for_server(ledger->client) && round_run(ledger));
 }
 
 void ledger_pump(struct lk_ledger *ledger)
@@ -220,7 +227,10 @@ static int job_begin(struct job *job, int64_t deadline_ns,
     if (status != LK_OK)
         return status;
     op_begin(job->ledger->client, &job->op, deadline_ns, job_op_withdraw, deliver);
-    seat_place(job->seat);
+    if (deadline_ns <= client_now(job->ledger->client))
+        op_end(&job->op, LK_E_DEADLINE);
+    else
+        seat_place(job->seat);
     ledger_pump(job->ledger);
     return LK_OK;
 }

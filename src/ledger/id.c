@@ -62,6 +62,11 @@ bool id_equals(lk_id a, lk_id b)
     return memcmp(a.bytes, b.bytes, ID_SIZE) == 0;
 }
 
+bool coupon_equals(lk_coupon a, lk_coupon b)
+{
+    return a.shard == b.shard && a.serial == b.serial;
+}
+
 int id_compare(lk_id a, lk_id b)
 {
     return memcmp(a.bytes, b.bytes, ID_SIZE);

@@ -14,6 +14,7 @@ bool id_is_none(lk_id id);
 bool id_is_text(lk_id id);    /* made from a caller's text: never forgotten */
 int64_t id_time_ms(lk_id id); /* of one made here */
 bool id_equals(lk_id a, lk_id b);
+bool coupon_equals(lk_coupon a, lk_coupon b);
 int id_compare(lk_id a, lk_id b); /* by age, for ids made here */
 
 #endif

@@ -4,13 +4,16 @@
 
 #include "ledger/task.h"
 
-/* Watches may have fired unheard while the connection was away. */
+/* Watches may have fired unheard while the connection was away, and what came meanwhile waits for it;
+ * or for the end of all connections, when credentials were refused. */
 static void ledger_session_changed(struct session_listener *listener, enum session_change change)
 {
     struct lk_ledger *ledger = container_of(listener, struct lk_ledger, listener);
 
     if (change == SESSION_DISCONNECTED || change == SESSION_ENDED)
         ledger->stock_proven = false;
+    if (change == SESSION_CONNECTED || change == SESSION_ENDED)
+        ledger_pump(ledger);
 }
 
 int lk_ledger_new(lk_ledger **out, lk_client *client, const char *path)

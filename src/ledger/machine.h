@@ -36,12 +36,12 @@
 
 #include "ledger/account.h"
 #include "ledger/names.h"
+#include "ledger/request.h"
 #include "ledger/rotate.h"
 #include "ledger/servertime.h"
 #include "session/flight.h"
 
-#define SEATS_IDLE_MAX 65536
-#define SEATS_IDLE_BYTES_MAX ((size_t)32 << 20)
+#define SEATS_IDLE_BYTES_MAX ((size_t)64 << 20) /* some 180,000 users with a coupon each */
 #define SEATS_READING_MAX 256
 #define COMMIT_SEATS_MAX 1024
 #define COMMIT_SIZE_MAX (400 * 1000) /* of accounts and their paths; shards come on top */
@@ -91,8 +91,8 @@ struct seat {
     struct lk_ledger *ledger;
     enum seat_state state;
     bool must_read; /* a claim must not take it for a new user's */
-    char *path;
-    void *bytes; /* the record; NULL: there is none */
+    char *path;     /* NULL while idle */
+    void *bytes;    /* the record; NULL: there is none */
     size_t size, idle_size;
     int32_t version; /* VERSION_NONE: there is no znode */
     int64_t zxid;    /* of the commit that wrote the record; 0: not known */
@@ -201,7 +201,9 @@ void job_finish(struct job *job, int status); /* unlinks it; it is gone then */
 void job_fail(struct job *job, int status);   /* as above, but for what may still be applied */
 /* Withdrawn for this reason: unlinks it, and sets and answers what it comes to. */
 int job_withdraw(struct job *job, int status);
-void ledger_conflict(struct lk_ledger *ledger);
+void ledger_conflict(struct lk_ledger *ledger); /* others write where we do */
+/* How long to leave the others alone after so many conflicts in a row, by chance; -1: not at all. */
+int64_t conflict_pause_ns(lk_client *client, unsigned conflicts);
 int64_t ledger_now_ms(const struct lk_ledger *ledger);
 
 /* submit.c: batches and their chains */
@@ -219,7 +221,6 @@ void seat_place(struct seat *seat);  /* into the queue where it belongs now */
 void seat_forget(struct seat *seat); /* its record must be read again before it is used */
 void seat_fail(struct seat *seat, int status);
 bool seat_needs_reading(const struct seat *seat);
-bool seat_begins_with_claim(const struct seat *seat); /* it has jobs */
 struct job *seat_first(const struct seat *seat);
 /* A user who was not known here turned out to have an account, or none. */
 void newcomer_was(struct lk_ledger *ledger, bool is_known);

@@ -16,7 +16,6 @@
 #include "ledger/change.h"
 #include "ledger/rotate.h"
 
-#define MS INT64_C(1000000)
 #define WRITE_MAX (3 + 2 * LK_SHARDS_MAX) /* operations: record, seals, shards */
 
 /* A lost write could still be applied as long as the record is as it was: see machine.h. Without
@@ -39,19 +38,16 @@ static void change_pause_over(struct timer *timer)
     change_read(container_of(container_of(timer, struct task, pause), struct change, task));
 }
 
-/* Others write the same records: read them anew, from the third time on after a little while. */
+/* Others write the same records: read them anew, after a while if that goes on. */
 static void change_again(struct change *change)
 {
     lk_client *client = change->task.ledger->client;
-    unsigned conflicts = ++change->conflicts;
+    int64_t pause_ns = conflict_pause_ns(client, ++change->conflicts);
 
-    if (conflicts < 3) {
+    if (pause_ns < 0)
         change_read(change);
-        return;
-    }
-    uint64_t most_ns = (uint64_t)MS << (conflicts < 8 ? conflicts - 3 : 5);
-    timer_set(client, &change->task.pause,
-              client_now(client) + (int64_t)(client_random(client) % most_ns), change_pause_over);
+    else
+        timer_set(client, &change->task.pause, client_now(client) + pause_ns, change_pause_over);
 }
 
 /* A part that the record names is not there. It may be that the campaign was deleted, and another
@@ -108,17 +104,8 @@ static void change_write(struct change *change, struct keeper_request *operation
     struct record_out record = { 0 };
     int status = campaign_encode(&change->campaign, &record);
 
-    operations[0] = (struct keeper_request){
-        .verb = KEEPER_SET,
-        .path = ledger->path,
-        .data = record.bytes,
-        .data_size = record.size,
-        .version = change->version,
-    };
-    const struct keeper_request multi = { .verb = KEEPER_MULTI,
-                                          .path = ledger->path,
-                                          .operations = operations,
-                                          .operation_count = count };
+    operations[0] = set_of(ledger->path, &record, change->version);
+    const struct keeper_request multi = multi_of(ledger->path, operations, count);
     if (status == LK_OK) {
         task_send(&change->task, &multi, 1, change_written);
         change->task.unsettled = true;
@@ -148,12 +135,8 @@ static size_t change_seal(const struct change *change, struct seals *seals,
 
     *seals = (struct seals){ name_seal(ledger->path, change->old_seal),
                              name_seal(ledger->path, change->campaign.seal) };
-    operations[1] = (struct keeper_request){ .verb = renews ? KEEPER_DELETE : KEEPER_CHECK,
-                                             .path = seals->old,
-                                             .version = KEEPER_ANY_VERSION };
-    operations[2] = (struct keeper_request){ .verb = KEEPER_CREATE,
-                                             .path = seals->renewed,
-                                             .access = client_access(ledger->client) };
+    operations[1] = renews ? delete_of(seals->old) : check_there(seals->old);
+    operations[2] = create_of(seals->renewed, NULL, client_access(ledger->client));
     if (!seals->old || !seals->renewed)
         return 0;
     return renews ? 3 : 2;
@@ -173,11 +156,7 @@ static void reseal_write(struct change *change)
     for (uint32_t i = change->old_shards; i < change->campaign.rules.shards && whole; i++) {
         names[i] = name_shard(ledger->path, i);
         whole = names[i] && shard_encode(&(struct shard){ .index = i }, &records[i]) == LK_OK;
-        operations[count++] = (struct keeper_request){ .verb = KEEPER_CREATE,
-                                                       .path = names[i],
-                                                       .data = records[i].bytes,
-                                                       .data_size = records[i].size,
-                                                       .access = client_access(ledger->client) };
+        operations[count++] = create_of(names[i], &records[i], client_access(ledger->client));
     }
     if (whole)
         change_write(change, operations, count);
@@ -220,23 +199,6 @@ static bool add_rotates(const struct change *change, const struct answer *shards
     return false;
 }
 
-static size_t add_write(struct keeper_request *operations, const char *path,
-                        const struct record_out *record, int32_t version, lk_access access)
-{
-    bool rotates = version >= VERSION_ROTATE;
-
-    operations[0] = (struct keeper_request){ .verb = KEEPER_DELETE,
-                                             .path = path,
-                                             .version = version };
-    operations[rotates] = (struct keeper_request){ .verb = rotates ? KEEPER_CREATE : KEEPER_SET,
-                                                   .path = path,
-                                                   .data = record->bytes,
-                                                   .data_size = record->size,
-                                                   .version = version,
-                                                   .access = access };
-    return rotates ? 2 : 1;
-}
-
 static void add_shards_read(struct flight *flight)
 {
     struct change *change = change_of(flight);
@@ -255,8 +217,8 @@ static void add_shards_read(struct flight *flight)
         names[i] = name_shard(ledger->path, change->shards[i]);
         if (!names[i])
             status = LK_E_NOMEM;
-        count += add_write(&operations[count], names[i], &records[i],
-                           flight->answers[i].stat.version, client_access(ledger->client));
+        count += write_of(&operations[count], names[i], &records[i],
+                          flight->answers[i].stat.version, client_access(ledger->client));
     }
     if (status == LK_OK)
         change_write(change, operations, count);

@@ -41,36 +41,22 @@ static bool multi_open(struct multi *multi, const struct commit *commit)
     return multi->operations;
 }
 
-static struct keeper_request *multi_add(struct multi *multi, struct keeper_request request)
+static void multi_add(struct multi *multi, struct keeper_request request)
 {
-    multi->operations[multi->count] = request;
-    return &multi->operations[multi->count++];
+    multi->operations[multi->count++] = request;
 }
 
 /* Where it is as it was known to be. */
 static void multi_write(struct multi *multi, lk_access access, const char *path, int32_t version,
                         const struct record_out *record)
 {
-    if (version >= VERSION_ROTATE)
-        multi_add(multi, (struct keeper_request){
-                             .verb = KEEPER_DELETE, .path = path, .version = version });
-    bool creates = version >= VERSION_ROTATE || version == VERSION_NONE;
-    multi_add(multi, (struct keeper_request){ .verb = creates ? KEEPER_CREATE : KEEPER_SET,
-                                              .path = path,
-                                              .data = record->bytes,
-                                              .data_size = record->size,
-                                              .version = version,
-                                              .access = access });
+    multi->count += write_of(&multi->operations[multi->count], path, record, version, access);
 }
 
 static void multi_check(struct multi *multi, lk_access access, const struct seat *seat)
 {
-    bool is_absent = seat->version == VERSION_NONE;
-
-    multi_add(multi, (struct keeper_request){ .verb = is_absent ? KEEPER_CREATE : KEEPER_CHECK,
-                                              .path = seat->path,
-                                              .version = seat->version,
-                                              .access = access });
+    multi_add(multi, seat->version == VERSION_NONE ? create_of(seat->path, NULL, access)
+                                                   : check_of(seat->path, seat->version));
 }
 
 static int multi_write_shelves(struct multi *multi, lk_access access, const struct commit *commit,
@@ -83,9 +69,7 @@ static int multi_write_shelves(struct multi *multi, lk_access access, const stru
         if (!commit->touched[i])
             continue;
         if (commit->is_witness) {
-            multi_add(multi, (struct keeper_request){ .verb = KEEPER_CHECK,
-                                                      .path = shelf->path,
-                                                      .version = shelf->version });
+            multi_add(multi, check_of(shelf->path, shelf->version));
             continue;
         }
         status = shard_encode(&commit->shards[i], &records[i]);
@@ -109,18 +93,10 @@ static int multi_renew_seal(struct multi *multi, const struct lk_ledger *ledger,
     renewal->seal_path = name_seal(ledger->path, campaign.seal);
     if (!renewal->seal_path)
         return LK_E_NOMEM;
-    multi_add(multi, (struct keeper_request){ .verb = KEEPER_DELETE,
-                                              .path = ledger->seal_path,
-                                              .version = KEEPER_ANY_VERSION });
-    multi_add(multi, (struct keeper_request){ .verb = KEEPER_CREATE,
-                                              .path = renewal->seal_path,
-                                              .access = client_access(ledger->client) });
+    multi_add(multi, delete_of(ledger->seal_path));
+    multi_add(multi, create_of(renewal->seal_path, NULL, client_access(ledger->client)));
     int status = campaign_encode(&campaign, &renewal->record);
-    multi_add(multi, (struct keeper_request){ .verb = KEEPER_SET,
-                                              .path = ledger->path,
-                                              .data = renewal->record.bytes,
-                                              .data_size = renewal->record.size,
-                                              .version = ledger->campaign_version });
+    multi_add(multi, set_of(ledger->path, &renewal->record, ledger->campaign_version));
     return status;
 }
 
@@ -134,9 +110,7 @@ int commit_send(struct commit *commit, void (*landed)(struct flight *flight))
 
     if (!multi_open(&multi, commit))
         return LK_E_NOMEM;
-    multi_add(&multi, (struct keeper_request){ .verb = KEEPER_CHECK,
-                                               .path = ledger->seal_path,
-                                               .version = KEEPER_ANY_VERSION });
+    multi_add(&multi, check_there(ledger->seal_path));
     int status = multi_write_shelves(&multi, access, commit, shards);
     for (size_t i = 0; i < commit->seat_count; i++) {
         const struct commit_seat *place = &commit->seats[i];
@@ -146,15 +120,10 @@ int commit_send(struct commit *commit, void (*landed)(struct flight *flight))
             multi_write(&multi, access, place->seat->path, place->seat->version, &place->record);
     }
     if (commit->is_witness && commit_creates(commit))
-        multi_add(&multi, (struct keeper_request){ .verb = KEEPER_CHECK,
-                                                   .path = ledger->seal_path,
-                                                   .version = SEAL_VERSION_NEVER });
+        multi_add(&multi, check_of(ledger->seal_path, SEAL_VERSION_NEVER));
     if (status == LK_OK && commit->rotates)
         status = multi_renew_seal(&multi, ledger, &renewal);
-    const struct keeper_request request = { .verb = KEEPER_MULTI,
-                                            .path = ledger->path,
-                                            .operations = multi.operations,
-                                            .operation_count = multi.count };
+    const struct keeper_request request = multi_of(ledger->path, multi.operations, multi.count);
     if (status == LK_OK)
         status = flight_send(&commit->flight, ledger->client, &request, 1, landed);
     for (size_t i = 0; i < commit->stock.count; i++)

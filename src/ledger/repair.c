@@ -180,17 +180,6 @@ static int repair_outcome(const struct repair *repair, bool shards)
     return shards && culprit >= 2 ? LK_E_BUSY : LK_E_VERSION;
 }
 
-/* Versions that come near their end are for the engine to rotate: a repair or two more do no harm. */
-static struct keeper_request set_of(const char *path, const struct record_out *record,
-                                    int32_t version)
-{
-    return (struct keeper_request){ .verb = KEEPER_SET,
-                                    .path = path,
-                                    .data = record->bytes,
-                                    .data_size = record->size,
-                                    .version = version };
-}
-
 /* Check the seal, set the campaign's record as it is, and these. */
 static int repair_commit(struct repair *repair, const struct keeper_request *writes, size_t count,
                          bool shards)
@@ -198,19 +187,14 @@ static int repair_commit(struct repair *repair, const struct keeper_request *wri
     struct keeper_request operations[2 + LK_SHARDS_MAX];
     const struct answer *record = &repair->task.flight.answers[1];
 
-    operations[0] = (struct keeper_request){ .verb = KEEPER_CHECK,
-                                             .path = repair->seal,
-                                             .version = KEEPER_ANY_VERSION };
+    operations[0] = check_there(repair->seal);
     operations[1] = (struct keeper_request){ .verb = KEEPER_SET,
                                              .path = repair->ledger->path,
                                              .data = record->data,
                                              .data_size = record->data_size,
                                              .version = repair->version };
     memcpy(operations + 2, writes, count * sizeof(*writes));
-    const struct keeper_request multi = { .verb = KEEPER_MULTI,
-                                          .path = repair->ledger->path,
-                                          .operations = operations,
-                                          .operation_count = 2 + count };
+    const struct keeper_request multi = multi_of(repair->ledger->path, operations, 2 + count);
     /* The answers that hold the record go when the flight is sent. */
     void *bytes = malloc(record->data_size);
     if (!bytes)
@@ -332,8 +316,7 @@ static int void_second_standing(struct repair *repair, struct account *account, 
 
     for (size_t i = 0; i < account->coupon_count; i++) {
         struct coupon *coupon = &account->coupons[i];
-        if (coupon != first && coupon->name.shard == name.shard
-            && coupon->name.serial == name.serial && coupon->state == LK_CLAIMED)
+        if (coupon != first && coupon_equals(coupon->name, name) && coupon->state == LK_CLAIMED)
             second = coupon;
     }
     if (!second || first->state == LK_VOID)

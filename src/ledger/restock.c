@@ -74,12 +74,5 @@ int shard_put(struct shard *shard, const struct range *stretch)
         range->count += stretch->count;
         return LK_OK;
     }
-    if (shard->range_count == SHARD_RANGES_MAX)
-        return LK_E_TOO_LARGE;
-    struct range *ranges = realloc(shard->ranges, (shard->range_count + 1) * sizeof(*ranges));
-    if (!ranges)
-        return LK_E_NOMEM;
-    ranges[shard->range_count++] = *stretch;
-    shard->ranges = ranges;
-    return LK_OK;
+    return shard_append(shard, *stretch);
 }

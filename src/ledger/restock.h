@@ -9,7 +9,7 @@ uint64_t shards_cover(const struct shard *shards, size_t count, const struct ran
 /* Takes the stretch out of the shard. LK_OK; LK_E_TOO_LARGE, LK_E_NOMEM: the shard is as it was.
  * *cut becomes true if anything of it was there. */
 int shard_cut(struct shard *shard, const struct range *stretch, bool *cut);
-/* Puts it into the shard. LK_OK, LK_E_TOO_LARGE, LK_E_NOMEM. */
+/* Puts it into the shard; answers as shard_append(). */
 int shard_put(struct shard *shard, const struct range *stretch);
 
 #endif

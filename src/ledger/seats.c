@@ -11,6 +11,8 @@
 
 #include "ledger/machine.h"
 
+#define ALLOCATOR_SIZE 48 /* what it and the hash table take beside, or nearly so */
+
 static struct seat *seat_new(struct lk_ledger *ledger, const char *user)
 {
     size_t size = strlen(user) + 1;
@@ -37,12 +39,23 @@ struct seat *seat_of(struct lk_ledger *ledger, const char *user)
     struct seat *seat;
 
     HASH_FIND_STR(ledger->seats, user, seat);
-    return seat ? seat : seat_new(ledger, user);
+    if (!seat)
+        return seat_new(ledger, user);
+    if (!seat->path)
+        seat->path = name_account(ledger->path, user);
+    return seat->path ? seat : NULL;
 }
 
 static size_t seat_memory(const struct seat *seat)
 {
-    return sizeof(*seat) + seat->size;
+    return sizeof(*seat) + strlen(seat->user) + seat->size + ALLOCATOR_SIZE;
+}
+
+/* Most seats are idle ones. */
+static void seat_slim(struct seat *seat)
+{
+    free(seat->path);
+    seat->path = NULL;
 }
 
 static void seat_leave(struct seat *seat)
@@ -70,7 +83,7 @@ void seats_evict(struct lk_ledger *ledger)
 {
     while (ledger->blank.count > 0)
         seat_free(container_of(ledger->blank.seats.next, struct seat, node));
-    while (ledger->idle.count > SEATS_IDLE_MAX || ledger->idle_bytes > SEATS_IDLE_BYTES_MAX) {
+    while (ledger->idle_bytes > SEATS_IDLE_BYTES_MAX) {
         struct seat *oldest = container_of(ledger->idle.seats.next, struct seat, node);
         /* A hint that there is no memory for costs a commit some day. */
         ledger->seen = seen_add(ledger->seen, oldest->user);
@@ -83,7 +96,7 @@ struct job *seat_first(const struct seat *seat)
     return container_of(seat->jobs.next, struct job, node);
 }
 
-bool seat_begins_with_claim(const struct seat *seat)
+static bool seat_begins_with_claim(const struct seat *seat)
 {
     return seat_first(seat)->body.verb == LK_LEDGER_CLAIM;
 }
@@ -149,6 +162,7 @@ void seat_place(struct seat *seat)
         list_append(&queue->seats, &seat->node);
         queue->count++;
         if (queue == &ledger->idle) {
+            seat_slim(seat);
             seat->idle_size = seat_memory(seat);
             ledger->idle_bytes += seat->idle_size;
         }

@@ -1,6 +1,6 @@
 /* seen.c - which users had an account when their seat was given up: so that a claim of theirs does not
- * spoil a commit by taking them for new ones. A hint: a slot remembers the last user that fell on
- * it, and one who is mistaken for him costs a read. */
+ * spoil a commit by taking them for new ones. A hint: a set remembers the last users that fell on
+ * it, and one who is mistaken for one of them costs a read. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,18 +8,18 @@
 
 #include "ledger/machine.h"
 
-#define SLOTS (1u << 20) /* 4 MiB */
+enum { SETS = 1 << 17, WAYS = 8 }; /* 4 MiB */
 
 struct seen {
-    uint32_t slots[SLOTS];
+    uint32_t marks[SETS][WAYS]; /* of each set the newest first */
 };
 
-static uint32_t *seen_slot(struct seen *seen, const char *user, uint32_t *mark)
+static uint32_t *seen_set(struct seen *seen, const char *user, uint32_t *mark)
 {
     uint64_t hash = XXH3_64bits(user, strlen(user));
 
     *mark = (uint32_t)(hash >> 32) | 1;
-    return &seen->slots[hash % SLOTS];
+    return seen->marks[hash % SETS];
 }
 
 bool seen_has(struct seen *seen, const char *user)
@@ -28,19 +28,24 @@ bool seen_has(struct seen *seen, const char *user)
 
     if (!seen)
         return false;
-    const uint32_t *slot = seen_slot(seen, user, &mark);
-    return *slot == mark;
+    const uint32_t *set = seen_set(seen, user, &mark);
+    for (size_t i = 0; i < WAYS; i++) {
+        if (set[i] == mark)
+            return true;
+    }
+    return false;
 }
 
 struct seen *seen_add(struct seen *seen, const char *user)
 {
-    uint32_t mark, *slot;
+    uint32_t mark, *set;
 
     if (!seen)
         seen = calloc(1, sizeof(*seen));
-    if (!seen)
-        return NULL;
-    slot = seen_slot(seen, user, &mark);
-    *slot = mark;
+    if (!seen || seen_has(seen, user))
+        return seen;
+    set = seen_set(seen, user, &mark);
+    memmove(set + 1, set, (WAYS - 1) * sizeof(*set));
+    set[0] = mark;
     return seen;
 }

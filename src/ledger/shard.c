@@ -99,7 +99,7 @@ void shard_take(struct shard *shard, size_t count, lk_coupon *out)
     memmove(shard->ranges, shard->ranges + spent, shard->range_count * sizeof(*shard->ranges));
 }
 
-static int shard_append(struct shard *shard, struct range range)
+int shard_append(struct shard *shard, struct range range)
 {
     if (shard->range_count == SHARD_RANGES_MAX)
         return LK_E_TOO_LARGE;

@@ -32,6 +32,9 @@ void shard_free(struct shard *shard);
 
 uint64_t shard_available(const struct shard *shard);
 void shard_take(struct shard *shard, size_t count, lk_coupon *out); /* no more than it has */
+/* As a range of its own. LK_OK, LK_E_NOMEM, LK_E_TOO_LARGE (it has too many), LK_E_CORRUPT (of its own
+ * making, but never made). */
+int shard_append(struct shard *shard, struct range range);
 int shard_add(struct shard *shard, uint64_t count); /* mints; LK_OK, LK_E_NOMEM, LK_E_TOO_LARGE */
 
 /* Several shards, of which claims take from one, home; what that one lacks is moved to it. */

@@ -102,10 +102,12 @@ static void home_move(struct lk_ledger *ledger)
     ledger->home = best;
 }
 
+/* Of those that are free the one that was told of last: its look is the likeliest to be fresh, and a
+ * look waits behind all that is under way. */
 static struct shelf *shelf_beside_home(struct lk_ledger *ledger)
 {
     size_t shards = ledger->campaign.rules.shards;
-    int64_t now_ns = client_now(ledger->client);
+    struct shelf *best = NULL;
 
     if (ledger->busy_shelves >= ledger->width || ledger->stock_state != STOCK_IDLE)
         return NULL;
@@ -115,11 +117,12 @@ static struct shelf *shelf_beside_home(struct lk_ledger *ledger)
         if (shelf->busy || !shelf->known || shelf_is_taken(shelf)
             || shard_available(&shelf->shard) == 0)
             continue;
-        if (now_ns - shelf->learnt_ns > FRESH_NS)
-            shelf_forget(shelf);
-        return shelf;
+        if (!best || shelf->learnt_ns > best->learnt_ns)
+            best = shelf;
     }
-    return NULL;
+    if (best && client_now(ledger->client) - best->learnt_ns > FRESH_NS)
+        shelf_forget(best);
+    return best;
 }
 
 struct shelf *shelf_choose(struct lk_ledger *ledger)
@@ -299,17 +302,10 @@ static void stock_check(struct lk_ledger *ledger)
     struct keeper_request checks[LK_SHARDS_MAX + 1] = { 0 };
     size_t shards = ledger->campaign.rules.shards;
 
-    checks[0] = (struct keeper_request){ .verb = KEEPER_CHECK,
-                                         .path = ledger->seal_path,
-                                         .version = KEEPER_ANY_VERSION };
+    checks[0] = check_there(ledger->seal_path);
     for (size_t i = 0; i < shards; i++)
-        checks[i + 1] = (struct keeper_request){ .verb = KEEPER_CHECK,
-                                                 .path = ledger->shelves[i].path,
-                                                 .version = ledger->shelves[i].version };
-    const struct keeper_request multi = { .verb = KEEPER_MULTI,
-                                          .path = ledger->path,
-                                          .operations = checks,
-                                          .operation_count = shards + 1 };
+        checks[i + 1] = check_of(ledger->shelves[i].path, ledger->shelves[i].version);
+    const struct keeper_request multi = multi_of(ledger->path, checks, shards + 1);
     ledger->proof_sent_ns = client_now(ledger->client);
     int status = flight_send(&ledger->stocktaking, ledger->client, &multi, 1, stock_checked);
     if (status == LK_OK)

@@ -217,6 +217,8 @@ static void batch_begin(struct batch *batch, const lk_ledger_op *ops, int64_t de
         op_done(&batch->op, batch_status(batch));
         return;
     }
+    if (deadline_ns <= client_now(batch->ledger->client))
+        op_end(&batch->op, LK_E_DEADLINE);
     for (size_t i = 0; i < batch->count; i++) {
         if (list_is_linked(&batch->jobs[i].node))
             seat_place(batch->jobs[i].seat);

@@ -168,25 +168,16 @@ static int sweep_write(struct sweep *sweep, size_t *out_written)
     char *seal = name_seal(ledger->path, sweep->survey.campaign.seal);
     size_t count = 0, size = 0;
 
-    operations[0] = (struct keeper_request){ .verb = KEEPER_CHECK,
-                                             .path = seal,
-                                             .version = KEEPER_ANY_VERSION };
+    operations[0] = check_there(seal);
     for (; count < sweep->count; count++) {
         const struct overdue *overdue = &sweep->overdue[count];
         size += overdue->record.size;
         if (count > 0 && size > COMMIT_SIZE_MAX)
             break;
         /* Near the end of its versions too: see rotate.h. */
-        operations[1 + count] = (struct keeper_request){ .verb = KEEPER_SET,
-                                                         .path = overdue->path,
-                                                         .data = overdue->record.bytes,
-                                                         .data_size = overdue->record.size,
-                                                         .version = overdue->version };
+        operations[1 + count] = set_of(overdue->path, &overdue->record, overdue->version);
     }
-    const struct keeper_request multi = { .verb = KEEPER_MULTI,
-                                          .path = ledger->path,
-                                          .operations = operations,
-                                          .operation_count = 1 + count };
+    const struct keeper_request multi = multi_of(ledger->path, operations, 1 + count);
     int status = seal ? task_fly(&sweep->task, ledger, &multi, 1, sweep->deadline_ns) : LK_E_NOMEM;
     free(seal);
     if (status != LK_OK)

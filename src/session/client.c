@@ -133,6 +133,11 @@ bool client_is_connected(const lk_client *client)
     return client->connected && list_is_empty(&client->ahead) && list_is_empty(&client->outbox);
 }
 
+bool client_waits_for_server(const lk_client *client)
+{
+    return !client->connected && !client->auth_failed;
+}
+
 int client_path(const lk_client *client, const char *path, char **out)
 {
     int status = path_check(path);

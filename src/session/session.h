@@ -43,7 +43,8 @@ const char *client_label(const lk_client *client);
 int64_t client_session_id(const lk_client *client); /* 0 before the first connection */
 int64_t
 client_timeout_ns(const lk_client *client); /* T as negotiated; what was asked for before that */
-bool client_is_connected(const lk_client *client); /* what is sent now is on its way at once */
+bool client_is_connected(const lk_client *client);     /* what is sent now is on its way at once */
+bool client_waits_for_server(const lk_client *client); /* what is sent now waits for a connection */
 
 /* A malloc'ed "ROOT/path" as the server sees it, or an error: LK_E_PATH, LK_E_TOO_LARGE,
  * LK_E_NOMEM. Outside the monitor too. */

@@ -136,6 +136,7 @@ static double histogram_bytes(zkbox *box, unsigned nth)
         }
         if (file)
             fclose(file);
+        /* A server writes its histogram when it has it, and tells nobody. */
         nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
     }
     return bytes;
@@ -267,6 +268,7 @@ static void measure_deleting(struct report *report, lk_ledger *ledger, unsigned 
 {
     pthread_t thread = reader_start();
 
+    /* So long the idle server is measured: nothing is waited for. */
     nanosleep(&(struct timespec){ .tv_sec = IDLE_S }, NULL);
     reader_report(report, thread, "read_idle", "of an idle server");
     thread = reader_start();

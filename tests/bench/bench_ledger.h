@@ -38,6 +38,7 @@ struct venue {
 };
 /* With stock for whatever comes, one coupon a user; shards 0: the default. */
 struct venue venue_open(struct bench *bench, uint32_t shards);
+/* Deletes it: else the server's collector would carry the accounts of all rounds so far. */
 void venue_close(struct venue *venue);
 /* The `number`-th user's name. */
 void user_name(size_t number, char user[USER_SIZE]);

@@ -77,8 +77,6 @@ void part_callers(struct bench *bench)
     static struct series series[KINDS], raws;
 
     raw_know_best(bench);
-    for (size_t i = 0; i < KINDS; i++)
-        sell(bench, &kinds[i]); /* for warmth */
     for (size_t round = 0; round < bench->rounds; round++) {
         struct rate raw = raw_rate(bench, bench->batch, bench->in_flight, bench->claims);
         series_put(&raws, round, raw, raw.a_second);

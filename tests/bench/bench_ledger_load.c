@@ -37,6 +37,7 @@ struct venue venue_open(struct bench *bench, uint32_t shards)
 
 void venue_close(struct venue *venue)
 {
+    MUST(lk_campaign_delete(venue->ledger, NULL, NULL, lk_in_ms(PATIENCE_MS)) == LK_OK);
     venue->ledger = lk_ledger_free(venue->ledger);
 }
 

@@ -49,6 +49,7 @@ static void one_start(struct one *one, size_t number)
          == LK_OK);
 }
 
+/* The load comes by the clock: that is what is measured. */
 static void nap_until(int64_t moment_ns)
 {
     int64_t left_ns = moment_ns - lk_now_ns();

@@ -120,7 +120,6 @@ void part_processes(struct bench *bench)
     double rate[KINDS][ROUNDS_MAX], ratio[KINDS][ROUNDS_MAX], conflicts[KINDS][ROUNDS_MAX];
 
     raw_know_best(bench);
-    sell_together(bench, 0); /* for warmth */
     for (size_t round = 0; round < bench->rounds; round++) {
         double raw = raw_rate(bench, bench->batch, bench->in_flight, bench->claims).a_second;
         for (size_t i = 0; i < KINDS; i++) {

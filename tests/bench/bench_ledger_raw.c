@@ -291,8 +291,6 @@ void raw_explore(struct bench *bench)
 
     report_note(&bench->report,
                 "ZooKeeper's own client: multi { check, set, create x B }, so many in flight.");
-    for (size_t warm = 0; warm < 4; warm++)
-        raw_rate(bench, 128, 4, 50000);
     for (size_t round = 0; round < rounds; round++)
         for (size_t b = 0; b < BATCHES; b++)
             for (size_t f = 0; f < FLIGHTS; f++)

@@ -127,6 +127,7 @@ static void lock(redisContext *connection, size_t token)
         freeReplyObject(reply);
         if (is_ours)
             return;
+        /* As the recipe does it: who does not get the lock looks again after a while. */
         nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
     }
 }

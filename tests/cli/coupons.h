@@ -19,7 +19,17 @@ const char *write_file(char name[64], const char *text);
 /* A file's text, freed by the caller; fails the test when there is none. */
 char *read_whole(const char *name);
 
-/* Waits until something is in it. */
-void await_file(const char *name);
+/* So many different users, one a line; freed by the caller. The names are long enough for a list of
+ * several MiB. */
+#define LISTED_USER "one-of-a-list-of-customers-%zu"
+char *list_of_users(size_t count);
+
+/* `coupon claim` or `coupon do` with --from these lines, while the server dies and comes back; it
+ * ends with 0 nevertheless. What was printed, freed by the caller. */
+char *run_through_a_crash(const char *verb, const char *path, const char *lines);
+
+/* Behind the ledger's back, as a stranger could: removes a user's account, makes junk of it. */
+void lose_account(const char *path, const char *user);
+void spoil_account(const char *path, const char *user);
 
 #endif

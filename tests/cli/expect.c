@@ -17,9 +17,9 @@ static void tell(struct tool *tool, const char *const *args)
     print_error("  stderr: %s\n", tool_err(tool));
 }
 
-static struct tool *run(int code, const char *const *args)
+static struct tool *run_in(const struct setting *setting, int code, const char *const *args)
 {
-    struct tool *tool = tool_start(args);
+    struct tool *tool = tool_start_in(setting, args);
 
     tool_wait(tool);
     if (tool->code != code) {
@@ -27,6 +27,11 @@ static struct tool *run(int code, const char *const *args)
         fail_msg("exit code %d, expected %d", tool->code, code);
     }
     return tool;
+}
+
+static struct tool *run(int code, const char *const *args)
+{
+    return run_in(&(struct setting){ NULL }, code, args);
 }
 
 void expect_gives(int code, const char *text, const char *const *args)
@@ -77,11 +82,24 @@ void expect_line_refused(int code, const char *words, const char *line)
     free(copy);
 }
 
-char *expect_prints(int code, const char *const *args)
+/* Ends with it. */
+static char *output_of(struct tool *tool)
 {
-    struct tool *tool = run(code, args);
     char *text = strdup(tool_out(tool));
 
     tool_free(tool);
     return text;
+}
+
+char *expect_shows(int code, const char *const *args)
+{
+    const char *const variables[] = { "TERM=xterm", NULL };
+    const struct setting setting = { .on_terminal = true, .variables = variables };
+
+    return output_of(run_in(&setting, code, args));
+}
+
+char *expect_prints(int code, const char *const *args)
+{
+    return output_of(run(code, args));
 }

@@ -19,6 +19,10 @@ void expect_refuses(int code, const char *words, const char *const *args);
 /* As refuses(), for words in one string, parted by blanks: tables of bad usage. */
 void expect_line_refused(int code, const char *words, const char *line);
 
+/* What the run shows on a terminal, freed by the caller, after this exit code. */
+#define shows(code, ...) expect_shows(code, ARGS(__VA_ARGS__))
+char *expect_shows(int code, const char *const *args);
+
 /* The run's stdout, freed by the caller, after this exit code. */
 #define prints(code, ...) expect_prints(code, ARGS(__VA_ARGS__))
 char *expect_prints(int code, const char *const *args);

@@ -161,15 +161,24 @@ _Noreturn static void become(const struct tool *tool, const struct setting *sett
     _exit(99);
 }
 
+/* Several processes write to it: of two writes at one position, as an own file position would allow
+ * them here, one is lost. */
+static int memory_file(const char *name)
+{
+    int fd = memfd_create(name, MFD_CLOEXEC);
+    assert_int_not_equal(fcntl(fd, F_SETFL, O_APPEND), -1);
+    return fd;
+}
+
 struct tool *tool_start_in(const struct setting *setting, const char *const *args)
 {
     struct tool *tool = calloc(1, sizeof(*tool));
     char terminal[64] = "";
     assert_non_null(tool);
     tool->text = calloc(1, TEXT_MAX);
-    tool->out = memfd_create("out", MFD_CLOEXEC);
-    tool->err = memfd_create("err", MFD_CLOEXEC);
-    tool->status = memfd_create("status", MFD_CLOEXEC);
+    tool->out = memory_file("out");
+    tool->err = memory_file("err");
+    tool->status = memory_file("status");
     tool->terminal = -1;
     if (setting->on_terminal) {
         tool->terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
@@ -282,6 +291,14 @@ struct tool *tool_free(struct tool *tool)
     free(tool->text);
     free(tool);
     return NULL;
+}
+
+int tool_end(struct tool *tool, int signal)
+{
+    kill(tool->pid, signal);
+    int code = tool_wait(tool);
+    tool_free(tool);
+    return code;
 }
 
 struct expected {

@@ -65,6 +65,9 @@ struct tool *tool_start_in(const struct setting *setting, const char *const *arg
 /* Waits for its end, and gives the exit code. */
 int tool_wait(struct tool *tool);
 
+/* Signals it, waits, frees it, and gives the exit code. */
+int tool_end(struct tool *tool, int signal);
+
 /* Start, wait, and expect this exit code; what it printed can still be read. */
 struct tool *tool_run(int code, const char *const *args);
 

@@ -1,31 +1,20 @@
 /* test_coupon_time.c - `latchkey coupon sweep` and `watch`: what they print, and how they end. */
-#include "expect.h"
+#include "coupons.h"
 
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* A campaign of three, of which ann has frozen one for so many seconds. */
 static const char *sale_with_an_order(const char *word, const char *ttl)
 {
-    const char *path = harness_path(word);
+    const char *path = new_campaign(word, "3", "0");
+    char coupon[64];
 
-    tool_free(tool_run(0, ARGS("coupon", "create", path, "--stock", "3")));
-    char *coupon = prints(0, "coupon", "claim", path, "ann");
-    coupon[strcspn(coupon, "\n")] = '\0';
+    claim(path, "ann", coupon);
     tool_free(
         tool_run(0, ARGS("coupon", "freeze", path, "ann", coupon, "--order", "o", "--ttl", ttl)));
-    free(coupon);
     return path;
-}
-
-static int end(struct tool *tool, int signal)
-{
-    kill(tool->pid, signal);
-    int code = tool_wait(tool);
-    tool_free(tool);
-    return code;
 }
 
 struct wanted {
@@ -69,9 +58,9 @@ static void a_sweep_with_every_goes_on_until_a_signal(void **state)
     snprintf(election, sizeof(election), "%s.sweeper", path);
     await_line(election, 2);
     assert_string_equal(tool_out(second), "");
-    assert_int_equal(end(first, SIGTERM), 128 + SIGTERM);
+    assert_int_equal(tool_end(first, SIGTERM), 128 + SIGTERM);
     tool_await_out(second, "Z  1 accounts, 0 unfrozen, 0 void\n");
-    assert_int_equal(end(second, SIGINT), 128 + SIGINT);
+    assert_int_equal(tool_end(second, SIGINT), 128 + SIGINT);
 }
 
 static void a_sweep_of_nothing_is_refused(void **state)
@@ -110,8 +99,8 @@ static void a_watch_prints_a_line_at_each_event_until_a_signal(void **state)
     tool_free(tool_run(0, ARGS("coupon", "close", path)));
     tool_await_out(text, "closed    2");
     tool_await_out(json, "\"event\":\"closed\",");
-    assert_int_equal(end(text, SIGTERM), 128 + SIGTERM);
-    assert_int_equal(end(json, SIGINT), 128 + SIGINT);
+    assert_int_equal(tool_end(text, SIGTERM), 128 + SIGTERM);
+    assert_int_equal(tool_end(json, SIGINT), 128 + SIGINT);
 }
 
 int main(int argc, char **argv)

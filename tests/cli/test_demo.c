@@ -47,15 +47,11 @@ static void the_sale_of_the_readme_with_a_worker_killed(void **state)
 
 static void a_terminal_sees_it_grow(void **state)
 {
-    const char *const variables[] = { "TERM=xterm", NULL };
-    const struct setting setting = { .on_terminal = true, .variables = variables };
-
     (void)state;
-    struct tool *tool = tool_start_in(&setting, ARGS("demo", "--users", "200", "--stock", "100"));
-    assert_int_equal(tool_wait(tool), 0);
-    assert_non_null(strstr(tool_out(tool), " of 100 claimed, "));
-    assert_non_null(strstr(tool_out(tool), "clean"));
-    tool_free(tool);
+    char *text = shows(0, "demo", "--users", "200", "--stock", "100");
+    assert_non_null(strstr(text, " of 100 claimed, "));
+    assert_non_null(strstr(text, "clean"));
+    free(text);
 }
 
 static void more_stock_than_users_leaves_some(void **state)

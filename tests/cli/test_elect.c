@@ -6,14 +6,6 @@
 
 #include "harness.h"
 
-static int end(struct tool *tool, int signal)
-{
-    kill(tool->pid, signal);
-    int code = tool_wait(tool);
-    tool_free(tool);
-    return code;
-}
-
 static void a_candidate_tells_each_change_until_a_signal(void **state)
 {
     const char *path = harness_path("elect");
@@ -25,9 +17,9 @@ static void a_candidate_tells_each_change_until_a_signal(void **state)
     tool_await_out(second, "\"state\":\"waiting\"");
     assert_null(strstr(tool_out(second), "held"));
 
-    assert_int_equal(end(first, SIGTERM), 128 + SIGTERM);
+    assert_int_equal(tool_end(first, SIGTERM), 128 + SIGTERM);
     tool_await_out(second, "\"state\":\"held\",\"fence\":");
-    assert_int_equal(end(second, SIGINT), 128 + SIGINT);
+    assert_int_equal(tool_end(second, SIGINT), 128 + SIGINT);
     await_line(path, 0);
 }
 
@@ -46,7 +38,7 @@ static void a_candidate_that_was_broken_says_so_and_stands_again(void **state)
     struct tool *status = tool_run(0, ARGS("--json", "status", path));
     assert_true(number_after(tool_out(status), "\"fence\":") > first);
     tool_free(status);
-    end(tool, SIGTERM);
+    tool_end(tool, SIGTERM);
 }
 
 static void not_elected_in_time_is_124(void **state)
@@ -59,7 +51,7 @@ static void not_elected_in_time_is_124(void **state)
     tool_says(tool, "not elected within 0.3 s");
     tool_free(tool);
     tool_free(tool_run(124, ARGS("elect", "-w", "0.3", path, "--", "true")));
-    assert_int_equal(end(leader, SIGTERM), 128 + SIGTERM);
+    assert_int_equal(tool_end(leader, SIGTERM), 128 + SIGTERM);
 }
 
 static void no_time_at_all_is_usage_not_a_missing_server(void **state)
@@ -112,7 +104,7 @@ static void again_stands_again_after_a_loss(void **state)
     tool_free(tool_run(0, ARGS("break", path, "--fence", fence)));
     tool_await_out(tool, ".\nfence=");
     tool_await_err(tool, "lost");
-    assert_int_equal(end(tool, SIGTERM), 128 + SIGTERM);
+    assert_int_equal(tool_end(tool, SIGTERM), 128 + SIGTERM);
 }
 
 static void observers_see_the_leader_and_each_change(void **state)
@@ -128,12 +120,12 @@ static void observers_see_the_leader_and_each_change(void **state)
     tool_await_out(json, "\"leader\":{\"id\":\"alice\\u001B[2J\",\"node\":\"lk-lock-");
     struct tool *next = tool_start(ARGS("elect", "--id", "bob", path));
     await_line(path, 2);
-    end(leader, SIGTERM);
+    tool_end(leader, SIGTERM);
     tool_await_out(observer, "leader \"bob\"");
-    end(next, SIGTERM);
+    tool_end(next, SIGTERM);
     tool_await_out(observer, "\nno leader\n");
-    assert_int_equal(end(observer, SIGTERM), 128 + SIGTERM);
-    assert_int_equal(end(json, SIGHUP), 128 + SIGHUP);
+    assert_int_equal(tool_end(observer, SIGTERM), 128 + SIGTERM);
+    assert_int_equal(tool_end(json, SIGHUP), 128 + SIGHUP);
 }
 
 static void a_path_of_another_kind_is_refused(void **state)
@@ -146,7 +138,7 @@ static void a_path_of_another_kind_is_refused(void **state)
     tool_says(tool, "another kind");
     assert_string_equal(tool_status(tool), "refused\n");
     tool_free(tool);
-    end(leader, SIGTERM);
+    tool_end(leader, SIGTERM);
 }
 
 static void status_lists_holder_and_waiters_in_order(void **state)
@@ -211,8 +203,8 @@ static void status_can_be_watched(void **state)
     tool_wait(waiter);
     tool_free(waiter);
     tool_await_out(watcher, ": lock, 0 in line, ");
-    assert_int_equal(end(watcher, SIGTERM), 128 + SIGTERM);
-    assert_int_equal(end(json, SIGHUP), 128 + SIGHUP);
+    assert_int_equal(tool_end(watcher, SIGTERM), 128 + SIGTERM);
+    assert_int_equal(tool_end(json, SIGHUP), 128 + SIGHUP);
 }
 
 int main(int argc, char **argv)

@@ -16,6 +16,19 @@ static void refused_with(int code, const char *words, const char *const *args)
     tool_free(tool);
 }
 
+static void what_two_processes_print_at_once_is_all_seen(void **state)
+{
+    enum { LINES = 5000 };
+    const struct setting setting = { .program = "sh" };
+    struct tool *tool = tool_start_in(
+        &setting, ARGS("-c", "say() { i=0; while [ $i -lt 5000 ]; do echo line; "
+                             "i=$((i + 1)); done; }; say & say; wait"));
+    (void)state;
+    assert_int_equal(tool_wait(tool), 0);
+    assert_int_equal(strlen(tool_out(tool)), 2 * LINES * strlen("line\n"));
+    tool_free(tool);
+}
+
 static void no_server_is_69_for_every_verb(void **state)
 {
     static const char *const commands[][8] = {
@@ -132,6 +145,7 @@ static void output_that_cannot_be_written_is_125_and_a_line(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_two_processes_print_at_once_is_all_seen),
         cmocka_unit_test(no_server_is_69_for_every_verb),
         cmocka_unit_test(a_short_wait_ends_with_69_when_no_server_was_reached),
         cmocka_unit_test(usage_is_64),

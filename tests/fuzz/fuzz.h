@@ -75,8 +75,17 @@ static inline char *take_text(struct input *in)
 
 struct record_input {
     struct input program;
-    struct record_out record; /* record_free() */
+    struct record_out record;
 };
+
+static inline void record_input_free(struct record_input *input)
+{
+    record_free(&input->record);
+}
+
+/* Each gives its bytes back at the end of its block. */
+#define RECORD_INPUT __attribute__((cleanup(record_input_free))) struct record_input
+#define RECORD_OUT __attribute__((cleanup(record_free))) struct record_out
 
 static inline struct record_input take_record(const uint8_t *data, size_t size,
                                               enum record_kind kind)
@@ -95,11 +104,12 @@ static inline struct record_input take_record(const uint8_t *data, size_t size,
     return taken;
 }
 
-/* The statuses that a record's reader has for one that it can't read. */
-static inline bool is_record_refusal(int status)
+/* Whether a record's reader could read it, by its status: there are few for one that it can't. */
+static inline bool is_read(int status)
 {
-    return status == LK_E_FOREIGN || status == LK_E_CORRUPT || status == LK_E_KIND
-           || status == LK_E_NEWER_FORMAT;
+    MUST(status == LK_OK || status == LK_E_FOREIGN || status == LK_E_CORRUPT || status == LK_E_KIND
+         || status == LK_E_NEWER_FORMAT);
+    return status == LK_OK;
 }
 
 static inline bool is_same_record(const struct record_out *a, const struct record_out *b)

@@ -1,9 +1,12 @@
 /* ledger_shop.c - see ledger_shop.h. */
 #include "ledger_shop.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "ledger/names.h"
 
@@ -55,6 +58,18 @@ lk_coupon claim(lk_ledger *at, const char *user)
 {
     assert_status(DO(at, .verb = LK_LEDGER_CLAIM, .user = user), LK_OK);
     return last.coupons[0];
+}
+
+void fill(lk_ledger *at, const char *user)
+{
+    int status = LK_OK;
+
+    while (status == LK_OK)
+        status = DO(at, .verb = LK_LEDGER_CLAIM, .user = user, .count = LK_CLAIM_MAX);
+    assert_status(status, LK_E_ACCOUNT_FULL);
+    while ((status = DO(at, .verb = LK_LEDGER_CLAIM, .user = user)) == LK_OK)
+        ;
+    assert_status(status, LK_E_ACCOUNT_FULL);
 }
 
 int64_t server_time(lk_ledger *at)
@@ -130,6 +145,16 @@ const char *account_path(const char *campaign, const char *user)
     return kept;
 }
 
+struct campaign campaign_at(const char *path)
+{
+    char bytes[4096];
+    struct campaign campaign = { 0 };
+
+    size_t size = raw_get(live_path(path), bytes, sizeof(bytes), NULL);
+    assert_int_equal(campaign_decode(&campaign, bytes, size), LK_OK);
+    return campaign;
+}
+
 void *sell(void *arg)
 {
     struct seller *seller = arg;
@@ -170,6 +195,31 @@ bool all_are_told(void *arg)
     bool all = ((struct told *)arg)->count == 1000;
     pthread_mutex_unlock(&told_mutex);
     return all;
+}
+
+struct child child_start(const char *program)
+{
+    int ready[2];
+    char byte;
+
+    assert_int_equal(pipe(ready), 0);
+    struct child child = { .pid = fork(), .says = ready[0] };
+    if (child.pid == 0) {
+        dup2(ready[1], STDOUT_FILENO);
+        execl(program, program, zkbox_address(live_box(), 0), live_root(), (char *)NULL);
+        _exit(4);
+    }
+    assert_true(child.pid > 0);
+    close(ready[1]);
+    assert_int_equal(read(child.says, &byte, 1), 1);
+    return child;
+}
+
+void child_kill(struct child child)
+{
+    assert_int_equal(kill(child.pid, SIGKILL), 0);
+    assert_int_equal(waitpid(child.pid, NULL, 0), child.pid);
+    close(child.says);
 }
 
 int shop_end(void **state)

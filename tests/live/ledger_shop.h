@@ -6,6 +6,9 @@
 #include "live.h"
 
 #include <pthread.h>
+#include <sys/types.h>
+
+#include "ledger/campaign.h"
 
 enum { LEDGERS_MAX = 64, MULTI = 14, SOON_MS = 300 };
 
@@ -23,6 +26,8 @@ extern lk_ledger_result last; /* of the last operation */
 #define DO(ledger, ...) do_op(ledger, (lk_ledger_op){ __VA_ARGS__ })
 int do_op(lk_ledger *at, lk_ledger_op op);
 lk_coupon claim(lk_ledger *at, const char *user);
+/* Claims until the account bears no more. */
+void fill(lk_ledger *at, const char *user);
 int64_t server_time(lk_ledger *at);
 /* Until the server's clock says so. */
 void await_server_time(lk_ledger *at, int64_t until_ms);
@@ -39,6 +44,8 @@ bool audit_names(lk_ledger *at, const char *words);
 
 /* Where a user's account stands, as the server sees it. */
 const char *account_path(const char *campaign, const char *user);
+/* A campaign's record, as it stands there; for campaign_free(). */
+struct campaign campaign_at(const char *path);
 
 /* One who claims EACH times, in a thread; every second user comes to two sellers. */
 enum { EACH = 40 };
@@ -57,6 +64,15 @@ struct told {
 };
 void tell(const lk_ledger_result *result, void *told);
 bool all_are_told(void *told);
+
+/* This program once more, with the server and the test's root as its arguments, until it is killed: it
+ * says a byte when it is ready, and may go on to talk. */
+struct child {
+    pid_t pid;
+    int says;
+};
+struct child child_start(const char *program); /* returns when it is ready */
+void child_kill(struct child child);
 
 /* A test whose ledgers are freed while their clients still live. */
 int shop_end(void **state);

@@ -117,6 +117,14 @@ struct answer *start_acquire(struct stand *stand, int64_t deadline_ns);
 lk_fence acquire(struct stand *stand); /* must succeed */
 void release(struct stand *stand);     /* must succeed */
 
+/* One that is freed with the stands, if the test does not free it before. */
+lk_semaphore *live_semaphore(lk_client *client, const char *path, uint32_t permits,
+                             const lk_semaphore_options *options);
+void live_free_semaphore(lk_semaphore *semaphore);
+struct answer *start_permits(lk_semaphore *semaphore, uint32_t count, const char *name);
+void take_permits(lk_semaphore *semaphore, uint32_t count); /* must succeed */
+void give_back(lk_semaphore *semaphore);                    /* must succeed */
+
 /* Until `is(arg)`; looks again at every change, answer, log line and raw event. */
 void live_await(const char *what, bool (*is)(void *arg), void *arg);
 /* Lets live_await() look again; for own callbacks. */

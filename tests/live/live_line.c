@@ -7,14 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLIENTS_MAX = 32, STANDS_MAX = 512, ANSWERS_MAX = 1024 };
+enum { CLIENTS_MAX = 32, STANDS_MAX = 512, SEMAPHORES_MAX = 64, ANSWERS_MAX = 1024 };
 
 /* Of the present test. */
 static struct {
     lk_client *clients[CLIENTS_MAX];
     struct stand *stands[STANDS_MAX];
+    lk_semaphore *semaphores[SEMAPHORES_MAX];
     struct answer *answers[ANSWERS_MAX];
-    size_t client_count, stand_count, answer_count;
+    size_t client_count, stand_count, semaphore_count, answer_count;
     unsigned answered;
 } people;
 
@@ -283,6 +284,45 @@ void release(struct stand *stand)
         assert_status(lk_candidate_resign(stand->candidate, lk_in_ms(PATIENCE_MS)), LK_OK);
 }
 
+/* ---- permits ---- */
+
+lk_semaphore *live_semaphore(lk_client *client, const char *path, uint32_t permits,
+                             const lk_semaphore_options *options)
+{
+    lk_semaphore **semaphore = &people.semaphores[people.semaphore_count];
+
+    assert_true(people.semaphore_count < SEMAPHORES_MAX);
+    assert_status(lk_semaphore_new(semaphore, client, path, permits, options), LK_OK);
+    people.semaphore_count++;
+    return *semaphore;
+}
+
+void live_free_semaphore(lk_semaphore *semaphore)
+{
+    for (size_t i = 0; i < people.semaphore_count; i++)
+        if (people.semaphores[i] == semaphore)
+            people.semaphores[i] = lk_semaphore_free(semaphore);
+}
+
+struct answer *start_permits(lk_semaphore *semaphore, uint32_t count, const char *name)
+{
+    struct answer *answer = live_answer(name);
+
+    assert_status(
+        lk_semaphore_acquire_start(semaphore, count, LK_FOREVER, answer_done, answer, NULL), LK_OK);
+    return answer;
+}
+
+void take_permits(lk_semaphore *semaphore, uint32_t count)
+{
+    assert_status(lk_semaphore_acquire(semaphore, count, lk_in_ms(PATIENCE_MS), NULL), LK_OK);
+}
+
+void give_back(lk_semaphore *semaphore)
+{
+    assert_status(lk_semaphore_release(semaphore, lk_in_ms(PATIENCE_MS)), LK_OK);
+}
+
 /* ---- begin and end ---- */
 
 void line_begin(void)
@@ -296,6 +336,9 @@ void line_free_handles(void)
 {
     for (size_t i = 0; i < people.stand_count; i++)
         stand_free(people.stands[i]);
+    for (size_t i = 0; i < people.semaphore_count; i++)
+        lk_semaphore_free(people.semaphores[i]);
+    people.semaphore_count = 0;
 }
 
 /* Only then does nobody speak of stands and answers any more. */

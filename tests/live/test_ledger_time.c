@@ -3,9 +3,7 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static const char *program; /* this one */
@@ -443,25 +441,12 @@ static void when_the_sweeper_that_leads_is_killed_another_takes_over(void)
     lk_client *client = live_client("shop", (struct live_client){ 0 });
     lk_ledger *shop = OPEN(client, "/sale", .stock = 10);
     struct report report = REPORT;
-    int ready[2];
-    char byte;
 
-    assert_int_equal(pipe(ready), 0);
-    pid_t child = fork();
-    if (child == 0) {
-        dup2(ready[1], STDOUT_FILENO);
-        execl(program, program, zkbox_address(live_box(), 0), live_root(), (char *)NULL);
-        _exit(4);
-    }
-    assert_true(child > 0);
-    close(ready[1]);
-    assert_int_equal(read(ready[0], &byte, 1), 1);
+    struct child child = child_start(program);
     lk_sweeper *second = hire_here(&report, 20);
     await_children(live_path("/sale.sweeper"), 2);
     assert_false(lk_sweeper_leads(second));
-    assert_int_equal(kill(child, SIGKILL), 0);
-    assert_int_equal(waitpid(child, NULL, 0), child);
-    close(ready[0]);
+    child_kill(child);
     lk_coupon coupon = order(shop, "ann", 1);
     report_clear(&report, 1);
     live_await("the coupon's return", has_swept, &report);

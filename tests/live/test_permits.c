@@ -15,20 +15,9 @@ static int64_t soon(void)
 static lk_semaphore *permits_for(lk_client *client, uint32_t permits, uint32_t ttl_ms)
 {
     lk_semaphore_options options = LK_SEMAPHORE_OPTIONS_INIT;
-    lk_semaphore *semaphore = NULL;
 
     options.ttl_ms = ttl_ms;
-    assert_status(lk_semaphore_new(&semaphore, client, "/s", permits, &options), LK_OK);
-    return semaphore;
-}
-
-static struct answer *asks(lk_semaphore *semaphore, const char *name)
-{
-    struct answer *answer = live_answer(name);
-
-    assert_status(lk_semaphore_acquire_start(semaphore, 1, LK_FOREVER, answer_done, answer, NULL),
-                  LK_OK);
-    return answer;
+    return live_semaphore(client, "/s", permits, &options);
 }
 
 /* What the znode says: its time; *out_at_ms: since when, by the server's clock. */
@@ -76,7 +65,7 @@ static void permits_are_lost_when_their_time_is_over(void)
     lk_semaphore *a = permits_for(client, 1, 1000);
     char node[64];
 
-    assert_status(lk_semaphore_acquire(a, 1, soon(), NULL), LK_OK);
+    take_permits(a, 1);
     assert_true(lk_semaphore_remaining_ns(a) < INT64_C(1000000000));
     assert_status(lk_semaphore_wait_lost(a, soon()), LK_OK);
     assert_int_equal(lk_semaphore_state(a), LK_LOST);
@@ -84,10 +73,9 @@ static void permits_are_lost_when_their_time_is_over(void)
     assert_status(lk_semaphore_release(a, soon()), LK_E_LOST);
     assert_status(lk_semaphore_prolong(a, 60000, soon()), LK_E_LOST);
     await_children(live_path("/s"), 0);
-    assert_status(lk_semaphore_acquire(a, 1, soon(), NULL), LK_OK);
+    take_permits(a, 1);
     assert_status(lk_semaphore_node(a, node, sizeof(node)), LK_OK);
     assert_string_equal(node, "lk-sem1t-lock-0000000001");
-    lk_semaphore_free(a);
 }
 
 static void the_time_runs_from_the_grant_not_from_the_joining(void)
@@ -96,16 +84,14 @@ static void the_time_runs_from_the_grant_not_from_the_joining(void)
     lk_semaphore *a = permits_for(client, 1, 0), *b = permits_for(client, 1, 60000);
     int64_t joined_ms, granted_ms;
 
-    assert_status(lk_semaphore_acquire(a, 1, soon(), NULL), LK_OK);
-    struct answer *waiting = asks(b, "b");
+    take_permits(a, 1);
+    struct answer *waiting = start_permits(b, 1, "b");
     await_children(live_path("/s"), 2);
     assert_int_equal(term_of("/s/lk-sem1t-lock-0000000001", &joined_ms), 0);
-    assert_status(lk_semaphore_release(a, soon()), LK_OK);
+    give_back(a);
     assert_status(await_answer(waiting), LK_OK);
     assert_int_equal(term_of("/s/lk-sem1t-lock-0000000001", &granted_ms), 60000);
     assert_true(granted_ms >= joined_ms);
-    lk_semaphore_free(a);
-    lk_semaphore_free(b);
 }
 
 static void permits_without_a_time_cost_no_write(void)
@@ -115,10 +101,9 @@ static void permits_without_a_time_cost_no_write(void)
     struct Stat stat;
     char data[512];
 
-    assert_status(lk_semaphore_acquire(a, 1, soon(), NULL), LK_OK);
+    take_permits(a, 1);
     raw_get(live_path("/s/lk-sem1-lock-0000000000"), data, sizeof(data), &stat);
     assert_int_equal(stat.version, 0);
-    lk_semaphore_free(a);
 }
 
 /* ---- its end, for others ---- */
@@ -131,19 +116,17 @@ static void a_holder_that_does_not_stir_is_removed_by_the_first_waiter(void)
 
     a_stranger_holds_one_for(400);
     assert_int_equal(term_of("/s/lk-sem1t-lock-0000000000", &began_ms), 400);
-    struct answer *first = asks(b, "b");
+    struct answer *first = start_permits(b, 1, "b");
     await_children(live_path("/s"), 2);
-    struct answer *second = asks(c, "c");
+    struct answer *second = start_permits(c, 1, "c");
     assert_status(await_answer(first), LK_OK);
     await_children(live_path("/s"), 2);
     assert_false(raw_exists(live_path("/s/lk-sem1t-lock-0000000000"), NULL));
     term_of("/s/lk-sem1t-lock-0000000001", &granted_ms);
     assert_true(granted_ms >= began_ms + 400);
     assert_false(is_answered(second));
-    assert_status(lk_semaphore_release(b, soon()), LK_OK);
+    give_back(b);
     assert_status(await_answer(second), LK_OK);
-    lk_semaphore_free(b);
-    lk_semaphore_free(c);
 }
 
 static void one_that_is_prolonged_is_removed_later(void)
@@ -154,7 +137,7 @@ static void one_that_is_prolonged_is_removed_later(void)
     char data[128];
 
     a_stranger_holds_one_for(2000);
-    struct answer *waiting = asks(b, "b");
+    struct answer *waiting = start_permits(b, 1, "b");
     await_children(live_path("/s"), 2);
     size_t size = record_of(2500, data, sizeof(data));
     raw_set(live_path("/s/lk-sem1t-lock-0000000000"), data, size);
@@ -162,7 +145,6 @@ static void one_that_is_prolonged_is_removed_later(void)
     assert_status(await_answer(waiting), LK_OK);
     term_of("/s/lk-sem1t-lock-0000000001", &granted_ms);
     assert_true(granted_ms >= prolonged_ms + 2500);
-    lk_semaphore_free(b);
 }
 
 static void a_time_that_has_not_begun_does_not_end(void)
@@ -173,7 +155,7 @@ static void a_time_that_has_not_begun_does_not_end(void)
     char data[128];
 
     a_stranger_holds_one_for(0); /* its name says that it will have a time */
-    struct answer *waiting = asks(b, "b");
+    struct answer *waiting = start_permits(b, 1, "b");
     await_children(live_path("/s"), 2);
     term_of("/s/lk-sem1t-lock-0000000001", &joined_ms);
     size_t size = record_of(300, data, sizeof(data));
@@ -182,7 +164,6 @@ static void a_time_that_has_not_begun_does_not_end(void)
     term_of("/s/lk-sem1t-lock-0000000001", &granted_ms);
     assert_true(granted_ms >= joined_ms + 300);
     await_children(live_path("/s"), 1);
-    lk_semaphore_free(b);
 }
 
 /* Else a line of many holders would be as many watches, all of them named at each reconnect. */
@@ -195,7 +176,7 @@ static void a_time_that_has_begun_is_not_watched(void)
     char data[128];
 
     a_stranger_holds_one_for(60000);
-    struct answer *waiting = asks(b, "b");
+    struct answer *waiting = start_permits(b, 1, "b");
     await_children(live_path("/s"), 2);
     /* The first waiter reads it after a moment. */
     for (int64_t end_ns = lk_in_ms(300); lk_now_ns() < end_ns;)
@@ -213,7 +194,6 @@ static void a_time_that_has_begun_is_not_watched(void)
     assert_false(is_answered(waiting));
     raw_delete(live_path("/s/lk-sem1t-lock-0000000000"));
     assert_status(await_answer(waiting), LK_OK);
-    lk_semaphore_free(b);
 }
 
 /* ---- prolonging ---- */
@@ -231,7 +211,7 @@ static void a_prolonging_moves_the_end_for_all(void)
     lk_semaphore *a = permits_for(client, 1, 30000);
     lk_line *line;
 
-    assert_status(lk_semaphore_acquire(a, 1, soon(), NULL), LK_OK);
+    take_permits(a, 1);
     int64_t first_ms = entry_of(client, &line)->ends_ms;
     assert_true(first_ms >= line->server_ms);
     lk_line_free(line);
@@ -244,7 +224,6 @@ static void a_prolonging_moves_the_end_for_all(void)
     assert_status(lk_semaphore_prolong(a, 1000, soon()), LK_OK);
     assert_status(lk_semaphore_wait_lost(a, soon()), LK_OK);
     await_children(live_path("/s"), 0);
-    lk_semaphore_free(a);
 }
 
 static void of_two_prolongings_at_once_the_last_counts(void)
@@ -253,14 +232,13 @@ static void of_two_prolongings_at_once_the_last_counts(void)
     lk_semaphore *a = permits_for(client, 1, 60000);
     struct answer *first = live_answer("first"), *last = live_answer("last");
 
-    assert_status(lk_semaphore_acquire(a, 1, soon(), NULL), LK_OK);
+    take_permits(a, 1);
     assert_status(lk_semaphore_prolong_start(a, 90000, LK_FOREVER, answer_done, first, NULL),
                   LK_OK);
     assert_status(lk_semaphore_prolong_start(a, 70000, LK_FOREVER, answer_done, last, NULL), LK_OK);
     assert_status(await_answer(first), LK_OK);
     assert_status(await_answer(last), LK_OK);
     assert_int_equal(term_of("/s/lk-sem1t-lock-0000000000", NULL), 70000);
-    lk_semaphore_free(a);
 }
 
 static void a_word_to_let_go_leaves_the_time_as_it_is(void)
@@ -276,7 +254,6 @@ static void a_word_to_let_go_leaves_the_time_as_it_is(void)
     assert_status(lk_semaphore_prolong(a, 90000, soon()), LK_OK);
     assert_int_equal(term_of("/s/lk-sem1t-lock-0000000000", NULL), 90000);
     assert_int_equal(lk_semaphore_state(a), LK_HELD);
-    lk_semaphore_free(a);
 }
 
 static void a_release_ends_a_prolonging(void)
@@ -285,7 +262,7 @@ static void a_release_ends_a_prolonging(void)
     lk_semaphore *a = permits_for(client, 1, 60000);
     struct answer *prolonging = live_answer("prolonging"), *release = live_answer("release");
 
-    assert_status(lk_semaphore_acquire(a, 1, soon(), NULL), LK_OK);
+    take_permits(a, 1);
     assert_status(lk_semaphore_prolong_start(a, 90000, LK_FOREVER, answer_done, prolonging, NULL),
                   LK_OK);
     assert_status(lk_semaphore_release_start(a, LK_FOREVER, answer_done, release, NULL), LK_OK);
@@ -293,7 +270,6 @@ static void a_release_ends_a_prolonging(void)
     assert_true(await_answer(prolonging) == LK_E_CANCELLED || prolonging->status == LK_OK);
     assert_status(await_answer(release), LK_OK);
     await_children(live_path("/s"), 0);
-    lk_semaphore_free(a);
 }
 
 static void what_has_no_time_is_not_prolonged(void)
@@ -305,14 +281,12 @@ static void what_has_no_time_is_not_prolonged(void)
     options.ttl_ms = LK_PERMITS_TTL_MIN_MS - 1;
     assert_status(lk_semaphore_new(&none, client, "/s", 2, &options), LK_E_INVALID);
     assert_status(lk_semaphore_prolong(a, 60000, soon()), LK_E_STATE);
-    assert_status(lk_semaphore_acquire(a, 1, soon(), NULL), LK_OK);
-    assert_status(lk_semaphore_acquire(b, 1, soon(), NULL), LK_OK);
+    take_permits(a, 1);
+    take_permits(b, 1);
     assert_status(lk_semaphore_prolong(a, LK_PERMITS_TTL_MIN_MS - 1, soon()), LK_E_INVALID);
     assert_status(lk_semaphore_prolong(b, 60000, soon()), LK_E_STATE);
     assert_status(lk_semaphore_prolong_start(b, 60000, soon(), answer_done, live_answer("b"), NULL),
                   LK_E_STATE);
-    lk_semaphore_free(a);
-    lk_semaphore_free(b);
 }
 
 static void a_lost_reply_costs_no_time(void)
@@ -324,7 +298,7 @@ static void a_lost_reply_costs_no_time(void)
 
         if (nth <= 3)
             assert_int_equal(zkbox_proxy_lose_reply(live_proxy(), ZKBOX_ANY, nth), 0);
-        assert_status(lk_semaphore_acquire(a, 1, soon(), NULL), LK_OK);
+        take_permits(a, 1);
         if (nth > 3)
             assert_int_equal(zkbox_proxy_lose_reply(live_proxy(), ZKBOX_ANY, nth - 3), 0);
         assert_status(lk_semaphore_prolong(a, 90000, soon()), LK_OK);
@@ -332,7 +306,7 @@ static void a_lost_reply_costs_no_time(void)
         assert_status(lk_semaphore_node(a, node, sizeof(node)), LK_OK);
         assert_int_equal(term_of(strcat(path, node), NULL), 90000);
         assert_int_equal(lk_semaphore_state(a), LK_HELD);
-        lk_semaphore_free(a);
+        live_free_semaphore(a);
         await_children(live_path("/s"), 0);
     }
 }
@@ -352,8 +326,6 @@ static void a_set_of_permits_is_ended_by_its_fence_alone(void)
     assert_status(lk_semaphore_wait_lost(a, soon()), LK_OK);
     assert_int_equal(lk_semaphore_state(b), LK_HELD);
     assert_status(lk_semaphore_prolong(b, 60000, soon()), LK_OK);
-    lk_semaphore_free(a);
-    lk_semaphore_free(b);
 }
 
 int main(void)

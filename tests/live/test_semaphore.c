@@ -2,7 +2,6 @@
 #include "live.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static int64_t soon(void)
 {
@@ -11,19 +10,7 @@ static int64_t soon(void)
 
 static lk_semaphore *semaphore_of(lk_client *client, uint32_t permits)
 {
-    lk_semaphore *semaphore = NULL;
-
-    assert_status(lk_semaphore_new(&semaphore, client, "/s", permits, NULL), LK_OK);
-    return semaphore;
-}
-
-static struct answer *asks(lk_semaphore *semaphore, uint32_t count, const char *name)
-{
-    struct answer *answer = live_answer(name);
-
-    assert_status(
-        lk_semaphore_acquire_start(semaphore, count, LK_FOREVER, answer_done, answer, NULL), LK_OK);
-    return answer;
+    return live_semaphore(client, "/s", permits, NULL);
 }
 
 /* What the client's own waiters make of what it has heard by now takes fewer round trips than this. */
@@ -47,17 +34,14 @@ static void no_more_than_there_are_are_held(void)
     assert_status(lk_semaphore_acquire(a, 1, soon(), &fence), LK_OK);
     assert_status(lk_semaphore_node(a, node, sizeof node), LK_OK);
     assert_string_equal(node, "lk-sem1-lock-0000000000");
-    assert_status(lk_semaphore_acquire(b, 2, soon(), NULL), LK_OK);
+    take_permits(b, 2);
     assert_status(lk_semaphore_try(c, 1, soon(), NULL), LK_E_BUSY);
     await_children(live_path("/s"), 2);
     assert_status(lk_semaphore_acquire(c, 1, lk_in_ms(30), NULL), LK_E_DEADLINE);
-    assert_status(lk_semaphore_release(b, soon()), LK_OK);
+    give_back(b);
     assert_status(lk_semaphore_try(c, 2, soon(), NULL), LK_OK);
     assert_status(lk_semaphore_acquire(b, 4, soon(), NULL), LK_E_PERMITS);
     assert_status(lk_semaphore_acquire(b, 0, soon(), NULL), LK_E_INVALID);
-    lk_semaphore_free(a);
-    lk_semaphore_free(b);
-    lk_semaphore_free(c);
 }
 
 static void another_number_is_refused(void)
@@ -67,12 +51,9 @@ static void another_number_is_refused(void)
                  *c = semaphore_of(client, 0);
 
     assert_status(lk_semaphore_acquire(c, 1, soon(), NULL), LK_E_NOT_FOUND);
-    assert_status(lk_semaphore_acquire(a, 1, soon(), NULL), LK_OK);
+    take_permits(a, 1);
     assert_status(lk_semaphore_acquire(b, 1, soon(), NULL), LK_E_PERMITS);
-    assert_status(lk_semaphore_acquire(c, 1, soon(), NULL), LK_OK);
-    lk_semaphore_free(a);
-    lk_semaphore_free(b);
-    lk_semaphore_free(c);
+    take_permits(c, 1);
 }
 
 static void who_wants_much_is_not_overtaken(void)
@@ -81,25 +62,21 @@ static void who_wants_much_is_not_overtaken(void)
     lk_semaphore *a = semaphore_of(client, 3), *b = semaphore_of(client, 3),
                  *much = semaphore_of(client, 3), *little = semaphore_of(client, 3);
 
-    assert_status(lk_semaphore_acquire(a, 1, soon(), NULL), LK_OK);
-    assert_status(lk_semaphore_acquire(b, 1, soon(), NULL), LK_OK);
-    struct answer *first = asks(much, 3, "three");
+    take_permits(a, 1);
+    take_permits(b, 1);
+    struct answer *first = start_permits(much, 3, "three");
     await_children(live_path("/s"), 3);
-    struct answer *second = asks(little, 1, "one");
+    struct answer *second = start_permits(little, 1, "one");
     await_children(live_path("/s"), 4);
-    assert_status(lk_semaphore_release(a, soon()), LK_OK);
+    give_back(a);
     let_it_think(client);
     assert_false(is_answered(first));
     assert_false(is_answered(second));
-    assert_status(lk_semaphore_release(b, soon()), LK_OK);
+    give_back(b);
     assert_status(await_answer(first), LK_OK);
     assert_false(is_answered(second));
-    assert_status(lk_semaphore_release(much, soon()), LK_OK);
+    give_back(much);
     assert_status(await_answer(second), LK_OK);
-    lk_semaphore_free(a);
-    lk_semaphore_free(b);
-    lk_semaphore_free(much);
-    lk_semaphore_free(little);
 }
 
 /* Until what was asked through the proxy has been answered, and nothing follows for as long as a
@@ -128,7 +105,7 @@ static void a_crowd_passes_in_order(void)
 
     for (size_t i = 0; i < CROWD; i++) {
         crowd[i] = semaphore_of(clients[i % 3], 2);
-        answers[i] = asks(crowd[i], 1, "one of many");
+        answers[i] = start_permits(crowd[i], 1, "one of many");
         await_children(live_path("/s"), i + 1);
     }
     for (size_t i = 0; i < CROWD; i++) {
@@ -136,12 +113,10 @@ static void a_crowd_passes_in_order(void)
         for (size_t j = i + 2; j < CROWD; j++)
             assert_false(is_answered(answers[j]));
         if (i % 2 == 1) { /* the younger of the two holders leaves first */
-            assert_status(lk_semaphore_release(crowd[i], soon()), LK_OK);
-            assert_status(lk_semaphore_release(crowd[i - 1], soon()), LK_OK);
+            give_back(crowd[i]);
+            give_back(crowd[i - 1]);
         }
     }
-    for (size_t i = 0; i < CROWD; i++)
-        lk_semaphore_free(crowd[i]);
 }
 
 static void a_waiter_that_leaves_lets_the_next_be_first(void)
@@ -150,18 +125,16 @@ static void a_waiter_that_leaves_lets_the_next_be_first(void)
     lk_semaphore *a = semaphore_of(client, 1), *b = semaphore_of(client, 1),
                  *c = semaphore_of(client, 1);
 
-    assert_status(lk_semaphore_acquire(a, 1, soon(), NULL), LK_OK);
-    struct answer *second = asks(b, 1, "b");
+    take_permits(a, 1);
+    struct answer *second = start_permits(b, 1, "b");
     await_children(live_path("/s"), 2);
-    struct answer *third = asks(c, 1, "c");
+    struct answer *third = start_permits(c, 1, "c");
     await_children(live_path("/s"), 3);
-    lk_semaphore_free(b);
+    live_free_semaphore(b);
     assert_status(await_answer(second), LK_E_CANCELLED);
     await_children(live_path("/s"), 2);
-    assert_status(lk_semaphore_release(a, soon()), LK_OK);
+    give_back(a);
     assert_status(await_answer(third), LK_OK);
-    lk_semaphore_free(a);
-    lk_semaphore_free(c);
 }
 
 static void more_permits_wake_who_waits(void)
@@ -171,29 +144,25 @@ static void more_permits_wake_who_waits(void)
                  *c = semaphore_of(client, 1), *d = semaphore_of(client, 0);
 
     assert_status(lk_semaphore_resize(client, "/s", 2, soon()), LK_E_NOT_FOUND);
-    assert_status(lk_semaphore_acquire(a, 1, soon(), NULL), LK_OK);
-    struct answer *second = asks(b, 1, "b"), *third = asks(c, 1, "c");
+    take_permits(a, 1);
+    struct answer *second = start_permits(b, 1, "b"), *third = start_permits(c, 1, "c");
     await_children(live_path("/s"), 3);
     assert_status(lk_semaphore_resize(client, "/s", 3, soon()), LK_OK);
     assert_status(await_answer(second), LK_OK);
     assert_status(await_answer(third), LK_OK);
     /* Fewer than are held: nobody loses any, and the line waits. */
     assert_status(lk_semaphore_resize(client, "/s", 1, soon()), LK_OK);
-    struct answer *fourth = asks(d, 1, "d");
+    struct answer *fourth = start_permits(d, 1, "d");
     await_children(live_path("/s"), 4);
-    assert_status(lk_semaphore_release(a, soon()), LK_OK);
-    assert_status(lk_semaphore_release(b, soon()), LK_OK);
+    give_back(a);
+    give_back(b);
     let_it_think(client);
     assert_false(is_answered(fourth));
     assert_int_equal(lk_semaphore_state(c), LK_HELD);
-    assert_status(lk_semaphore_release(c, soon()), LK_OK);
+    give_back(c);
     assert_status(await_answer(fourth), LK_OK);
     assert_status(lk_semaphore_resize(client, "/s", 5, soon()), LK_OK);
     assert_status(lk_semaphore_acquire(a, 1, soon(), NULL), LK_E_PERMITS);
-    lk_semaphore_free(a);
-    lk_semaphore_free(b);
-    lk_semaphore_free(c);
-    lk_semaphore_free(d);
 }
 
 static void a_lost_reply_costs_no_permit(void)
@@ -203,16 +172,16 @@ static void a_lost_reply_costs_no_permit(void)
         lk_semaphore *a = semaphore_of(client, 2), *b = semaphore_of(client, 2),
                      *c = semaphore_of(client, 2);
 
-        assert_status(lk_semaphore_acquire(a, 1, soon(), NULL), LK_OK);
+        take_permits(a, 1);
         assert_int_equal(zkbox_proxy_lose_reply(live_proxy(), ZKBOX_ANY, nth), 0);
-        struct answer *two = asks(b, 2, "two");
-        assert_status(lk_semaphore_release(a, soon()), LK_OK);
+        struct answer *two = start_permits(b, 2, "two");
+        give_back(a);
         assert_status(await_answer(two), LK_OK);
         zkbox_proxy_heal(live_proxy());
         assert_status(lk_semaphore_try(c, 1, soon(), NULL), LK_E_BUSY);
-        lk_semaphore_free(a);
-        lk_semaphore_free(b);
-        lk_semaphore_free(c);
+        live_free_semaphore(a);
+        live_free_semaphore(b);
+        live_free_semaphore(c);
         await_children(live_path("/s"), 0);
     }
 }
@@ -224,12 +193,11 @@ static void a_resize_to_the_same_number_is_a_commit_too(void)
     lk_semaphore *a = semaphore_of(client, 3);
     struct Stat before, after;
 
-    assert_status(lk_semaphore_acquire(a, 1, soon(), NULL), LK_OK);
+    take_permits(a, 1);
     assert_true(raw_exists(live_path("/s"), &before));
     assert_status(lk_semaphore_resize(client, "/s", 3, soon()), LK_OK);
     assert_true(raw_exists(live_path("/s"), &after));
     assert_int_equal(after.version, before.version + 1);
-    lk_semaphore_free(a);
 }
 
 /* It would ask for good, not: is it free now? */
@@ -239,16 +207,14 @@ static void a_try_that_can_never_succeed_is_not_busy(void)
     lk_semaphore *a = semaphore_of(client, 3), *b = semaphore_of(client, 2);
     struct Stat stat;
 
-    assert_status(lk_semaphore_acquire(a, 3, soon(), NULL), LK_OK);
+    take_permits(a, 3);
     assert_status(lk_semaphore_try(b, 1, soon(), NULL), LK_E_PERMITS);
-    assert_status(lk_semaphore_release(a, soon()), LK_OK);
+    give_back(a);
     assert_true(raw_exists(live_path("/s"), &stat));
     int32_t made = stat.cversion;
     assert_status(lk_semaphore_try(a, 4, soon(), NULL), LK_E_PERMITS);
     raw_exists(live_path("/s"), &stat);
     assert_int_equal(stat.cversion, made);
-    lk_semaphore_free(a);
-    lk_semaphore_free(b);
 }
 
 static void who_wants_more_than_a_resize_left_is_sent_away(void)
@@ -257,17 +223,14 @@ static void who_wants_more_than_a_resize_left_is_sent_away(void)
     lk_semaphore *a = semaphore_of(client, 3), *much = semaphore_of(client, 3),
                  *little = semaphore_of(client, 3);
 
-    assert_status(lk_semaphore_acquire(a, 1, soon(), NULL), LK_OK);
-    struct answer *three = asks(much, 3, "three");
+    take_permits(a, 1);
+    struct answer *three = start_permits(much, 3, "three");
     await_children(live_path("/s"), 2);
-    struct answer *one = asks(little, 1, "one");
+    struct answer *one = start_permits(little, 1, "one");
     await_children(live_path("/s"), 3);
     assert_status(lk_semaphore_resize(client, "/s", 2, soon()), LK_OK);
     assert_status(await_answer(three), LK_E_PERMITS);
     assert_status(await_answer(one), LK_OK);
-    lk_semaphore_free(a);
-    lk_semaphore_free(much);
-    lk_semaphore_free(little);
 }
 
 /* The first waiter's server tells it N, and then nothing for a while. */
@@ -278,29 +241,26 @@ static void a_number_read_before_a_resize_grants_nothing_after_it(void)
     lk_semaphore *a = semaphore_of(client, 2), *b = semaphore_of(client, 2),
                  *first = semaphore_of(client, 2), *w = semaphore_of(slow, 2);
 
-    assert_status(lk_semaphore_acquire(a, 1, soon(), NULL), LK_OK);
-    assert_status(lk_semaphore_acquire(b, 1, soon(), NULL), LK_OK);
-    struct answer *leaves = asks(first, 1, "first");
+    take_permits(a, 1);
+    take_permits(b, 1);
+    struct answer *leaves = start_permits(first, 1, "first");
     await_children(live_path("/s"), 3);
-    struct answer *waits = asks(w, 1, "w");
+    struct answer *waits = start_permits(w, 1, "w");
     await_children(live_path("/s"), 4);
     await_idle(live_proxy());
     assert_int_equal(zkbox_proxy_lose_reply(live_proxy(), ZOO_GETCHILDREN2_OP, 1), 0);
-    lk_semaphore_free(first);
+    live_free_semaphore(first);
     assert_status(await_answer(leaves), LK_E_CANCELLED);
     assert_int_equal(zkbox_proxy_wait_lost(live_proxy(), PATIENCE_MS), 0);
     zkbox_proxy_cut(live_proxy());
     assert_status(lk_semaphore_resize(client, "/s", 1, soon()), LK_OK);
-    assert_status(lk_semaphore_release(b, soon()), LK_OK);
+    give_back(b);
     zkbox_proxy_heal(live_proxy());
     assert_status(lk_client_wait_connected(slow, soon()), LK_OK);
     await_idle(live_proxy());
     assert_false(is_answered(waits));
-    assert_status(lk_semaphore_release(a, soon()), LK_OK);
+    give_back(a);
     assert_status(await_answer(waits), LK_OK);
-    lk_semaphore_free(a);
-    lk_semaphore_free(b);
-    lk_semaphore_free(w);
 }
 
 static void a_waiter_that_nobody_may_read_is_waited_for_in_peace(void)
@@ -309,20 +269,18 @@ static void a_waiter_that_nobody_may_read_is_waited_for_in_peace(void)
     lk_semaphore *a = semaphore_of(client, 1), *b = semaphore_of(other, 1);
     char hidden[400];
 
-    assert_status(lk_semaphore_acquire(a, 1, soon(), NULL), LK_OK);
+    take_permits(a, 1);
     snprintf(hidden, sizeof(hidden), "%s",
              raw_create(live_path("/s/lk-sem1-lock-"), "x", 1, ZOO_EPHEMERAL | ZOO_SEQUENCE));
     raw_limit(hidden, 0);
-    struct answer *waits = asks(b, 1, "b");
+    struct answer *waits = start_permits(b, 1, "b");
     await_children(live_path("/s"), 3);
     await_idle(live_proxy());
     raw_delete(hidden);
     await_idle(live_proxy());
     assert_false(is_answered(waits));
-    assert_status(lk_semaphore_release(a, soon()), LK_OK);
+    give_back(a);
     assert_status(await_answer(waits), LK_OK);
-    lk_semaphore_free(a);
-    lk_semaphore_free(b);
 }
 
 int main(void)

@@ -129,7 +129,7 @@ bool box_await_silence(zkbox *box)
 zkbox *box_start(int nodes, bool reads_little)
 {
     char limit[64] = "";
-    /* Empty containers are removed by the clock, which differs; test_tree.c has that. */
+    /* Empty containers are removed by the clock, which differs. */
     const char *const java_args[] = { "-Dznode.container.checkIntervalMs=100000000",
                                       reads_little ? limit : NULL, NULL };
     char error[256] = "";

@@ -105,7 +105,7 @@ freeze-never-ends ledger 100
 freeze-resolved-twice ledger 500
 id-forgotten ledger 500
 answer-of-a-gone-campaign ledger 500
-delete-without-grave-check ledger 1000
+delete-without-grave-check ledger 3000
 sold-out-from-reads ledger 2000
 TABLE
 }

@@ -100,12 +100,21 @@ int scene_end_of(struct scene *scene, int status);
 /* Ephemeral znodes of the client's present session, as the servers have them. */
 size_t scene_places(const struct scene *scene, const struct sim_client *client);
 struct sim_client *scene_client(struct scene *scene, int *out_status); /* a new one */
-/* Of the bystander, in the line that other rows stand in. An act, and what ends it. */
+
+/* ---- for rows of what stands in a line ---- */
+
+/* Of the bystander: an act, and what ends it. */
 int scene_others_lock(struct scene *scene);
 void scene_other_leaves(struct scene *scene);
-bool scene_has_no_place(struct scene *scene);
-void scene_changed(const lk_grant_change *change, void *scene); /* an lk_grant_fn */
 void scene_stranger_deletes_first(struct scene *scene);
+void scene_changed(const lk_grant_change *change, void *scene); /* an lk_grant_fn */
+/* Of the client's lock, candidate, rwlock or semaphore: a scene has one of them. */
+bool scene_holds(struct scene *scene);
+const struct znode *scene_own_znode(const struct scene *scene); /* NULL: not held, or not there */
+bool scene_has_no_place(struct scene *scene);
+/* Verdicts: one place, ours, held, told, with its own fence; and none, told too. */
+int scene_is_held_once(struct scene *scene);
+int scene_is_out(struct scene *scene);
 
 extern const struct row sweep_line_rows[], sweep_shared_rows[], sweep_parts_rows[],
     sweep_client_rows[], sweep_ledger_rows[];

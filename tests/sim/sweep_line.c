@@ -7,11 +7,6 @@
 
 /* ---- handles ---- */
 
-void scene_changed(const lk_grant_change *change, void *arg)
-{
-    ((struct scene *)arg)->told = change->state;
-}
-
 static int lock_new(struct scene *scene)
 {
     lk_lock_options options = LK_LOCK_OPTIONS_INIT;
@@ -34,89 +29,10 @@ static int candidate_new(struct scene *scene)
     return lk_candidate_new(&scene->candidate, scene->client->lk, LINE_PATH, &options);
 }
 
-int scene_others_lock(struct scene *scene)
-{
-    int status = lk_lock_new(&scene->others_lock, scene->other->lk, LINE_PATH, NULL);
-    return status == LK_OK ? lk_lock_acquire(scene->others_lock, LK_FOREVER, NULL) : status;
-}
-
 static int others_candidate(struct scene *scene)
 {
     int status = lk_candidate_new(&scene->others_candidate, scene->other->lk, LINE_PATH, NULL);
     return status == LK_OK ? lk_candidate_stand(scene->others_candidate, LK_FOREVER, NULL) : status;
-}
-
-void scene_other_leaves(struct scene *scene)
-{
-    scene->others_lock = lk_lock_free(scene->others_lock);
-    scene->others_candidate = lk_candidate_free(scene->others_candidate);
-    scene->others_rwlock = lk_rwlock_free(scene->others_rwlock);
-    scene->others_semaphore = lk_semaphore_free(scene->others_semaphore);
-}
-
-static bool holds(const struct scene *scene)
-{
-    lk_grant_state state = scene->lock ? lk_lock_state(scene->lock)
-                                       : lk_candidate_state(scene->candidate);
-    return state == LK_HELD || state == LK_SUSPENDED;
-}
-
-static bool holds_now(struct scene *scene)
-{
-    return holds(scene);
-}
-
-bool scene_has_no_place(struct scene *scene)
-{
-    return scene_places(scene, scene->client) == 0;
-}
-
-/* ---- verdicts ---- */
-
-static const struct znode *znode_named(const struct scene *scene, const char *name)
-{
-    char path[256];
-    snprintf(path, sizeof(path), LINE_PATH "/%s", name);
-    return tree_find(ensemble_truth(&scene->sim.ensemble), path);
-}
-
-/* One place, ours; held, told, with its own fence. */
-static int is_held_once(struct scene *scene)
-{
-    char name[128] = "";
-    lk_fence fence = { 0 };
-    int named, fenced;
-
-    if (scene->lock) {
-        named = lk_lock_node(scene->lock, name, sizeof(name));
-        fenced = lk_lock_fence(scene->lock, &fence);
-    } else {
-        named = lk_candidate_node(scene->candidate, name, sizeof(name));
-        fenced = lk_candidate_fence(scene->candidate, &fence);
-    }
-    if (named != LK_OK || fenced != LK_OK || !holds(scene)) {
-        scene_wrong(scene, "it is not held", named);
-        return LK_OK;
-    }
-    const struct znode *own = znode_named(scene, name);
-    if (!own || own->stat.czxid != (int64_t)fence.zxid)
-        scene_wrong(scene, "what is held is not on the servers", LK_E_LOST);
-    if (scene_places(scene, scene->client) != 1)
-        scene_wrong(scene, "there is more than one place of ours", LK_E_EXISTS);
-    if (scene->told != LK_HELD)
-        scene_wrong(scene, "on_change was told something else last", LK_E_STATE);
-    return LK_OK;
-}
-
-static int is_out(struct scene *scene)
-{
-    if (!scene_has_no_place(scene))
-        scene_wrong(scene, "a place of ours was left", LK_E_EXISTS);
-    if ((scene->lock || scene->candidate) && holds(scene))
-        scene_wrong(scene, "it is still held", LK_E_STATE);
-    if (scene->told != LK_IDLE && scene->told != LK_LOST)
-        scene_wrong(scene, "on_change was told something else last", LK_E_STATE);
-    return LK_OK;
 }
 
 /* ---- acquire, try ---- */
@@ -145,12 +61,12 @@ static int try_start(struct scene *scene)
 
 static int acquire_unless_held(struct scene *scene)
 {
-    return holds(scene) ? LK_OK : acquire(scene);
+    return scene_holds(scene) ? LK_OK : acquire(scene);
 }
 
 static int try_unless_held(struct scene *scene)
 {
-    return holds(scene) ? LK_OK : try(scene);
+    return scene_holds(scene) ? LK_OK : try(scene);
 }
 
 static int hold(struct scene *scene)
@@ -261,20 +177,6 @@ static int wait_lost(struct scene *scene)
     return lk_lock_wait_lost(scene->lock, LK_FOREVER);
 }
 
-void scene_stranger_deletes_first(struct scene *scene)
-{
-    const struct znode *line = tree_find(ensemble_truth(&scene->sim.ensemble), LINE_PATH);
-
-    if (!line || list_is_empty(&line->children))
-        return; /* the fault has taken it */
-    const struct keeper_request remove = {
-        .verb = KEEPER_DELETE,
-        .path = container_of(line->children.next, struct znode, siblings)->path,
-        .version = KEEPER_ANY_VERSION,
-    };
-    ensemble_stranger(&scene->sim.ensemble, &remove);
-}
-
 static bool is_lost(struct scene *scene)
 {
     return lk_lock_state(scene->lock) == LK_LOST;
@@ -295,7 +197,7 @@ static int hold_and_lose_unheard(struct scene *scene)
     memory->fails_at = memory->asked + 2; /* the first is for the request */
     int status = lk_lock_acquire_start(scene->lock, LK_FOREVER, scene_done, scene, NULL);
     scene->asked += status == LK_OK;
-    scene_await(scene, holds_now);
+    scene_await(scene, scene_holds);
     memory->fails_percent = 100;
     scene_stranger_deletes_first(scene);
     scene_await(scene, is_lost);
@@ -326,7 +228,7 @@ static int stand_start(struct scene *scene)
 
 static int stand_unless_elected(struct scene *scene)
 {
-    return holds(scene) ? LK_OK : stand(scene);
+    return scene_holds(scene) ? LK_OK : stand(scene);
 }
 
 static int lead(struct scene *scene)
@@ -390,28 +292,29 @@ static int proclaim_behind_again(struct scene *scene)
     return status == LK_OK ? proclaim(scene) : status;
 }
 
-static int shows_new_card_behind(struct scene *scene)
+/* Of the last of `count` in the line. */
+static void check_new_card(struct scene *scene, size_t count)
 {
     lk_line *line = NULL;
     int status = lk_line_list(scene->client->lk, LINE_PATH, LK_FOREVER, &line);
 
-    if (status != LK_OK || line->count != 2 || line->entries[1].label_size != strlen(NEW_CARD)
-        || memcmp(line->entries[1].label, NEW_CARD, strlen(NEW_CARD)) != 0)
+    if (status != LK_OK || line->count != count
+        || line->entries[count - 1].label_size != strlen(NEW_CARD)
+        || memcmp(line->entries[count - 1].label, NEW_CARD, strlen(NEW_CARD)) != 0)
         scene_wrong(scene, "the new card is not shown", status);
     lk_line_free(line);
+}
+
+static int shows_new_card_behind(struct scene *scene)
+{
+    check_new_card(scene, 2);
     return LK_OK;
 }
 
 static int shows_new_card(struct scene *scene)
 {
-    lk_line *line = NULL;
-    int status = lk_line_list(scene->client->lk, LINE_PATH, LK_FOREVER, &line);
-
-    if (status != LK_OK || line->count != 1 || line->entries[0].label_size != strlen(NEW_CARD)
-        || memcmp(line->entries[0].label, NEW_CARD, strlen(NEW_CARD)) != 0)
-        scene_wrong(scene, "the new card is not shown", status);
-    lk_line_free(line);
-    return is_held_once(scene);
+    check_new_card(scene, 1);
+    return scene_is_held_once(scene);
 }
 
 /* ---- observers ---- */
@@ -577,60 +480,63 @@ static int other_is_broken(struct scene *scene)
 const struct row sweep_line_rows[] = {
     { "lk_lock_new", "", .run = lock_new, .flags = ASKS_NOTHING },
     { "lk_lock_acquire", "the first on a path", .prepare = lock_new, .run = acquire,
-      .again = acquire_unless_held, .verdict = is_held_once, .flags = MAY_LOSE },
+      .again = acquire_unless_held, .verdict = scene_is_held_once, .flags = MAY_LOSE },
     { "lk_lock_acquire_start", "lost, and told without memory", .prepare = lock_new,
       .run = hold_and_lose_unheard, .verdict = is_told_lost, .flags = ONCE },
     { "lk_lock_acquire", "behind another", .before = scene_others_lock, .prepare = lock_new,
       .run = acquire, .meanwhile = scene_other_leaves, .again = acquire_unless_held,
-      .verdict = is_held_once, .flags = MAY_LOSE },
+      .verdict = scene_is_held_once, .flags = MAY_LOSE },
     { "lk_lock_acquire_start", "behind another", .before = scene_others_lock, .prepare = lock_new,
       .run = acquire_start, .meanwhile = scene_other_leaves, .again = acquire_unless_held,
-      .verdict = is_held_once, .flags = MAY_LOSE },
+      .verdict = scene_is_held_once, .flags = MAY_LOSE },
     { "lk_lock_try", "free", .prepare = lock_new, .run = try, .again = try_unless_held,
-      .verdict = is_held_once, .flags = MAY_LOSE },
+      .verdict = scene_is_held_once, .flags = MAY_LOSE },
     { "lk_lock_try", "busy", .before = scene_others_lock, .prepare = lock_new, .run = try,
-      .verdict = is_out, .expected = LK_E_BUSY },
+      .verdict = scene_is_out, .expected = LK_E_BUSY },
     { "lk_lock_try_start", "free", .prepare = lock_new, .run = try_start, .again = try_unless_held,
-      .verdict = is_held_once, .flags = MAY_LOSE },
-    { "lk_lock_release", "held", .prepare = hold, .run = release, .verdict = is_out },
-    { "lk_lock_release_start", "held", .prepare = hold, .run = release_start, .verdict = is_out },
+      .verdict = scene_is_held_once, .flags = MAY_LOSE },
+    { "lk_lock_release", "held", .prepare = hold, .run = release, .verdict = scene_is_out },
+    { "lk_lock_release_start", "held", .prepare = hold, .run = release_start,
+      .verdict = scene_is_out },
     { "lk_lock_acquire", "the first, with a lock delay", .prepare = delayed_new, .run = acquire,
-      .again = acquire_unless_held, .verdict = is_held_once, .flags = MAY_LOSE },
+      .again = acquire_unless_held, .verdict = scene_is_held_once, .flags = MAY_LOSE },
     { "lk_lock_acquire", "after a loss, with a lock delay", .before = others_loss,
       .prepare = delayed_new, .run = acquire_after_loss, .again = acquire_unless_held,
-      .verdict = is_held_once, .flags = MAY_LOSE },
+      .verdict = scene_is_held_once, .flags = MAY_LOSE },
     { "lk_lock_try", "after a loss, with a lock delay", .before = others_loss,
-      .prepare = delayed_new, .run = try, .verdict = is_out, .expected = LK_E_BUSY },
+      .prepare = delayed_new, .run = try, .verdict = scene_is_out, .expected = LK_E_BUSY },
     { "lk_lock_release", "held, with a lock delay", .prepare = hold_delayed, .run = release,
-      .verdict = is_out },
-    { "lk_lock_free", "held", .prepare = hold, .run = free_lock, .verdict = is_out },
+      .verdict = scene_is_out },
+    { "lk_lock_free", "held", .prepare = hold, .run = free_lock, .verdict = scene_is_out },
     { "lk_lock_free", "waiting", .before = scene_others_lock, .prepare = wait_behind,
-      .run = free_lock, .verdict = is_out },
+      .run = free_lock, .verdict = scene_is_out },
     { "lk_cancel", "waiting", .before = scene_others_lock, .prepare = wait_behind, .run = cancel,
-      .verdict = is_out, .expected = LK_E_CANCELLED },
+      .verdict = scene_is_out, .expected = LK_E_CANCELLED },
     { "lk_lock_wait_lost", "until a stranger deletes it", .prepare = hold, .run = wait_lost,
-      .meanwhile = scene_stranger_deletes_first, .verdict = is_out },
+      .meanwhile = scene_stranger_deletes_first, .verdict = scene_is_out },
     { "lk_candidate_new", "", .run = candidate_new, .flags = ASKS_NOTHING },
     { "lk_candidate_stand", "lost, with no memory to watch for it", .run = lose_unwatched,
-      .verdict = is_out, .flags = ONCE },
+      .verdict = scene_is_out, .flags = ONCE },
     { "lk_candidate_stand", "behind another", .before = others_candidate, .prepare = candidate_new,
       .run = stand, .meanwhile = scene_other_leaves, .again = stand_unless_elected,
-      .verdict = is_held_once, .flags = MAY_LOSE },
+      .verdict = scene_is_held_once, .flags = MAY_LOSE },
     { "lk_candidate_stand_start", "the first on a path", .prepare = candidate_new,
-      .run = stand_start, .again = stand_unless_elected, .verdict = is_held_once,
+      .run = stand_start, .again = stand_unless_elected, .verdict = scene_is_held_once,
       .flags = MAY_LOSE },
-    { "lk_candidate_resign", "leading", .prepare = lead, .run = resign, .verdict = is_out },
+    { "lk_candidate_resign", "leading", .prepare = lead, .run = resign, .verdict = scene_is_out },
     { "lk_candidate_resign", "waiting", .before = others_candidate, .prepare = stand_behind,
-      .run = resign, .verdict = is_out },
+      .run = resign, .verdict = scene_is_out },
     { "lk_candidate_proclaim", "waiting", .before = others_candidate, .prepare = stand_behind,
       .run = proclaim, .again = proclaim_behind_again, .verdict = shows_new_card_behind },
     { "lk_candidate_resign_start", "leading", .prepare = lead, .run = resign_start,
-      .verdict = is_out },
-    { "lk_candidate_free", "leading", .prepare = lead, .run = free_candidate, .verdict = is_out },
+      .verdict = scene_is_out },
+    { "lk_candidate_free", "leading", .prepare = lead, .run = free_candidate,
+      .verdict = scene_is_out },
     { "lk_candidate_proclaim", "leading", .prepare = lead, .run = proclaim, .again = proclaim_again,
       .verdict = shows_new_card, .flags = MAY_LOSE },
     { "lk_candidate_wait_lost", "until a stranger deletes it", .prepare = lead,
-      .run = candidate_wait_lost, .meanwhile = scene_stranger_deletes_first, .verdict = is_out },
+      .run = candidate_wait_lost, .meanwhile = scene_stranger_deletes_first,
+      .verdict = scene_is_out },
     { "lk_observer_new", "somebody leads", .before = others_candidate, .run = observe,
       .verdict = observes },
     { "lk_line_watch_new", "somebody holds", .before = scene_others_lock, .run = watch_line,

@@ -124,54 +124,11 @@ static int other_takes_all_and_waits(struct scene *scene)
 
 /* ---- verdicts ---- */
 
-static lk_grant_state state_of(struct scene *scene)
-{
-    return scene->rwlock      ? lk_rwlock_state(scene->rwlock)
-           : scene->semaphore ? lk_semaphore_state(scene->semaphore)
-                              : LK_IDLE;
-}
-
-static bool holds(struct scene *scene)
-{
-    return state_of(scene) == LK_HELD || state_of(scene) == LK_SUSPENDED;
-}
-
-/* One place, ours; held, told, with its own fence. */
-static int is_held_once(struct scene *scene)
-{
-    char name[128] = "", path[256];
-    lk_fence fence = { 0 };
-    int named, fenced;
-
-    if (scene->rwlock) {
-        named = lk_rwlock_node(scene->rwlock, name, sizeof(name));
-        fenced = lk_rwlock_fence(scene->rwlock, &fence);
-    } else {
-        named = lk_semaphore_node(scene->semaphore, name, sizeof(name));
-        fenced = lk_semaphore_fence(scene->semaphore, &fence);
-    }
-    if (named != LK_OK || fenced != LK_OK || !holds(scene)) {
-        scene_wrong(scene, "it is not held", named);
-        return LK_OK;
-    }
-    snprintf(path, sizeof(path), LINE_PATH "/%s", name);
-    const struct znode *own = tree_find(ensemble_truth(&scene->sim.ensemble), path);
-    /* Who turned reader keeps the writer's fence, one turn later, on a znode made anew. */
-    if (!own || (fence.turn == 0 && own->stat.czxid != (int64_t)fence.zxid)
-        || (fence.turn > 0 && own->stat.czxid <= (int64_t)fence.zxid))
-        scene_wrong(scene, "what is held is not on the servers", LK_E_LOST);
-    if (scene_places(scene, scene->client) != 1)
-        scene_wrong(scene, "there is more than one place of ours", LK_E_EXISTS);
-    if (scene->told != LK_HELD)
-        scene_wrong(scene, "on_change was told something else last", LK_E_STATE);
-    return LK_OK;
-}
-
 static int is_role(struct scene *scene, lk_rwlock_role role)
 {
     if (lk_rwlock_mode(scene->rwlock) != role)
         scene_wrong(scene, "it is held in the other way", LK_E_STATE);
-    return is_held_once(scene);
+    return scene_is_held_once(scene);
 }
 
 static int reads_once(struct scene *scene)
@@ -182,17 +139,6 @@ static int reads_once(struct scene *scene)
 static int writes_once(struct scene *scene)
 {
     return is_role(scene, LK_WRITER);
-}
-
-static int is_out(struct scene *scene)
-{
-    if (!scene_has_no_place(scene))
-        scene_wrong(scene, "a place of ours was left", LK_E_EXISTS);
-    if (holds(scene))
-        scene_wrong(scene, "it is still held", LK_E_STATE);
-    if (scene->told != LK_IDLE && scene->told != LK_LOST)
-        scene_wrong(scene, "on_change was told something else last", LK_E_STATE);
-    return LK_OK;
 }
 
 /* ---- to read, to write ---- */
@@ -243,12 +189,12 @@ static int try_write_start(struct scene *scene)
 
 static int read_unless_held(struct scene *scene)
 {
-    return holds(scene) ? LK_OK : read_it(scene);
+    return scene_holds(scene) ? LK_OK : read_it(scene);
 }
 
 static int write_unless_held(struct scene *scene)
 {
-    return holds(scene) ? LK_OK : write_it(scene);
+    return scene_holds(scene) ? LK_OK : write_it(scene);
 }
 
 static int hold_to_read(struct scene *scene)
@@ -354,7 +300,7 @@ static int try_start(struct scene *scene)
 
 static int acquire_unless_held(struct scene *scene)
 {
-    return holds(scene) ? LK_OK : acquire(scene);
+    return scene_holds(scene) ? LK_OK : acquire(scene);
 }
 
 static int hold_permits(struct scene *scene)
@@ -388,17 +334,14 @@ static int prolong_again(struct scene *scene)
 
 static int is_prolonged(struct scene *scene)
 {
+    const struct znode *own = scene_own_znode(scene);
     struct place_record record = { 0 };
-    char name[128] = "", path[256];
 
-    if (lk_semaphore_node(scene->semaphore, name, sizeof(name)) != LK_OK)
-        return is_held_once(scene);
-    snprintf(path, sizeof(path), LINE_PATH "/%s", name);
-    const struct znode *own = tree_find(ensemble_truth(&scene->sim.ensemble), path);
-    if (!own || place_record_read(&record, own->data, (size_t)own->stat.data_size) != LK_OK
-        || record.term_ms != LONGER_MS)
+    if (own
+        && (place_record_read(&record, own->data, (size_t)own->stat.data_size) != LK_OK
+            || record.term_ms != LONGER_MS))
         scene_wrong(scene, "its time is not what it was prolonged to", LK_E_STATE);
-    return is_held_once(scene);
+    return scene_is_held_once(scene);
 }
 
 static int release(struct scene *scene)
@@ -445,7 +388,7 @@ static int has_more_permits(struct scene *scene)
     if (status != LK_OK)
         scene_wrong(scene, "it has not the permits that it was given", status);
     scene_await(scene, is_told_held);
-    return is_held_once(scene);
+    return scene_is_held_once(scene);
 }
 
 /* ---- the table ---- */
@@ -466,7 +409,7 @@ const struct row sweep_shared_rows[] = {
       .prepare = rwlock_new, .run = try_read, .again = read_unless_held, .verdict = reads_once,
       .flags = MAY_LOSE },
     { "lk_rwlock_try_read", "busy", .before = other_writes, .prepare = rwlock_new, .run = try_read,
-      .verdict = is_out, .expected = LK_E_BUSY },
+      .verdict = scene_is_out, .expected = LK_E_BUSY },
     { "lk_rwlock_try_read_start", "free", .prepare = rwlock_new, .run = try_read_start,
       .again = read_unless_held, .verdict = reads_once, .flags = MAY_LOSE },
     { "lk_rwlock_write", "the first on a path", .prepare = rwlock_new, .run = write_it,
@@ -480,7 +423,7 @@ const struct row sweep_shared_rows[] = {
     { "lk_rwlock_try_write", "free", .prepare = rwlock_new, .run = try_write,
       .again = write_unless_held, .verdict = writes_once, .flags = MAY_LOSE },
     { "lk_rwlock_try_write", "busy", .before = other_reads, .prepare = rwlock_new, .run = try_write,
-      .verdict = is_out, .expected = LK_E_BUSY },
+      .verdict = scene_is_out, .expected = LK_E_BUSY },
     { "lk_rwlock_try_write_start", "free", .prepare = rwlock_new, .run = try_write_start,
       .again = write_unless_held, .verdict = writes_once, .flags = MAY_LOSE },
     { "lk_rwlock_downgrade", "writing", .prepare = hold_to_write, .run = downgrade,
@@ -488,59 +431,61 @@ const struct row sweep_shared_rows[] = {
     { "lk_rwlock_downgrade_start", "writing", .prepare = hold_to_write, .run = downgrade_start,
       .again = downgrade_again, .verdict = reads_beside_another, .flags = MAY_LOSE },
     { "lk_rwlock_release", "writing", .prepare = hold_to_write, .run = rwlock_release,
-      .verdict = is_out },
+      .verdict = scene_is_out },
     { "lk_rwlock_release", "reading beside another", .before = other_reads, .prepare = hold_to_read,
-      .run = rwlock_release, .verdict = is_out },
+      .run = rwlock_release, .verdict = scene_is_out },
     { "lk_rwlock_release_start", "a writer that turned reader", .prepare = hold_turned,
-      .run = rwlock_release_start, .verdict = is_out },
+      .run = rwlock_release_start, .verdict = scene_is_out },
     { "lk_rwlock_free", "a writer that turned reader", .prepare = hold_turned, .run = rwlock_free,
-      .verdict = is_out },
+      .verdict = scene_is_out },
     { "lk_rwlock_wait_lost", "until a stranger deletes it", .prepare = hold_turned,
-      .run = rwlock_wait_lost, .meanwhile = scene_stranger_deletes_first, .verdict = is_out },
+      .run = rwlock_wait_lost, .meanwhile = scene_stranger_deletes_first, .verdict = scene_is_out },
 
     { "lk_semaphore_new", "", .run = semaphore_new, .flags = ASKS_NOTHING },
     { "lk_semaphore_acquire", "the first on a path", .prepare = semaphore_new, .run = acquire,
-      .again = acquire_unless_held, .verdict = is_held_once, .flags = MAY_LOSE },
+      .again = acquire_unless_held, .verdict = scene_is_held_once, .flags = MAY_LOSE },
     { "lk_semaphore_acquire", "beside another", .before = other_takes_one, .prepare = semaphore_new,
-      .run = acquire, .again = acquire_unless_held, .verdict = is_held_once, .flags = MAY_LOSE },
+      .run = acquire, .again = acquire_unless_held, .verdict = scene_is_held_once,
+      .flags = MAY_LOSE },
     { "lk_semaphore_acquire", "all are taken", .before = other_takes_all, .prepare = semaphore_new,
       .run = acquire, .meanwhile = scene_other_leaves, .again = acquire_unless_held,
-      .verdict = is_held_once, .flags = MAY_LOSE },
+      .verdict = scene_is_held_once, .flags = MAY_LOSE },
     { "lk_semaphore_acquire", "behind a waiter that comes to hold beside it",
       .before = other_takes_all_and_waits, .prepare = semaphore_new, .run = acquire,
-      .meanwhile = scene_other_leaves, .again = acquire_unless_held, .verdict = is_held_once,
+      .meanwhile = scene_other_leaves, .again = acquire_unless_held, .verdict = scene_is_held_once,
       .flags = MAY_LOSE },
     { "lk_semaphore_acquire", "for a while", .prepare = semaphore_for_a_while, .run = acquire,
-      .again = acquire_unless_held, .verdict = is_held_once, .flags = MAY_LOSE },
+      .again = acquire_unless_held, .verdict = scene_is_held_once, .flags = MAY_LOSE },
     { "lk_semaphore_acquire", "behind a holder that does not stir when its time is over",
       .before = other_takes_all_for_a_moment, .prepare = semaphore_for_a_while, .run = acquire,
-      .meanwhile = other_stands_still, .again = acquire_unless_held, .verdict = is_held_once,
+      .meanwhile = other_stands_still, .again = acquire_unless_held, .verdict = scene_is_held_once,
       .flags = MAY_LOSE },
     { "lk_semaphore_acquire", "more than there are", .before = other_takes_one,
-      .prepare = semaphore_new, .run = acquire_too_many, .verdict = is_out,
+      .prepare = semaphore_new, .run = acquire_too_many, .verdict = scene_is_out,
       .expected = LK_E_PERMITS },
     { "lk_semaphore_acquire_start", "all are taken", .before = other_takes_all,
       .prepare = semaphore_new, .run = acquire_start, .meanwhile = scene_other_leaves,
-      .again = acquire_unless_held, .verdict = is_held_once, .flags = MAY_LOSE },
+      .again = acquire_unless_held, .verdict = scene_is_held_once, .flags = MAY_LOSE },
     { "lk_semaphore_try", "beside another", .before = other_takes_one, .prepare = semaphore_new,
-      .run = try, .again = acquire_unless_held, .verdict = is_held_once, .flags = MAY_LOSE },
+      .run = try, .again = acquire_unless_held, .verdict = scene_is_held_once, .flags = MAY_LOSE },
     { "lk_semaphore_try", "busy", .before = other_takes_all, .prepare = semaphore_new, .run = try,
-      .verdict = is_out, .expected = LK_E_BUSY },
+      .verdict = scene_is_out, .expected = LK_E_BUSY },
     { "lk_semaphore_try_start", "free", .prepare = semaphore_new, .run = try_start,
-      .again = acquire_unless_held, .verdict = is_held_once, .flags = MAY_LOSE },
+      .again = acquire_unless_held, .verdict = scene_is_held_once, .flags = MAY_LOSE },
     { "lk_semaphore_prolong", "held", .prepare = hold_for_a_while, .run = prolong,
       .again = prolong_again, .verdict = is_prolonged, .flags = MAY_LOSE },
     { "lk_semaphore_prolong", "without a time of its own", .prepare = hold_permits, .run = prolong,
-      .verdict = is_held_once, .expected = LK_E_STATE, .flags = ONCE },
+      .verdict = scene_is_held_once, .expected = LK_E_STATE, .flags = ONCE },
     { "lk_semaphore_prolong_start", "held", .prepare = hold_for_a_while, .run = prolong_start,
       .again = prolong_again, .verdict = is_prolonged, .flags = MAY_LOSE },
-    { "lk_semaphore_release", "held", .prepare = hold_permits, .run = release, .verdict = is_out },
+    { "lk_semaphore_release", "held", .prepare = hold_permits, .run = release,
+      .verdict = scene_is_out },
     { "lk_semaphore_release_start", "held", .prepare = hold_permits, .run = release_start,
-      .verdict = is_out },
+      .verdict = scene_is_out },
     { "lk_semaphore_free", "held", .prepare = hold_permits, .run = free_semaphore,
-      .verdict = is_out },
+      .verdict = scene_is_out },
     { "lk_semaphore_wait_lost", "until a stranger deletes it", .prepare = hold_permits,
-      .run = wait_lost, .meanwhile = scene_stranger_deletes_first, .verdict = is_out },
+      .run = wait_lost, .meanwhile = scene_stranger_deletes_first, .verdict = scene_is_out },
     { "lk_semaphore_resize", "all are taken", .before = other_takes_all, .run = resize,
       .verdict = has_more_permits },
     { "lk_semaphore_resize", "it was never made", .run = resize, .expected = LK_E_NOT_FOUND },

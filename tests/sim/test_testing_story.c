@@ -1,4 +1,4 @@
-/* test_testing_story.c - see testing_story.h. */
+/* test_testing_story.c - see test_testing_story.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -300,10 +300,6 @@ const struct workload workload_multilock = {
     .name = "multilock",
     .bears_scarcity = true,
     .begin = begin,
-    .settle = line_workload_settle,
-    .is_settled = line_workload_is_settled,
-    .free_handles = line_workload_free_handles,
+    LINE_WORKLOAD_ACTS,
     .witness = witness,
-    .check = line_workload_check,
-    .check_end = line_workload_check_end,
 };

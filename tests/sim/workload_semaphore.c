@@ -6,18 +6,15 @@
 
 enum { PERMITS = 3 };
 
-static int permits_make(void **out, lk_client *client, const char *path, lk_grant_fn *on_change,
-                        void *arg)
+DEFINE_WORDS(semaphore, release)
+
+static int semaphore_make(void **out, lk_client *client, const char *path, lk_grant_fn *on_change,
+                          void *arg)
 {
     lk_semaphore_options options = LK_SEMAPHORE_OPTIONS_INIT;
     options.on_change = on_change;
     options.on_change_arg = arg;
     return lk_semaphore_new((lk_semaphore **)out, client, path, PERMITS, &options);
-}
-
-static void permits_free(void *handle)
-{
-    lk_semaphore_free(handle);
 }
 
 /* From less than a session's time to more than that. */
@@ -28,8 +25,8 @@ static uint32_t ttl_of(uint64_t dice)
     return dice % 100 < 40 ? 0 : (uint32_t)(LK_PERMITS_TTL_MIN_MS + dice / 100 % most_ms);
 }
 
-static int permits_ask(void *handle, bool only_if_free, uint64_t dice, int64_t deadline_ns,
-                       lk_done_fn *done, void *arg, lk_op *out_op)
+static int semaphore_ask(void *handle, bool only_if_free, uint64_t dice, int64_t deadline_ns,
+                         lk_done_fn *done, void *arg, lk_op *out_op)
 {
     uint32_t count = dice % 100 < 70 ? 1 : 1 + (uint32_t)(dice / 100 % PERMITS);
 
@@ -38,36 +35,15 @@ static int permits_ask(void *handle, bool only_if_free, uint64_t dice, int64_t d
                         : lk_semaphore_acquire_start(handle, count, deadline_ns, done, arg, out_op);
 }
 
-static int permits_give(void *handle, int64_t deadline_ns, lk_done_fn *done, void *arg,
-                        lk_op *out_op)
-{
-    return lk_semaphore_release_start(handle, deadline_ns, done, arg, out_op);
-}
-
 /* About as before, longer, and much shorter. */
-static int permits_prolong(void *handle, int64_t deadline_ns, lk_done_fn *done, void *arg,
-                           lk_op *out_op)
+static int semaphore_prolong(void *handle, int64_t deadline_ns, lk_done_fn *done, void *arg,
+                             lk_op *out_op)
 {
     const struct place *place = &((struct holder *)handle)->place;
     uint32_t ttl_ms = LK_PERMITS_TTL_MIN_MS
                       + place->wish.ttl_ms * (uint32_t)(place->term.version % 3);
 
     return lk_semaphore_prolong_start(handle, ttl_ms, deadline_ns, done, arg, out_op);
-}
-
-static int64_t permits_remaining_ns(void *handle)
-{
-    return lk_semaphore_remaining_ns(handle);
-}
-
-static int permits_fence(void *handle, lk_fence *out)
-{
-    return lk_semaphore_fence(handle, out);
-}
-
-static int permits_node_name(void *handle, char *name, size_t size)
-{
-    return lk_semaphore_node(handle, name, size);
 }
 
 /* Of which the time that permits have must not depend. */
@@ -83,14 +59,10 @@ static void set_clocks_apart(struct sim *sim)
 static void begin(struct sim *sim)
 {
     static const struct vocabulary semaphore = {
-        .make = permits_make,
-        .free = permits_free,
-        .ask = permits_ask,
-        .turn = permits_prolong,
-        .give = permits_give,
-        .remaining_ns = permits_remaining_ns,
-        .fence = permits_fence,
-        .node_name = permits_node_name,
+        .make = semaphore_make,
+        .ask = semaphore_ask,
+        ITS_WORDS(semaphore),
+        .turn = semaphore_prolong,
         .can_try = true,
         .has_ways = true,
         .needs_the_data = true,
@@ -104,10 +76,6 @@ const struct workload workload_semaphore = {
     .sharing = &(const struct sharing){ .room = PERMITS, .weigh = numbers_weight },
     .bears_scarcity = true,
     .begin = begin,
-    .settle = line_workload_settle,
-    .is_settled = line_workload_is_settled,
-    .free_handles = line_workload_free_handles,
+    LINE_WORKLOAD_ACTS,
     .witness = line_workload_witness,
-    .check = line_workload_check,
-    .check_end = line_workload_check_end,
 };

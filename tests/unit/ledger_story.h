@@ -68,6 +68,8 @@ static inline int story_end(void **state)
     return 0;
 }
 
+#define STORY_TEST(name) cmocka_unit_test_setup_teardown(name, story_begin, story_end)
+
 static inline int story_apply(struct story *story, lk_ledger_op op)
 {
     struct account account = { .user = "ann", .user_size = 3 };
@@ -97,6 +99,13 @@ static inline int story_apply(struct story *story, lk_ledger_op op)
 }
 
 #define APPLY(story, ...) story_apply(story, (lk_ledger_op){ __VA_ARGS__ })
+#define FREEZE(s, c, ...) APPLY(s, .verb = LK_LEDGER_FREEZE, .coupon = c, .order = __VA_ARGS__)
+#define UNFREEZE(s, c, ...) APPLY(s, .verb = LK_LEDGER_UNFREEZE, .coupon = c, .order = __VA_ARGS__)
+#define REDEEM(s, c, ...) APPLY(s, .verb = LK_LEDGER_REDEEM, .coupon = c, .order = __VA_ARGS__)
+#define REFUND(s, c, ...) APPLY(s, .verb = LK_LEDGER_REFUND, .coupon = c, .order = __VA_ARGS__)
+#define VOID(s, c) APPLY(s, .verb = LK_LEDGER_VOID, .coupon = c)
+#define CLAIM(s) APPLY(s, .verb = LK_LEDGER_CLAIM)
+#define CLAIM_BY(s, ...) APPLY(s, .verb = LK_LEDGER_CLAIM, __VA_ARGS__)
 
 static inline lk_coupon story_claim(struct story *story)
 {

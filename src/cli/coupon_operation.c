@@ -1,5 +1,5 @@
-/* coupon_do.c - the verbs on coupons: claim, freeze, unfreeze, redeem, refund, void; and lookup,
- * which only asks what became of one.
+/* coupon_operation.c - the verbs on coupons: claim, freeze, unfreeze, redeem, refund, void; and
+ * lookup, which only asks what became of one.
  *
  * They differ in a word and an option; they share one way in (words checked before a server is
  * asked) and one way out. */
@@ -135,27 +135,13 @@ static bool parse_transition(struct cli *cli, int argc, char **argv, lk_ledger_o
     if (!check_user(cli, op->user) || !check_coupon(cli, cli->words[2], &op->coupon)
         || !check_order(cli, op->order))
         return false;
-    if (has_ttl && ttl_ns == 0) {
-        cli->code = cli_usage(cli, "--ttl must be above 0");
-        return false;
-    }
-    op->ttl_ms = ttl_ns / 1000000 + (ttl_ns % 1000000 != 0);
-    return true;
-}
-
-/* `coupon redeem` is the ledger's "redeem". */
-static lk_ledger_verb verb_meant(const struct cli *cli)
-{
-    lk_ledger_verb verb = LK_LEDGER_FREEZE;
-
-    while (strcmp(lk_ledger_verb_name(verb), cli->verb->name + strlen("coupon ")) != 0)
-        verb++;
-    return verb;
+    return !has_ttl || choose_ttl(cli, "--ttl", ttl_ns, &op->ttl_ms);
 }
 
 static int run_transition(struct cli *cli, int argc, char **argv)
 {
-    lk_ledger_op op = { .verb = verb_meant(cli) };
+    /* `coupon redeem` is the ledger's "redeem". */
+    lk_ledger_op op = { .verb = verb_named(cli->verb->name + strlen("coupon ")) };
     const char *id = NULL;
 
     DESK desk = { 0 };

@@ -1,0 +1,284 @@
+/* test_ledger_mends.c - the ledger's side of test_mends.c: small worlds of one campaign, told up to
+ * where a bug once was, or counted. Each test fails when its mend is taken out
+ * (docs/bugs-found.md). */
+#include <stdio.h>
+
+#include "ledger/id.h"
+#include "test_mends_story.h"
+
+enum { USERS = 30 };
+
+static void claimed(const lk_ledger_result *result, void *arg)
+{
+    struct end *end = arg;
+
+    assert_int_equal(result->status, LK_OK);
+    end->times++;
+}
+
+/* All at once: they share a commit. */
+static void claim_for_all(struct story *story, struct sim_client *client, lk_ledger *ledger)
+{
+    struct end end = { 0 };
+
+    for (int i = 0; i < USERS; i++) {
+        char user_name[16];
+        const lk_ledger_op claim = { .verb = LK_LEDGER_CLAIM, .user = user_name };
+        snprintf(user_name, sizeof(user_name), "user %d", i);
+        assert_int_equal(lk_ledger_do_start(ledger, &claim, LK_FOREVER, claimed, &end, NULL),
+                         LK_OK);
+    }
+    sim_client_touch(client);
+    AWAIT(story, end.times == USERS);
+}
+
+static void create(struct caller *caller, uint32_t shards)
+{
+    lk_campaign_options options = LK_CAMPAIGN_OPTIONS_INIT;
+
+    options.stock = 1000000;
+    options.shards = shards;
+    caller->status = lk_campaign_create(caller->ledger, &options, NULL, LK_FOREVER);
+}
+
+static void run_create(struct program *program)
+{
+    create(container_of(program, struct caller, program), 1);
+}
+
+static void run_create_wide(struct program *program)
+{
+    create(container_of(program, struct caller, program), 16);
+}
+
+static size_t refused_commits(struct story *story)
+{
+    const struct server *server = &story->sim.ensemble.servers[0];
+    size_t count = 0;
+
+    for (size_t i = 0; i < server->logged; i++)
+        count += server->log[i]->rc != KEEPER_OK;
+    return count;
+}
+
+/* A commit takes users that it does not know for new ones, and a refusal names one of them alone: one
+ * by one each would cost a commit. So after a few of them the others are read first. */
+static void users_taken_for_new_ones_cost_few_commits(void **state)
+{
+    struct story story;
+    struct caller caller = { 0 };
+    lk_ledger *other;
+    (void)state;
+
+    story_begin(&story);
+    struct sim_client *a = user(&story), *b = user(&story);
+    assert_int_equal(lk_ledger_new(&caller.ledger, a->lk, "/sale"), LK_OK);
+    assert_int_equal(lk_ledger_new(&other, b->lk, "/sale"), LK_OK);
+    call(&caller, a, run_create);
+    assert_int_equal(answer_of(&story, &caller), LK_OK);
+    claim_for_all(&story, a, caller.ledger);
+    size_t refused = refused_commits(&story);
+    claim_for_all(&story, b, other);
+    assert_in_range(refused_commits(&story) - refused, 1, 10);
+    lk_ledger_free(caller.ledger);
+    lk_ledger_free(other);
+    story_end(&story);
+}
+
+/* ---- a crowd: who is answered is followed by the next ---- */
+
+enum { CROWD = 1024 };
+
+struct crowd {
+    struct sim_client *client;
+    lk_ledger *ledger;
+    int begun, answered, until;
+};
+
+static void crowd_answered(const lk_ledger_result *result, void *arg);
+
+static void crowd_ask(struct crowd *crowd)
+{
+    char user_name[16];
+    const lk_ledger_op claim = { .verb = LK_LEDGER_CLAIM, .user = user_name };
+
+    snprintf(user_name, sizeof(user_name), "user %d", crowd->begun++);
+    assert_int_equal(
+        lk_ledger_do_start(crowd->ledger, &claim, LK_FOREVER, crowd_answered, crowd, NULL), LK_OK);
+    sim_client_touch(crowd->client);
+}
+
+static void crowd_answered(const lk_ledger_result *result, void *arg)
+{
+    struct crowd *crowd = arg;
+
+    assert_int_equal(result->status, LK_OK);
+    crowd->answered++;
+    if (crowd->begun < crowd->until)
+        crowd_ask(crowd);
+}
+
+/* Answers come once in 15 ms. */
+static void crowd_claims(struct story *story, struct crowd *crowd, int count)
+{
+    const struct world *world = &story->sim.world;
+
+    crowd->until = crowd->begun + count;
+    for (int i = 0; i < CROWD; i++)
+        crowd_ask(crowd);
+    while (crowd->answered < crowd->until) {
+        crowd->client->down_stalled_until_ns[0] = world->now_ns + 15 * MS;
+        pass(story, 16 * MS);
+    }
+}
+
+/* A look at a shard waits behind all commits that are under way, and what waits for the look does so
+ * too. Who works alone keeps to shards that it has just written, and has no need of one. */
+static void who_sells_alone_does_not_look_at_the_shards_again(void **state)
+{
+    struct story story;
+    struct caller caller = { 0 };
+    (void)state;
+
+    story_begin(&story);
+    struct crowd crowd = { .client = user(&story) };
+    assert_int_equal(lk_ledger_new(&caller.ledger, crowd.client->lk, "/sale"), LK_OK);
+    crowd.ledger = caller.ledger;
+    call(&caller, crowd.client, run_create_wide);
+    assert_int_equal(answer_of(&story, &caller), LK_OK);
+    crowd_claims(&story, &crowd,
+                 12 * CROWD); /* makes the buckets, takes as many shards as it needs */
+    uint64_t commits = lk_ledger_get_stats(crowd.ledger).commits;
+    uint64_t requests = crowd.client->requests;
+    crowd_claims(&story, &crowd, 12 * CROWD);
+    commits = lk_ledger_get_stats(crowd.ledger).commits - commits;
+    requests = crowd.client->requests - requests;
+    assert_in_range(requests - commits, 0, commits / 20);
+    lk_ledger_free(caller.ledger);
+    story_end(&story);
+}
+
+/* ---- deadlines ---- */
+
+static void answered(const lk_ledger_result *result, void *arg)
+{
+    ended(result->status, arg);
+}
+
+static void claim_by(struct sim_client *client, lk_ledger *ledger, int64_t deadline_ns,
+                     struct end *end)
+{
+    const lk_ledger_op claim = { .verb = LK_LEDGER_CLAIM, .user = "ann" };
+
+    *end = (struct end){ 0 };
+    assert_int_equal(lk_ledger_do_start(ledger, &claim, deadline_ns, answered, end, NULL), LK_OK);
+    sim_client_touch(client);
+}
+
+/* A handle that knows the campaign and ann's account. */
+static struct sim_client *begin_with_ann(struct story *story, struct caller *caller)
+{
+    struct end end;
+
+    story_begin(story);
+    struct sim_client *client = user(story);
+    assert_int_equal(lk_ledger_new(&caller->ledger, client->lk, "/sale"), LK_OK);
+    call(caller, client, run_create);
+    assert_int_equal(answer_of(story, caller), LK_OK);
+    claim_by(client, caller->ledger, LK_FOREVER, &end);
+    AWAIT(story, end.times == 1);
+    assert_int_equal(end.status, LK_OK);
+    return client;
+}
+
+/* It was never sent, so it has not happened. */
+static void what_waited_in_vain_for_a_connection_is_not_unknown(void **state)
+{
+    struct story story;
+    struct caller caller = { 0 };
+    struct end end, later;
+    (void)state;
+
+    struct sim_client *client = begin_with_ann(&story, &caller);
+    lose_connection(&story, client);
+    claim_by(client, caller.ledger, story.sim.world.now_ns + 500 * MS, &end);
+    claim_by(client, caller.ledger, LK_FOREVER, &later);
+    AWAIT(&story, end.times == 1);
+    assert_int_equal(end.status, LK_E_DEADLINE);
+    hear(client);
+    AWAIT(&story, later.times == 1);
+    assert_int_equal(later.status, LK_OK);
+    lk_ledger_free(caller.ledger);
+    story_end(&story);
+}
+
+static void with_a_deadline_that_has_passed_nothing_is_sent(void **state)
+{
+    struct story story;
+    struct caller caller = { 0 };
+    struct end end;
+    (void)state;
+
+    struct sim_client *client = begin_with_ann(&story, &caller);
+    uint64_t requests = client->requests;
+    claim_by(client, caller.ledger, story.sim.world.now_ns, &end);
+    AWAIT(&story, end.times == 1);
+    assert_int_equal(end.status, LK_E_DEADLINE);
+    assert_int_equal(client->requests, requests);
+    lk_ledger_free(caller.ledger);
+    story_end(&story);
+}
+
+struct told {
+    struct end end;
+    lk_id id;
+};
+
+static void told_id(const lk_ledger_result *result, void *arg)
+{
+    struct told *told = arg;
+
+    assert_int_equal(result->status, LK_OK);
+    told->id = result->id;
+    told->end.times++;
+}
+
+/* By this machine's clock, an hour late, an account that others work on would take it for an old one.
+ */
+static void an_id_that_a_call_makes_bears_the_servers_time(void **state)
+{
+    const lk_ledger_op claim = { .verb = LK_LEDGER_CLAIM, .user = "ann" };
+    const int64_t late_ms = 3600 * 1000;
+    struct story story;
+    struct caller caller = { 0 };
+    struct told told = { 0 };
+    lk_ledger *ledger;
+    (void)state;
+
+    story_begin(&story);
+    story.sim.ensemble.servers[0].clock_ms = late_ms;
+    struct sim_client *a = user(&story), *b = user(&story);
+    assert_int_equal(lk_ledger_new(&caller.ledger, a->lk, "/sale"), LK_OK);
+    call(&caller, a, run_create);
+    assert_int_equal(answer_of(&story, &caller), LK_OK);
+    assert_int_equal(lk_ledger_new(&ledger, b->lk, "/sale"), LK_OK);
+    assert_int_equal(lk_ledger_do_start(ledger, &claim, LK_FOREVER, told_id, &told, NULL), LK_OK);
+    sim_client_touch(b);
+    AWAIT(&story, told.end.times == 1);
+    assert_true(id_time_ms(told.id) >= WALL_BEGIN_MS + late_ms);
+    lk_ledger_free(caller.ledger);
+    lk_ledger_free(ledger);
+    story_end(&story);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_sells_alone_does_not_look_at_the_shards_again),
+        cmocka_unit_test(users_taken_for_new_ones_cost_few_commits),
+        cmocka_unit_test(what_waited_in_vain_for_a_connection_is_not_unknown),
+        cmocka_unit_test(with_a_deadline_that_has_passed_nothing_is_sent),
+        cmocka_unit_test(an_id_that_a_call_makes_bears_the_servers_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
