@@ -231,6 +231,11 @@ static void seat_judge(struct round *round, struct seat *seat)
 
 /* ---- the round ---- */
 
+static bool round_goes_on(const struct round *round)
+{
+    return !round->is_full && round->need == NEED_NOTHING && !round->spoilt;
+}
+
 static void round_judge_seats(struct round *round, const struct queue *queue)
 {
     while (!list_is_empty(&queue->seats)) {
@@ -244,9 +249,32 @@ static void round_judge_seats(struct round *round, const struct queue *queue)
         if (round->is_full)
             return;
         seat_judge(round, seat);
-        if (round->need != NEED_NOTHING || round->spoilt)
+        if (!round_goes_on(round))
             return;
     }
+}
+
+/* Who has waited for longest goes first, or either could fill one commit after the other. */
+static bool chains_go_first(const struct round *round, const struct queue *queue)
+{
+    const struct chain *chain = next_chain(round->ledger, round->is_of_claims);
+
+    if (!chain || list_is_empty(&queue->seats))
+        return chain != NULL;
+    const struct seat *seat = container_of(queue->seats.next, struct seat, node);
+    return chain->jobs[0].ticket < seat_first(seat)->ticket;
+}
+
+static void round_judge(struct round *round, const struct queue *queue)
+{
+    bool chains_first = chains_go_first(round, queue);
+
+    if (chains_first)
+        round_judge_chains(round);
+    if (round_goes_on(round))
+        round_judge_seats(round, queue);
+    if (!chains_first && round_goes_on(round))
+        round_judge_chains(round);
 }
 
 static bool round_may_go(struct round *round)
@@ -311,9 +339,7 @@ static bool round_of(struct lk_ledger *ledger, bool is_of_claims)
     }
     if (is_of_claims)
         round_open_stock(&round);
-    round_judge_chains(&round);
-    if (!round.is_full && round.need == NEED_NOTHING && !round.spoilt)
-        round_judge_seats(&round, is_of_claims ? &ledger->claiming : &ledger->changing);
+    round_judge(&round, is_of_claims ? &ledger->claiming : &ledger->changing);
     round_end(&round);
     return round.has_done;
 }

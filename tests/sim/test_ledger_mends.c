@@ -158,6 +158,68 @@ static void who_sells_alone_does_not_look_at_the_shards_again(void **state)
     story_end(&story);
 }
 
+/* ---- chains without end ---- */
+
+enum { CHAINS = 64, CHAINS_LAST = 20 * CHAINS };
+
+static void chain_answered(const lk_ledger_result *results, size_t count, void *arg);
+
+static void chain_ask(struct crowd *crowd)
+{
+    lk_ledger_op ops[LK_CHAIN_MAX];
+    char users[LK_CHAIN_MAX][24];
+
+    for (int i = 0; i < LK_CHAIN_MAX; i++) {
+        snprintf(users[i], sizeof(users[i]), "user %d of %d", i, crowd->begun);
+        ops[i] = (lk_ledger_op){ .verb = LK_LEDGER_CLAIM,
+                                 .user = users[i],
+                                 .linked = i + 1 < LK_CHAIN_MAX };
+    }
+    crowd->begun++;
+    assert_int_equal(lk_ledger_submit_start(crowd->ledger, ops, LK_CHAIN_MAX, LK_FOREVER,
+                                            chain_answered, crowd, NULL),
+                     LK_OK);
+    sim_client_touch(crowd->client);
+}
+
+static void chain_answered(const lk_ledger_result *results, size_t count, void *arg)
+{
+    struct crowd *crowd = arg;
+
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(results[i].status, LK_OK);
+    crowd->answered++;
+    if (crowd->begun < crowd->until)
+        chain_ask(crowd);
+}
+
+/* They fill each commit. */
+static void who_claims_alone_gets_his_turn_beside_chains(void **state)
+{
+    struct story story;
+    struct caller caller = { 0 };
+    struct end end = { 0 };
+    const lk_ledger_op claim = { .verb = LK_LEDGER_CLAIM, .user = "ann" };
+    (void)state;
+
+    story_begin(&story);
+    struct crowd crowd = { .client = user(&story), .until = CHAINS_LAST };
+    assert_int_equal(lk_ledger_new(&caller.ledger, crowd.client->lk, "/sale"), LK_OK);
+    crowd.ledger = caller.ledger;
+    call(&caller, crowd.client, run_create);
+    assert_int_equal(answer_of(&story, &caller), LK_OK);
+    for (int i = 0; i < CHAINS; i++)
+        chain_ask(&crowd);
+    assert_int_equal(lk_ledger_do_start(crowd.ledger, &claim, LK_FOREVER, claimed, &end, NULL),
+                     LK_OK);
+    sim_client_touch(crowd.client);
+    AWAIT(&story, end.times == 1);
+    assert_in_range(crowd.answered, 0, 4 * CHAINS);
+    AWAIT(&story, crowd.answered == CHAINS_LAST);
+    lk_ledger_free(caller.ledger);
+    story_end(&story);
+}
+
 /* ---- deadlines ---- */
 
 static void answered(const lk_ledger_result *result, void *arg)
@@ -276,6 +338,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_sells_alone_does_not_look_at_the_shards_again),
         cmocka_unit_test(users_taken_for_new_ones_cost_few_commits),
+        cmocka_unit_test(who_claims_alone_gets_his_turn_beside_chains),
         cmocka_unit_test(what_waited_in_vain_for_a_connection_is_not_unknown),
         cmocka_unit_test(with_a_deadline_that_has_passed_nothing_is_sent),
         cmocka_unit_test(an_id_that_a_call_makes_bears_the_servers_time),
