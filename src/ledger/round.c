@@ -46,6 +46,17 @@ static void round_open_stock(struct round *round)
     round_open_shelf(round, round->shelf);
 }
 
+/* Of shelves that were read at different moments one may hold coupons that another, as it was before,
+ * had not made yet. Only of one moment it is believed that stock can't be what it should. */
+static void round_doubt_stock(struct round *round)
+{
+    const struct lk_ledger *ledger = round->ledger;
+    bool waits = ledger->busy_shelves > 0 || ledger->stock_state != STOCK_IDLE;
+
+    round->need = waits ? NEED_WAITING : NEED_PROOF;
+    round->wanted = WANTED_ALL;
+}
+
 /* The shelf has too little: from the others, then. */
 static bool round_refill(struct round *round, uint32_t count)
 {
@@ -56,8 +67,11 @@ static bool round_refill(struct round *round, uint32_t count)
     int status = stock_refill(&round->writes->stock, count, &round->ledger->stats.moves);
     if (status == LK_OK || status == LK_E_SOLD_OUT)
         return status == LK_OK;
-    round->failure = status;
     round->spoilt = true;
+    if (status == LK_E_CORRUPT && !stock_is_proven(round->ledger))
+        round_doubt_stock(round);
+    else
+        round->failure = status;
     return false;
 }
 
@@ -73,6 +87,8 @@ static bool stock_must_wait(struct round *round, uint32_t count)
 {
     const struct lk_ledger *ledger = round->ledger;
 
+    if (round->need != NEED_NOTHING)
+        return true;
     if (round->spoilt || round_has_taken(round) || ledger->busy_shelves > 0
         || ledger->stock_state != STOCK_IDLE) {
         round->need = NEED_WAITING;
