@@ -270,7 +270,8 @@ static int run_close(struct cli *cli, int argc, char **argv)
     if (!cli_parse(cli, options, 1, 1, argc, argv)
         || !desk_open_to_change(cli, id_text, &desk, &id))
         return cli->code;
-    return tell_change(cli, lk_campaign_close(desk.ledger, &id, cli_deadline(cli)), "closed", id);
+    int status = lk_campaign_close(desk.ledger, &id, cli_deadline(cli));
+    return tell_change(cli, status, "closed", id);
 }
 
 const struct verb coupon_close = {

@@ -49,13 +49,19 @@ void job_fail(struct job *job, int status)
     job_finish(job, status);
 }
 
+int deadline_status(const lk_client *client)
+{
+    bool no_server = client_session_id(client) == 0 && client_waits_for_server(client);
+    return no_server ? LK_E_NO_SERVER : LK_E_DEADLINE;
+}
+
 /* Deadline, cancel, close: what is on its way may still be applied. */
 int job_withdraw(struct job *job, int status)
 {
     if (job->writes || job->unsettled)
         status = LK_E_UNKNOWN;
-    else if (status == LK_E_DEADLINE && client_session_id(job->ledger->client) == 0)
-        status = LK_E_NO_SERVER;
+    else if (status == LK_E_DEADLINE)
+        status = deadline_status(job->ledger->client);
     *job->result = (lk_ledger_result){ 0 };
     job_leave(job, status);
     seat_place(job->seat);

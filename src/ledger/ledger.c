@@ -12,7 +12,7 @@ static void ledger_session_changed(struct session_listener *listener, enum sessi
 
     if (change == SESSION_DISCONNECTED || change == SESSION_ENDED)
         ledger->stock_proven = false;
-    if (change == SESSION_CONNECTED || change == SESSION_ENDED)
+    if (change == SESSION_CONNECTED || change == SESSION_RESUMED || change == SESSION_ENDED)
         ledger_pump(ledger);
 }
 

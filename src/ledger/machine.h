@@ -165,7 +165,7 @@ struct lk_ledger {
     size_t home, busy_shelves;
     size_t width;          /* how many shelves may be in use at once, and */
     unsigned width_earned; /* commits that went well since it changed */
-    uint32_t wanted;       /* what the reading or proof under way is for */
+    uint32_t wanted;       /* what the reading or proof under way is for; WANTED_ALL */
     bool stock_proven;     /* all shelves were true at one moment, and no watch has fired since */
     int64_t proof_sent_ns; /* when that was asked */
     struct flight stocktaking;
@@ -199,6 +199,7 @@ void ledger_fail_waiting(struct lk_ledger *ledger, int status, uint64_t ticket);
 void ledger_fail_claims(struct lk_ledger *ledger, int status);
 void job_finish(struct job *job, int status); /* unlinks it; it is gone then */
 void job_fail(struct job *job, int status);   /* as above, but for what may still be applied */
+int deadline_status(const lk_client *client); /* of what was not sent by then */
 /* Withdrawn for this reason: unlinks it, and sets and answers what it comes to. */
 int job_withdraw(struct job *job, int status);
 void ledger_conflict(struct lk_ledger *ledger); /* others write where we do */
@@ -251,8 +252,9 @@ void shelf_beaten(struct shelf *shelf);
 /* Where the next commit of claims takes from; NULL: none for now. */
 struct shelf *shelf_choose(struct lk_ledger *ledger);
 void stock_read(struct lk_ledger *ledger); /* all shelves that are not known */
-void stock_prove(struct lk_ledger *ledger,
-                 uint32_t wanted);                   /* or find that there is as much as wanted */
+/* Or find that there is as much as wanted; WANTED_ALL: no stock is enough. */
+#define WANTED_ALL UINT32_MAX
+void stock_prove(struct lk_ledger *ledger, uint32_t wanted);
 bool stock_is_known(const struct lk_ledger *ledger); /* every shelf */
 /* And together they were so at a moment not longer ago than a session may last unheard: a process
  * that stood still would else not know how old its picture is. */

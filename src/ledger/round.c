@@ -46,6 +46,17 @@ static void round_open_stock(struct round *round)
     round_open_shelf(round, round->shelf);
 }
 
+/* Of shelves that were read at different moments one may hold coupons that another, as it was before,
+ * had not made yet. Only of one moment it is believed that stock can't be what it should. */
+static void round_doubt_stock(struct round *round)
+{
+    const struct lk_ledger *ledger = round->ledger;
+    bool waits = ledger->busy_shelves > 0 || ledger->stock_state != STOCK_IDLE;
+
+    round->need = waits ? NEED_WAITING : NEED_PROOF;
+    round->wanted = WANTED_ALL;
+}
+
 /* The shelf has too little: from the others, then. */
 static bool round_refill(struct round *round, uint32_t count)
 {
@@ -56,8 +67,11 @@ static bool round_refill(struct round *round, uint32_t count)
     int status = stock_refill(&round->writes->stock, count, &round->ledger->stats.moves);
     if (status == LK_OK || status == LK_E_SOLD_OUT)
         return status == LK_OK;
-    round->failure = status;
     round->spoilt = true;
+    if (status == LK_E_CORRUPT && !stock_is_proven(round->ledger))
+        round_doubt_stock(round);
+    else
+        round->failure = status;
     return false;
 }
 
@@ -73,6 +87,8 @@ static bool stock_must_wait(struct round *round, uint32_t count)
 {
     const struct lk_ledger *ledger = round->ledger;
 
+    if (round->need != NEED_NOTHING)
+        return true;
     if (round->spoilt || round_has_taken(round) || ledger->busy_shelves > 0
         || ledger->stock_state != STOCK_IDLE) {
         round->need = NEED_WAITING;
@@ -231,6 +247,11 @@ static void seat_judge(struct round *round, struct seat *seat)
 
 /* ---- the round ---- */
 
+static bool round_goes_on(const struct round *round)
+{
+    return !round->is_full && round->need == NEED_NOTHING && !round->spoilt;
+}
+
 static void round_judge_seats(struct round *round, const struct queue *queue)
 {
     while (!list_is_empty(&queue->seats)) {
@@ -244,9 +265,32 @@ static void round_judge_seats(struct round *round, const struct queue *queue)
         if (round->is_full)
             return;
         seat_judge(round, seat);
-        if (round->need != NEED_NOTHING || round->spoilt)
+        if (!round_goes_on(round))
             return;
     }
+}
+
+/* Who has waited for longest goes first, or either could fill one commit after the other. */
+static bool chains_go_first(const struct round *round, const struct queue *queue)
+{
+    const struct chain *chain = next_chain(round->ledger, round->is_of_claims);
+
+    if (!chain || list_is_empty(&queue->seats))
+        return chain != NULL;
+    const struct seat *seat = container_of(queue->seats.next, struct seat, node);
+    return chain->jobs[0].ticket < seat_first(seat)->ticket;
+}
+
+static void round_judge(struct round *round, const struct queue *queue)
+{
+    bool chains_first = chains_go_first(round, queue);
+
+    if (chains_first)
+        round_judge_chains(round);
+    if (round_goes_on(round))
+        round_judge_seats(round, queue);
+    if (!chains_first && round_goes_on(round))
+        round_judge_chains(round);
 }
 
 static bool round_may_go(struct round *round)
@@ -311,9 +355,7 @@ static bool round_of(struct lk_ledger *ledger, bool is_of_claims)
     }
     if (is_of_claims)
         round_open_stock(&round);
-    round_judge_chains(&round);
-    if (!round.is_full && round.need == NEED_NOTHING && !round.spoilt)
-        round_judge_seats(&round, is_of_claims ? &ledger->claiming : &ledger->changing);
+    round_judge(&round, is_of_claims ? &ledger->claiming : &ledger->changing);
     round_end(&round);
     return round.has_done;
 }

@@ -162,11 +162,12 @@ void seat_place(struct seat *seat)
         list_append(&queue->seats, &seat->node);
         queue->count++;
         if (queue == &ledger->idle) {
-            seat_slim(seat);
             seat->idle_size = seat_memory(seat);
             ledger->idle_bytes += seat->idle_size;
         }
     }
+    if (queue == &ledger->idle)
+        seat_slim(seat);
     if (queue == &ledger->held)
         chain_look(seat_first(seat)->chain);
 }

@@ -39,13 +39,16 @@ bool seen_has(struct seen *seen, const char *user)
 struct seen *seen_add(struct seen *seen, const char *user)
 {
     uint32_t mark, *set;
+    size_t at = 0;
 
     if (!seen)
         seen = calloc(1, sizeof(*seen));
-    if (!seen || seen_has(seen, user))
-        return seen;
+    if (!seen)
+        return NULL;
     set = seen_set(seen, user, &mark);
-    memmove(set + 1, set, (WAYS - 1) * sizeof(*set));
+    while (at < WAYS - 1 && set[at] != mark)
+        at++;
+    memmove(set + 1, set, at * sizeof(*set));
     set[0] = mark;
     return seen;
 }

@@ -326,7 +326,7 @@ static void stock_watched(struct flight *flight)
             return;
         }
     }
-    if (shelves_available(ledger) >= ledger->wanted)
+    if (ledger->wanted != WANTED_ALL && shelves_available(ledger) >= ledger->wanted)
         ledger_pump(ledger);
     else
         stock_check(ledger);

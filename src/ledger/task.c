@@ -11,7 +11,19 @@ static int task_withdraw(struct op *op, int status)
     list_remove(&task->node);
     if (task->unsettled)
         return LK_E_UNKNOWN;
-    return status == LK_E_DEADLINE && client_session_id(client) == 0 ? LK_E_NO_SERVER : status;
+    return status == LK_E_DEADLINE ? deadline_status(client) : status;
+}
+
+/* False: its deadline has passed. */
+static bool task_begin(struct task *task, struct lk_ledger *ledger, int64_t deadline_ns)
+{
+    task->ledger = ledger;
+    op_begin(ledger->client, &task->op, deadline_ns, task_withdraw, NULL);
+    list_append(&ledger->tasks, &task->node);
+    if (deadline_ns > client_now(ledger->client))
+        return true;
+    op_end(&task->op, LK_E_DEADLINE);
+    return false;
 }
 
 int task_run(struct task *task, struct lk_ledger *ledger, int64_t deadline_ns,
@@ -22,11 +34,9 @@ int task_run(struct task *task, struct lk_ledger *ledger, int64_t deadline_ns,
         return status;
     status = op_may_wait(ledger->client);
     if (status == LK_OK) {
-        task->ledger = ledger;
         task->unsettled = false;
-        op_begin(ledger->client, &task->op, deadline_ns, task_withdraw, NULL);
-        list_append(&ledger->tasks, &task->node);
-        start(task);
+        if (task_begin(task, ledger, deadline_ns))
+            start(task);
         status = op_wait(&task->op);
     }
     client_leave(ledger->client);
@@ -61,10 +71,8 @@ int task_fly(struct task *task, struct lk_ledger *ledger, const struct keeper_re
         return status;
     status = op_may_wait(ledger->client);
     if (status == LK_OK) {
-        task->ledger = ledger;
-        op_begin(ledger->client, &task->op, deadline_ns, task_withdraw, NULL);
-        list_append(&ledger->tasks, &task->node);
-        task_send(task, requests, count, fly_landed);
+        if (task_begin(task, ledger, deadline_ns))
+            task_send(task, requests, count, fly_landed);
         status = op_wait(&task->op);
     }
     client_leave(ledger->client);

@@ -135,7 +135,7 @@ bool client_is_connected(const lk_client *client)
 
 bool client_waits_for_server(const lk_client *client)
 {
-    return !client->connected && !client->auth_failed;
+    return (!client->connected || client->resend.link) && !client->auth_failed;
 }
 
 int client_path(const lk_client *client, const char *path, char **out)

@@ -14,7 +14,7 @@
 
 #define SECOND INT64_C(1000000000)
 
-static void session_tell(lk_client *client, enum session_change change)
+void session_tell(lk_client *client, enum session_change change)
 {
     list_for_each_safe (node, &client->listeners) {
         struct session_listener *listener = container_of(node, struct session_listener, node);

@@ -103,7 +103,8 @@ struct lk_client {
 };
 
 /* connect.c */
-void session_open(lk_client *client);  /* a new one; failing that, tries again later */
+void session_open(lk_client *client); /* a new one; failing that, tries again later */
+void session_tell(lk_client *client, enum session_change change);
 void session_close(lk_client *client); /* the present one, if any */
 
 /* request.c */

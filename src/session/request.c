@@ -143,7 +143,11 @@ void request_drop(struct request_group *group)
 
 static void resend_fire(struct timer *timer)
 {
-    requests_pump(container_of(timer, lk_client, resend));
+    lk_client *client = container_of(timer, lk_client, resend);
+
+    requests_pump(client);
+    if (client->connected && !client->resend.link)
+        session_tell(client, SESSION_RESUMED);
 }
 
 static void refusal_fire(struct timer *timer)

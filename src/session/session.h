@@ -43,8 +43,9 @@ const char *client_label(const lk_client *client);
 int64_t client_session_id(const lk_client *client); /* 0 before the first connection */
 int64_t
 client_timeout_ns(const lk_client *client); /* T as negotiated; what was asked for before that */
-bool client_is_connected(const lk_client *client);     /* what is sent now is on its way at once */
-bool client_waits_for_server(const lk_client *client); /* what is sent now waits for a connection */
+bool client_is_connected(const lk_client *client); /* what is sent now is on its way at once */
+/* What is sent now waits for a connection, or until this client may speak again on a new one. */
+bool client_waits_for_server(const lk_client *client);
 
 /* A malloc'ed "ROOT/path" as the server sees it, or an error: LK_E_PATH, LK_E_TOO_LARGE,
  * LK_E_NOMEM. Outside the monitor too. */
@@ -132,6 +133,7 @@ static inline bool watch_is_set(const struct watch *watch)
 
 enum session_change {
     SESSION_CONNECTED, /* each time */
+    SESSION_RESUMED,   /* what waited though connected goes out: see client_waits_for_server() */
     SESSION_DISCONNECTED,
     SESSION_ENDED,   /* expired: its znodes and watches are gone; requests of it are answered after
                         this */

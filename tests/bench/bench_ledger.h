@@ -12,7 +12,7 @@
 #include "raw.h"
 #include "report.h"
 
-enum { ROUNDS_MAX = 9, USER_SIZE = 16, CAMPAIGN_SIZE = 20, HEAP_MB = 4096 };
+enum { ROUNDS_MAX = 9, USER_SIZE = 16, CAMPAIGN_SIZE = 20, HEAP_MB = 4096, YOUNG_MB = 192 };
 
 struct bench {
     struct report report;
@@ -25,7 +25,7 @@ struct bench {
     size_t rounds, claims;   /* claims of a round */
     unsigned campaigns;      /* made so far */
     size_t batch, in_flight; /* at which raw is best; 0: not known yet */
-    double raw_best, top;    /* a second: raw creates, our claims; 0: not known yet */
+    double raw_best;         /* creates a second; 0: not known yet */
     const char *plot;        /* where the picture goes; NULL: none */
     struct plot *picture;
 };

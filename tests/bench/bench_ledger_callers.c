@@ -92,5 +92,4 @@ void part_callers(struct bench *bench)
     cpu_tell(bench, &raws, "callers_raw");
     for (size_t i = 0; i < KINDS; i++)
         series_tell(bench, &series[i], &kinds[i]);
-    bench->top = spread_of(series[0].rate, bench->rounds).median;
 }

@@ -287,7 +287,7 @@ void raw_explore(struct bench *bench)
     static const size_t batches[] = { 64, 128, 256, 512, 1024 }, flights[] = { 1, 2, 4, 8 };
     enum { BATCHES = sizeof batches / sizeof *batches, FLIGHTS = sizeof flights / sizeof *flights };
     double rates[BATCHES][FLIGHTS][ROUNDS_MAX];
-    size_t rounds = bench->is_quick ? 1 : 3, count = bench->is_quick ? 20000 : 40000;
+    size_t rounds = bench->is_quick ? 1 : 3, count = bench->is_quick ? 20000 : 100000;
 
     report_note(&bench->report,
                 "ZooKeeper's own client: multi { check, set, create x B }, so many in flight.");

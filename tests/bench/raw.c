@@ -8,15 +8,17 @@ enum { DATA_MAX = 1024, SESSION_MS = 30000 };
 
 /* ---- the server and latchkey's clients ---- */
 
-zkbox *bench_server_of(int heap_mb)
+zkbox *bench_server_of(int heap_mb, int young_mb)
 {
     zkbox_options options = ZKBOX_OPTIONS_INIT;
-    char error[300] = "", whole_heap[20];
-    const char *const java_args[] = { whole_heap, "-XX:+AlwaysPreTouch", NULL };
+    char error[300] = "", whole_heap[20], young[20];
+    const char *const java_args[] = { whole_heap, "-XX:+AlwaysPreTouch", young_mb ? young : NULL,
+                                      NULL };
     zkbox *box;
 
     /* Else the first rounds pay for the growing heap. */
     snprintf(whole_heap, sizeof whole_heap, "-Xms%dm", heap_mb);
+    snprintf(young, sizeof young, "-Xmn%dm", young_mb);
     options.tick_ms = 2000;
     options.heap_mb = heap_mb;
     options.java_args = java_args;
@@ -33,7 +35,7 @@ zkbox *bench_server_of(int heap_mb)
 
 zkbox *bench_server(void)
 {
-    return bench_server_of(1024);
+    return bench_server_of(1024, 0);
 }
 
 lk_client *bench_client(const char *servers)

@@ -34,7 +34,7 @@
 
 /* One server as in production: fsync, its own tick, all of the compiler. zkbox_stop() it. */
 zkbox *bench_server(void);
-zkbox *bench_server_of(int heap_mb);
+zkbox *bench_server_of(int heap_mb, int young_mb); /* young_mb 0: java chooses */
 /* Connected, with a callback thread and a session timeout that no pause here comes near. */
 lk_client *bench_client(const char *servers);
 lk_client *bench_client_end(lk_client *client); /* NULL, always */

@@ -66,6 +66,20 @@ static void who_is_told_of_again_takes_no_others_place(void **state)
     free(seen);
 }
 
+static void who_is_told_of_now_and_then_stays(void **state)
+{
+    enum { OTHERS = 1500000, NOW_AND_THEN = 1000 };
+    struct seen *seen = see(NULL, 0, 1);
+    (void)state;
+
+    for (int i = 1; i < OTHERS; i += NOW_AND_THEN) {
+        see(seen, i, i + NOW_AND_THEN);
+        assert_int_equal(count_seen(seen, 0, 1), 1);
+        see(seen, 0, 1);
+    }
+    free(seen);
+}
+
 static void nobody_has_been_seen_before_the_first(void **state)
 {
     (void)state;
@@ -77,6 +91,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(of_300000_users_hardly_one_is_forgotten),
         cmocka_unit_test(who_is_told_of_again_takes_no_others_place),
+        cmocka_unit_test(who_is_told_of_now_and_then_stays),
         cmocka_unit_test(nobody_has_been_seen_before_the_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
