@@ -5,7 +5,7 @@
 #include "bench_ledger.h"
 #include "process.h"
 
-enum { WORKERS = 8, OUTSTANDING = 1024 };
+enum { WORKERS = 8 };
 
 /* ---- a worker: another process ---- */
 
@@ -14,13 +14,13 @@ bool processes_is_worker(char **argv)
     return strcmp(argv[0], "ledger-worker") == 0;
 }
 
-/* SERVERS CAMPAIGN FIRST COUNT; told "go", it claims. */
+/* SERVERS CAMPAIGN FIRST COUNT CALLERS; told "go", it claims. */
 int processes_worker(char **argv)
 {
     lk_client *client = bench_client(argv[1]);
     const struct load load = { .first = strtoul(argv[3], NULL, 10),
                                .count = strtoul(argv[4], NULL, 10),
-                               .outstanding = OUTSTANDING };
+                               .outstanding = strtoul(argv[5], NULL, 10) };
     char line[20];
     lk_ledger *ledger;
 
@@ -43,7 +43,8 @@ struct together {
     double rate, conflicts; /* conflicts: of commits */
 };
 
-static struct process *worker_start(struct bench *bench, const char *campaign, size_t rank)
+static struct process *worker_start(struct bench *bench, const char *campaign, size_t rank,
+                                    const char *callers)
 {
     char first[24], count[24];
     size_t each = bench->claims / WORKERS;
@@ -55,20 +56,21 @@ static struct process *worker_start(struct bench *bench, const char *campaign, s
                            (char *)(uintptr_t)campaign,
                            first,
                            count,
+                           (char *)(uintptr_t)callers,
                            NULL };
     struct process *worker = process_start(NULL, argv);
     process_hear(worker, "ready");
     return worker;
 }
 
-static struct together sell_together(struct bench *bench, uint32_t shards)
+static struct together sell_together(struct bench *bench, const char *callers)
 {
-    struct venue venue = venue_open(bench, shards);
+    struct venue venue = venue_open(bench, 0);
     struct process *workers[WORKERS];
     unsigned long long sold = 0, commits = 0, in_vain = 0;
 
     for (size_t i = 0; i < WORKERS; i++)
-        workers[i] = worker_start(bench, venue.path, i);
+        workers[i] = worker_start(bench, venue.path, i, callers);
     int64_t began_ns = lk_now_ns();
     for (size_t i = 0; i < WORKERS; i++)
         process_tell(workers[i], "go");
@@ -91,20 +93,20 @@ static struct together sell_together(struct bench *bench, uint32_t shards)
     };
 }
 
-static void tell_together(struct bench *bench, const char *name, const char *words,
-                          struct spread rate, struct spread ratio, struct spread conflicts)
+static void tell_together(struct bench *bench, const char *callers, struct spread rate,
+                          struct spread ratio, struct spread conflicts)
 {
     char key[60];
 
-    snprintf(key, sizeof key, "processes_%s_rate", name);
+    snprintf(key, sizeof key, "processes_%s_rate", callers);
     report_figure(&bench->report, key, rate.median, "/s",
-                  "claims by %d processes, %s (%.0f to %.0f)", WORKERS, words, rate.lowest,
-                  rate.highest);
-    snprintf(key, sizeof key, "processes_%s_ratio", name);
+                  "claims by %d processes, %s callers each (%.0f to %.0f)", WORKERS, callers,
+                  rate.lowest, rate.highest);
+    snprintf(key, sizeof key, "processes_%s_ratio", callers);
     report_figure(&bench->report, key, ratio.median, "x",
                   "  of raw creates, median of %zu ratios (%.3f to %.3f)", bench->rounds,
                   ratio.lowest, ratio.highest);
-    snprintf(key, sizeof key, "processes_%s_conflicts", name);
+    snprintf(key, sizeof key, "processes_%s_conflicts", callers);
     report_figure(&bench->report, key, conflicts.median * 100, "%",
                   "  commits in vain, of all commits (%.1f to %.1f)", conflicts.lowest * 100,
                   conflicts.highest * 100);
@@ -112,26 +114,22 @@ static void tell_together(struct bench *bench, const char *name, const char *wor
 
 void part_processes(struct bench *bench)
 {
-    static const struct {
-        uint32_t shards;
-        const char *name, *words;
-    } kinds[] = { { 16, "k16", "16 shards" }, { 0, "default", "the default of shards" } };
-    enum { KINDS = sizeof kinds / sizeof *kinds };
+    static const char *const callers[] = { "1024", "4096" };
+    enum { KINDS = sizeof callers / sizeof *callers };
     double rate[KINDS][ROUNDS_MAX], ratio[KINDS][ROUNDS_MAX], conflicts[KINDS][ROUNDS_MAX];
 
     raw_know_best(bench);
     for (size_t round = 0; round < bench->rounds; round++) {
         double raw = raw_rate(bench, bench->batch, bench->in_flight, bench->claims).a_second;
         for (size_t i = 0; i < KINDS; i++) {
-            struct together together = sell_together(bench, kinds[i].shards);
+            struct together together = sell_together(bench, callers[i]);
             rate[i][round] = together.rate;
             ratio[i][round] = together.rate / raw;
             conflicts[i][round] = together.conflicts;
         }
     }
-    report_note(&bench->report, "%d processes on one campaign, %d callers each.", WORKERS,
-                OUTSTANDING);
+    report_note(&bench->report, "%d processes on one campaign.", WORKERS);
     for (size_t i = 0; i < KINDS; i++)
-        tell_together(bench, kinds[i].name, kinds[i].words, spread_of(rate[i], bench->rounds),
+        tell_together(bench, callers[i], spread_of(rate[i], bench->rounds),
                       spread_of(ratio[i], bench->rounds), spread_of(conflicts[i], bench->rounds));
 }
