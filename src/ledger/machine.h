@@ -93,7 +93,7 @@ struct seat {
     bool must_read; /* a claim must not take it for a new user's */
     char *path;     /* NULL while idle */
     void *bytes;    /* the record; NULL: there is none */
-    size_t size, idle_size;
+    size_t size;
     int32_t version; /* VERSION_NONE: there is no znode */
     int64_t zxid;    /* of the commit that wrote the record; 0: not known */
     struct list jobs;

@@ -46,14 +46,17 @@ static void round_open_stock(struct round *round)
     round_open_shelf(round, round->shelf);
 }
 
+/* What is on its way will tell more. */
+static bool stock_is_awaited(const struct lk_ledger *ledger)
+{
+    return ledger->busy_shelves > 0 || ledger->stock_state != STOCK_IDLE;
+}
+
 /* Of shelves that were read at different moments one may hold coupons that another, as it was before,
  * had not made yet. Only of one moment it is believed that stock can't be what it should. */
 static void round_doubt_stock(struct round *round)
 {
-    const struct lk_ledger *ledger = round->ledger;
-    bool waits = ledger->busy_shelves > 0 || ledger->stock_state != STOCK_IDLE;
-
-    round->need = waits ? NEED_WAITING : NEED_PROOF;
+    round->need = stock_is_awaited(round->ledger) ? NEED_WAITING : NEED_PROOF;
     round->wanted = WANTED_ALL;
 }
 
@@ -89,8 +92,7 @@ static bool stock_must_wait(struct round *round, uint32_t count)
 
     if (round->need != NEED_NOTHING)
         return true;
-    if (round->spoilt || round_has_taken(round) || ledger->busy_shelves > 0
-        || ledger->stock_state != STOCK_IDLE) {
+    if (round->spoilt || round_has_taken(round) || stock_is_awaited(ledger)) {
         round->need = NEED_WAITING;
         return true;
     }

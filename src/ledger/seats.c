@@ -46,6 +46,7 @@ struct seat *seat_of(struct lk_ledger *ledger, const char *user)
     return seat->path ? seat : NULL;
 }
 
+/* The same for as long as it is idle. */
 static size_t seat_memory(const struct seat *seat)
 {
     return sizeof(*seat) + strlen(seat->user) + seat->size + ALLOCATOR_SIZE;
@@ -65,7 +66,7 @@ static void seat_leave(struct seat *seat)
     list_remove(&seat->node);
     seat->queue->count--;
     if (seat->queue == &seat->ledger->idle)
-        seat->ledger->idle_bytes -= seat->idle_size;
+        seat->ledger->idle_bytes -= seat_memory(seat);
     seat->queue = NULL;
 }
 
@@ -161,10 +162,8 @@ void seat_place(struct seat *seat)
         seat->queue = queue;
         list_append(&queue->seats, &seat->node);
         queue->count++;
-        if (queue == &ledger->idle) {
-            seat->idle_size = seat_memory(seat);
-            ledger->idle_bytes += seat->idle_size;
-        }
+        if (queue == &ledger->idle)
+            ledger->idle_bytes += seat_memory(seat);
     }
     if (queue == &ledger->idle)
         seat_slim(seat);
