@@ -162,7 +162,7 @@ typedef struct lk_ledger_op {
 typedef struct lk_ledger_result {
     int status;
     lk_id id;       /* set wherever something may have been done: what settles LK_E_UNKNOWN */
-    uint32_t count; /* coupons below; 1 for all but claims */
+    uint32_t count; /* coupons below, those after them are not set; 1 for all but claims */
     lk_coupon coupons[LK_CLAIM_MAX];
     lk_coupon_state state; /* after the operation, as it was answered the first time */
     int64_t zxid;    /* of the account's write, the first one of a repeated id; 0: not known, as of

@@ -33,6 +33,13 @@
 /* Out of memory is an answer, not an exit. */
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
+#include <xxhash.h>
+
+/* Each user in the way costs a look-up a miss of the caches: shorter lists than uthash keeps. */
+#undef HASH_BKT_CAPACITY_THRESH
+#define HASH_BKT_CAPACITY_THRESH 6U
+#undef HASH_FUNCTION
+#define HASH_FUNCTION(key, size, hash) ((hash) = (unsigned)XXH3_64bits(key, size))
 
 #include "ledger/account.h"
 #include "ledger/names.h"
@@ -90,14 +97,13 @@ struct seat {
     struct queue *queue;
     struct lk_ledger *ledger;
     enum seat_state state;
-    bool must_read; /* a claim must not take it for a new user's */
-    char *path;     /* NULL while idle */
-    void *bytes;    /* the record; NULL: there is none */
-    size_t size;
+    bool must_read;  /* a claim must not take it for a new user's */
     int32_t version; /* VERSION_NONE: there is no znode */
-    int64_t zxid;    /* of the commit that wrote the record; 0: not known */
+    void *bytes;     /* the record; NULL: there is none */
+    size_t size;
+    int64_t zxid; /* of the commit that wrote the record; 0: not known */
     struct list jobs;
-    struct flight reading;
+    struct reading *reading; /* under way */
     char user[];
 };
 
@@ -197,6 +203,7 @@ void job_renew_id(struct job *job);
 /* Jobs that came after `ticket` are left: they ask for a newer answer. */
 void ledger_fail_waiting(struct lk_ledger *ledger, int status, uint64_t ticket);
 void ledger_fail_claims(struct lk_ledger *ledger, int status);
+void job_refuse(struct job *job, int status); /* no more than that is its result */
 void job_finish(struct job *job, int status); /* unlinks it; it is gone then */
 void job_fail(struct job *job, int status);   /* as above, but for what may still be applied */
 int deadline_status(const lk_client *client); /* of what was not sent by then */
