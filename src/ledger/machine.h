@@ -35,7 +35,8 @@
 #include <uthash.h>
 #include <xxhash.h>
 
-/* Each user in the way costs a look-up a miss of the caches: shorter lists than uthash keeps. */
+/* Each user in the way costs a look-up a miss of the caches: shorter lists than uthash keeps. And its
+ * own function is slower than the one that is here anyway. */
 #undef HASH_BKT_CAPACITY_THRESH
 #define HASH_BKT_CAPACITY_THRESH 6U
 #undef HASH_FUNCTION
@@ -48,7 +49,7 @@
 #include "ledger/servertime.h"
 #include "session/flight.h"
 
-#define SEATS_IDLE_BYTES_MAX ((size_t)64 << 20) /* some 180,000 users with a coupon each */
+#define SEATS_IDLE_BYTES_MAX ((size_t)64 << 20) /* some 200,000 users with a coupon each */
 #define SEATS_READING_MAX 256
 #define COMMIT_SEATS_MAX 1024
 #define COMMIT_SIZE_MAX (400 * 1000) /* of accounts and their paths; shards come on top */
@@ -103,7 +104,7 @@ struct seat {
     size_t size;
     int64_t zxid; /* of the commit that wrote the record; 0: not known */
     struct list jobs;
-    struct reading *reading; /* under way */
+    struct reading *reading; /* NULL: none is under way */
     char user[];
 };
 
@@ -203,7 +204,7 @@ void job_renew_id(struct job *job);
 /* Jobs that came after `ticket` are left: they ask for a newer answer. */
 void ledger_fail_waiting(struct lk_ledger *ledger, int status, uint64_t ticket);
 void ledger_fail_claims(struct lk_ledger *ledger, int status);
-void job_refuse(struct job *job, int status); /* no more than that is its result */
+void job_refuse(struct job *job, int status); /* its result: this status and the id, nothing else */
 void job_finish(struct job *job, int status); /* unlinks it; it is gone then */
 void job_fail(struct job *job, int status);   /* as above, but for what may still be applied */
 int deadline_status(const lk_client *client); /* of what was not sent by then */

@@ -74,11 +74,33 @@ size_t user_bucket(const char *user)
     return (size_t)(XXH3_64bits(user, strlen(user)) % BUCKETS);
 }
 
+static bool byte_stays(char c, bool first)
+{
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
+        return true;
+    return c == '-' || c == '_' || c == '@' || c == '+' || (c == '.' && !first);
+}
+
+void user_encode(const char *user, char name[])
+{
+    for (const char *at = user; *at; at++) {
+        if (byte_stays(*at, at == user))
+            *name++ = *at;
+        else
+            name += sprintf(name, "%%%02X", (unsigned char)*at);
+    }
+    *name = '\0';
+}
+
 static const char accounts[] = "/accounts/";
 
 size_t name_account_size(const char *campaign, const char *user)
 {
-    return strlen(campaign) + sizeof(accounts) + BUCKET_NAME_SIZE + 3 * strlen(user);
+    size_t size = strlen(campaign) + sizeof(accounts) + BUCKET_NAME_SIZE;
+
+    for (const char *at = user; *at; at++)
+        size += byte_stays(*at, at == user) ? 1 : 3;
+    return size;
 }
 
 void name_account_into(const char *campaign, const char *user, char *path)
@@ -101,24 +123,6 @@ char *name_account(const char *campaign, const char *user)
     if (path)
         name_account_into(campaign, user, path);
     return path;
-}
-
-static bool byte_stays(char c, bool first)
-{
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
-        return true;
-    return c == '-' || c == '_' || c == '@' || c == '+' || (c == '.' && !first);
-}
-
-void user_encode(const char *user, char name[])
-{
-    for (const char *at = user; *at; at++) {
-        if (byte_stays(*at, at == user))
-            *name++ = *at;
-        else
-            name += sprintf(name, "%%%02X", (unsigned char)*at);
-    }
-    *name = '\0';
 }
 
 bool user_decode(const char *name, char *user, size_t size)

@@ -30,7 +30,7 @@ char *name_account(const char *campaign, const char *user);
 
 size_t user_bucket(const char *user);
 void bucket_name(size_t bucket, char name[BUCKET_NAME_SIZE]);
-/* The same as name_account(), into memory of so many bytes at least. */
+/* The same as name_account() into memory of the caller's, of name_account_size() bytes. */
 size_t name_account_size(const char *campaign, const char *user);
 void name_account_into(const char *campaign, const char *user, char *path);
 

@@ -11,7 +11,7 @@
 
 #include "ledger/machine.h"
 
-#define ALLOCATOR_SIZE 48 /* what it and the hash table take beside, or nearly so */
+#define ALLOCATOR_SIZE 72 /* what it and the hash table take beside, or nearly so */
 
 struct reading {
     struct flight flight;

@@ -159,7 +159,8 @@ static bool chain_is_sound(const lk_ledger_op *ops, size_t first, size_t end)
 static struct batch *batch_new(struct lk_ledger *ledger, const lk_ledger_op *ops, size_t count,
                                lk_ledger_result *results)
 {
-    struct batch *batch = calloc(1, sizeof(*batch));
+    bool is_countable = count < SIZE_MAX / (sizeof(*results) + sizeof(struct job));
+    struct batch *batch = is_countable ? calloc(1, sizeof(*batch)) : NULL;
 
     if (!batch)
         return NULL;

@@ -468,7 +468,8 @@ static int64_t account_newest_ms(const struct account *account)
 
 void result_clear(lk_ledger_result *result, lk_id id)
 {
-    size_t head = offsetof(lk_ledger_result, coupons[1]), tail = offsetof(lk_ledger_result, state);
+    size_t head = offsetof(lk_ledger_result, coupons[1]);
+    size_t tail = offsetof(lk_ledger_result, coupons) + sizeof(result->coupons);
 
     memset(result, 0, head);
     memset((char *)result + tail, 0, sizeof(*result) - tail);

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #define SIZE 1 /* of a page: the kernel rounds up */
+#define ADVICE_NONE (-1)
 
 void birth_note(struct birth *birth)
 {
@@ -15,7 +16,9 @@ void birth_note(struct birth *birth)
                                0);
     if (page == MAP_FAILED)
         return;
-    if (madvise(page, SIZE, MADV_WIPEONFORK) != 0) {
+    /* Some emulators answer 0 to any advice and do nothing: not where even a senseless one is taken.
+     * (BoringSSL's fork detection asks the same.) */
+    if (madvise(page, SIZE, ADVICE_NONE) == 0 || madvise(page, SIZE, MADV_WIPEONFORK) != 0) {
         munmap(page, SIZE);
         return;
     }

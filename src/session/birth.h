@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 struct birth {
-    const volatile unsigned char
-        *page; /* begins with 1 here, and 0 in a child; NULL: ask the pid */
+    /* Begins with 1 here, with 0 in a child; NULL: the pid must tell. */
+    const volatile unsigned char *page;
     pid_t pid;
 };
 

@@ -5,8 +5,7 @@
  *
  * A server as in production: its own tick, each commit on the disk, all of the compiler, and a heap
  * for a million accounts; each part has its own, warmed. What is compared takes turns, each time in
- * a campaign of its own: what the machine, its disk and the garbage collector do beside, they do to
- * both. It prints; it judges nothing. */
+ * a campaign of its own. It prints; it judges nothing. */
 #include <getopt.h>
 #include <string.h>
 
