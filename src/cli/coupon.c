@@ -80,6 +80,21 @@ bool desk_open(struct cli *cli, const char *campaign, struct desk *out)
     return true;
 }
 
+bool desk_open_for_lines(struct cli *cli, const char *campaign, struct loop *loop,
+                         lk_ledger **out_ledger)
+{
+    lk_campaign_info info;
+
+    if (!cli_path(cli, campaign) || !loop_connect(loop, cli, cli_deadline(cli)))
+        return false;
+    int status = lk_ledger_new(out_ledger, loop->client, campaign);
+    if (status == LK_OK)
+        status = lk_campaign_show(*out_ledger, cli_deadline(cli), &info);
+    if (status != LK_OK)
+        cli->code = cli_fail(cli, status, "%s", campaign);
+    return status == LK_OK;
+}
+
 bool desk_open_to_change(struct cli *cli, const char *id_text, struct desk *out, lk_id *id)
 {
     return desk_open(cli, cli->words[0], out) && choose_id(cli, id_text, id);

@@ -22,7 +22,6 @@
 
 #include "cli/coupon.h"
 #include "cli/lines.h"
-#include "cli/loop.h"
 #include "cli/progress.h"
 
 #define IN_FLIGHT 4096 /* several full commits */
@@ -222,21 +221,6 @@ static void show_progress(struct bulk *bulk)
     progress_show(&bulk->progress, taken, bulk->input_size, words);
 }
 
-static void take_signal(struct bulk *bulk)
-{
-    struct signalfd_siginfo info;
-    sigset_t again;
-
-    if (read(bulk->loop.signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
-        return;
-    bulk->interrupted = (int)info.ssi_signo;
-    sigemptyset(&again);
-    sigaddset(&again, bulk->interrupted);
-    sigprocmask(SIG_UNBLOCK, &again, NULL);
-    progress_clear(&bulk->progress);
-    cli_note(bulk->cli, "waiting for the answers to what was sent; once more ends at once");
-}
-
 /* Waits for an answer, a signal, or for input if there is room for more. */
 static void wait_for_more(struct bulk *bulk)
 {
@@ -253,8 +237,10 @@ static void wait_for_more(struct bulk *bulk)
         fflush(stdout);
         (void)poll(polled, count, -1);
     }
-    if (polled[1].revents && !bulk->interrupted)
-        take_signal(bulk);
+    if (polled[1].revents && !bulk->interrupted) {
+        progress_clear(&bulk->progress);
+        bulk->interrupted = loop_take_signal(&bulk->loop, bulk->cli);
+    }
     if (wants_input && polled[2].revents)
         bulk->input_error = lines_fill(&bulk->input);
 }
@@ -288,23 +274,6 @@ static int claim_all(struct bulk *bulk, const char *from)
 }
 
 /* ---- the verb ---- */
-
-/* Every line would hear the same of a campaign that is not there: say it once, before. */
-static bool open_campaign(struct bulk *bulk, const char *campaign)
-{
-    lk_campaign_info info;
-
-    if (!cli_path(bulk->cli, campaign)
-        || !loop_connect(&bulk->loop, bulk->cli, cli_deadline(bulk->cli)))
-        return false;
-    int status = lk_ledger_new(&bulk->ledger, bulk->loop.client, campaign);
-    if (status == LK_OK)
-        status = lk_campaign_show(bulk->ledger, cli_deadline(bulk->cli), &info);
-    if (status == LK_OK)
-        return true;
-    bulk->cli->code = cli_fail(bulk->cli, status, "%s", campaign);
-    return false;
-}
 
 static int sum_up(struct bulk *bulk, const char *from)
 {
@@ -345,7 +314,7 @@ int coupon_claim_bulk(struct cli *cli, const char *campaign, const char *from, u
     if (failed)
         return cli_refuse(cli, EXIT_USAGE, "%s: can't be read: %s; name another file", from,
                           strerror(failed));
-    if (!open_campaign(&bulk, campaign))
+    if (!desk_open_for_lines(cli, campaign, &bulk.loop, &bulk.ledger))
         return cli->code;
     bulk.ring = calloc(IN_FLIGHT, sizeof(*bulk.ring));
     bulk.occurrences = json_object();

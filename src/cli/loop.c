@@ -53,6 +53,20 @@ int loop_run(struct loop *loop, struct cli *cli, bool (*goes_on)(void *arg), voi
     return cli->code;
 }
 
+int loop_take_signal(struct loop *loop, struct cli *cli)
+{
+    struct signalfd_siginfo info;
+    sigset_t again;
+
+    if (read(loop->signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
+        return 0;
+    sigemptyset(&again);
+    sigaddset(&again, (int)info.ssi_signo);
+    sigprocmask(SIG_UNBLOCK, &again, NULL);
+    cli_note(cli, "waiting for the answers to what was sent; once more ends at once");
+    return (int)info.ssi_signo;
+}
+
 void loop_end(struct loop *loop)
 {
     close(loop->signals);

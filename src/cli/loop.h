@@ -17,6 +17,10 @@ bool loop_connect(struct loop *loop, struct cli *cli, int64_t deadline_ns);
  * (cli->code). */
 int loop_run(struct loop *loop, struct cli *cli, bool (*goes_on)(void *arg), void *arg);
 
+/* For a loop of one's own, when loop->signals is readable: the signal, 0 if there is none. It is said
+ * that answers are waited for; the same signal again ends the program. */
+int loop_take_signal(struct loop *loop, struct cli *cli);
+
 /* Disconnects, so that what the client has is given back. To be called after handles with callbacks
  * were freed: the end is not a change to be told. */
 void loop_end(struct loop *loop);

@@ -1,4 +1,4 @@
-/* test_coupon_interrupt.c - claims for a list of users that ends before its end, by a signal or
+/* test_coupon_interrupt.c - a list of users or of operations that ends before its end, by a signal or
  * because it can't be read on: what was sent is answered, and how to go on is told. */
 #include "coupons.h"
 
@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A run that reads users from a pipe, which the test holds open: the list has no end. */
+/* A run that reads lines from a pipe, which the test holds open: the list has no end. */
 struct reading {
     struct tool *tool;
     zkbox_proxy *proxy; /* NULL: none */
@@ -18,7 +18,12 @@ struct reading {
     int pipe;
 };
 
-static void begin(struct reading *reading, const char *path, const char *users)
+static void feed(struct reading *reading, const char *lines)
+{
+    assert_int_equal(write(reading->pipe, lines, strlen(lines)), strlen(lines));
+}
+
+static void begin(struct reading *reading, const char *verb, const char *path, const char *lines)
 {
     const struct setting setting = {
         .servers = reading->proxy ? zkbox_proxy_address(reading->proxy) : NULL,
@@ -28,9 +33,9 @@ static void begin(struct reading *reading, const char *path, const char *users)
     unlink(reading->name);
     assert_int_equal(mkfifo(reading->name, 0600), 0);
     reading->tool = tool_start_in(
-        &setting, ARGS("coupon", "claim", path, "--from", reading->name, "--id", "list"));
+        &setting, ARGS("coupon", verb, path, "--from", reading->name, "--id", "list"));
     reading->pipe = open(reading->name, O_WRONLY | O_CLOEXEC);
-    assert_int_equal(write(reading->pipe, users, strlen(users)), strlen(users));
+    feed(reading, lines);
 }
 
 static bool is_drained(void *arg)
@@ -41,13 +46,14 @@ static bool is_drained(void *arg)
 }
 
 /* One user's claim is answered, the next one's is under way and gets no answer. */
-static void begin_stalled(struct reading *reading, const char *path)
+static void begin_stalled(struct reading *reading, const char *verb, const char *path,
+                          const char *ann, const char *bob)
 {
     assert_int_equal(zkbox_proxy_start(&reading->proxy, zkbox_address(harness_box, 0)), 0);
-    begin(reading, path, "ann\n");
+    begin(reading, verb, path, ann);
     tool_await_out(reading->tool, "ann\tok\t");
     zkbox_proxy_stall(reading->proxy);
-    assert_int_equal(write(reading->pipe, "bob\n", 4), 4);
+    feed(reading, bob);
     await(is_drained, &reading->pipe, "the line to be read");
 }
 
@@ -65,7 +71,7 @@ static void a_signal_ends_the_reading_and_says_how_to_go_on(void **state)
     struct reading reading = { NULL };
 
     (void)state;
-    begin(&reading, new_campaign("signal", "9", "1"), "ann\nbob\n");
+    begin(&reading, "claim", new_campaign("signal", "9", "1"), "ann\nbob\n");
     tool_await_out(reading.tool, "bob\tok\t");
     kill(reading.tool->pid, SIGINT);
     assert_int_equal(tool_wait(reading.tool), 128 + SIGINT);
@@ -81,7 +87,7 @@ static void a_signal_waits_for_the_answers_to_what_was_sent(void **state)
     struct reading reading = { NULL };
 
     (void)state;
-    begin_stalled(&reading, new_campaign("sent", "9", "1"));
+    begin_stalled(&reading, "claim", new_campaign("sent", "9", "1"), "ann\n", "bob\n");
     kill(reading.tool->pid, SIGTERM);
     tool_await_err(reading.tool, "waiting for the answers");
     assert_null(strstr(tool_out(reading.tool), "bob"));
@@ -96,7 +102,7 @@ static void a_second_signal_ends_at_once(void **state)
     struct reading reading = { NULL };
 
     (void)state;
-    begin_stalled(&reading, new_campaign("twice", "9", "1"));
+    begin_stalled(&reading, "claim", new_campaign("twice", "9", "1"), "ann\n", "bob\n");
     kill(reading.tool->pid, SIGINT);
     tool_await_err(reading.tool, "once more ends at once");
     kill(reading.tool->pid, SIGINT);
@@ -104,6 +110,62 @@ static void a_second_signal_ends_at_once(void **state)
     assert_true(reading.tool->killed);
     end(&reading);
 }
+
+/* ---- operations ---- */
+
+#define CLAIM(user) "{\"verb\":\"claim\",\"user\":\"" user "\"}\n"
+#define LINKED(user) "{\"verb\":\"claim\",\"user\":\"" user "\",\"linked\":true}\n"
+
+/* Half a chain must not happen, nor be told of as done. */
+static void a_signal_leaves_a_chain_that_is_not_whole(void **state)
+{
+    const char *path = new_campaign("half", "9", "1");
+    struct reading reading = { NULL };
+
+    (void)state;
+    begin(&reading, "do", path, CLAIM("ann"));
+    tool_await_out(reading.tool, "ann\tok\t");
+    feed(&reading, LINKED("bob") LINKED("cay"));
+    await(is_drained, &reading.pipe, "the lines to be read");
+    kill(reading.tool->pid, SIGINT);
+    assert_int_equal(tool_wait(reading.tool), 128 + SIGINT);
+    assert_false(reading.tool->killed);
+    assert_non_null(strstr(tool_err(reading.tool), "interrupted after line 1; go on from there\n"));
+    end(&reading);
+    says(0, "issued       1\n", "coupon", "show", path);
+}
+
+static void a_signal_waits_for_the_operations_that_were_sent(void **state)
+{
+    struct reading reading = { NULL };
+
+    (void)state;
+    begin_stalled(&reading, "do", new_campaign("sent-do", "9", "1"), CLAIM("ann"), CLAIM("bob"));
+    kill(reading.tool->pid, SIGTERM);
+    tool_await_err(reading.tool, "waiting for the answers");
+    assert_null(strstr(tool_out(reading.tool), "bob"));
+    zkbox_proxy_heal(reading.proxy);
+    assert_int_equal(tool_wait(reading.tool), 128 + SIGTERM);
+    assert_non_null(strstr(tool_out(reading.tool), "bob\tok\t"));
+    assert_non_null(strstr(tool_err(reading.tool), "interrupted after line 2; go on from there\n"));
+    end(&reading);
+}
+
+static void a_second_signal_ends_operations_at_once(void **state)
+{
+    struct reading reading = { NULL };
+
+    (void)state;
+    begin_stalled(&reading, "do", new_campaign("twice-do", "9", "1"), CLAIM("ann"), CLAIM("bob"));
+    kill(reading.tool->pid, SIGINT);
+    tool_await_err(reading.tool, "once more ends at once");
+    kill(reading.tool->pid, SIGINT);
+    assert_int_equal(tool_wait(reading.tool), 128 + SIGINT);
+    assert_true(reading.tool->killed);
+    end(&reading);
+}
+
+/* ---- lists that can't be read on ---- */
 
 static void a_list_that_breaks_off_is_answered_as_far_as_it_went(void **state)
 {
@@ -133,6 +195,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_signal_ends_the_reading_and_says_how_to_go_on),
         cmocka_unit_test(a_signal_waits_for_the_answers_to_what_was_sent),
         cmocka_unit_test(a_second_signal_ends_at_once),
+        cmocka_unit_test(a_signal_leaves_a_chain_that_is_not_whole),
+        cmocka_unit_test(a_signal_waits_for_the_operations_that_were_sent),
+        cmocka_unit_test(a_second_signal_ends_operations_at_once),
         cmocka_unit_test(a_list_that_breaks_off_is_answered_as_far_as_it_went),
     };
 
