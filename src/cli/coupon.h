@@ -78,6 +78,9 @@ struct tally {
     int worst; /* exit code: 0 when all were answered; unknown goes before everything */
 };
 void tally_add(const struct cli *cli, struct tally *tally, int status);
+/* The exit code: a signal goes before what may have been done, that before a failure of the verb's
+ * own (an exit code, 0: none), that before what was not done. */
+int tally_code(const struct tally *tally, int interrupted, int failure);
 
 /* {"coupon", "user", "state", "id", "zxid", "time", "repeated"} */
 json_t *result_json(const lk_ledger_result *result, uint32_t index, const char *user);

@@ -3,8 +3,8 @@
  * What is there to be read goes together, up to BATCH; a chain is never cut. A line that is not
  * understood ends it all: what it meant to be part of can't be known, and half a chain must not
  * happen. Since every operation has an id, the same lines can be given again once they are mended.
- * A signal ends the reading: what was sent is awaited and printed; a second one does what signals
- * do. */
+ * A signal ends the reading: what was read is done and printed, but for half a chain; a second one
+ * does what signals do. */
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -43,14 +43,15 @@ static void clear_batch(struct batch *batch)
 
 static void free_batch(struct batch *batch)
 {
+    /* The client first: it completes what is in flight, which reads the operations. */
+    batch->ledger = lk_ledger_free(batch->ledger);
+    if (batch->loop.client)
+        loop_end(&batch->loop);
     if (batch->objects)
         clear_batch(batch);
     free(batch->ops);
     free(batch->objects);
     lines_close(&batch->input);
-    batch->ledger = lk_ledger_free(batch->ledger);
-    if (batch->loop.client)
-        loop_end(&batch->loop);
 }
 
 static bool make_room(struct batch *batch)
@@ -149,7 +150,7 @@ static bool is_full(const struct batch *batch)
     return batch->count >= (is_in_chain(batch) ? ROOM : BATCH);
 }
 
-/* Reads more, or takes a signal, and waits for either unless there is something to do. False: nothing
+/* Reads more, or takes a signal, and waits for either unless there is something to do. False: none
  * has come. */
 static bool take_more(struct batch *batch)
 {
@@ -191,7 +192,7 @@ static void fill(struct batch *batch)
             batch->lines++;
             if (size > 0)
                 take_line(batch, line, size);
-            if (!is_in_chain(batch))
+            if (!batch->why && !is_in_chain(batch))
                 batch->settled = batch->lines;
         } else if (batch->input.at_end || !take_more(batch)) {
             return;
@@ -262,14 +263,13 @@ static void print_answers(const lk_ledger_result *results, size_t count, void *a
 
 static int await_answers(struct batch *batch)
 {
-    struct pollfd polled[] = {
-        { .fd = lk_fd(batch->loop.client), .events = POLLIN },
-        { .fd = batch->loop.signals, .events = POLLIN },
-    };
-
     while (!batch->answered) {
+        struct pollfd polled[] = {
+            { .fd = lk_fd(batch->loop.client), .events = POLLIN },
+            { .fd = batch->interrupted ? -1 : batch->loop.signals, .events = POLLIN },
+        };
         (void)poll(polled, sizeof(polled) / sizeof(polled[0]), -1);
-        if (polled[1].revents && !batch->interrupted)
+        if (polled[1].revents)
             batch->interrupted = loop_take_signal(&batch->loop, batch->cli);
         int ran = lk_dispatch(batch->loop.client, 0);
         if (ran < 0)
@@ -278,8 +278,8 @@ static int await_answers(struct batch *batch)
     return LK_OK;
 }
 
-/* False: that was said. */
-static bool submit(struct batch *batch, const char *from)
+/* LK_OK, or the exit code of what was said. */
+static int submit(struct batch *batch, const char *from)
 {
     struct cli *cli = batch->cli;
 
@@ -288,38 +288,39 @@ static bool submit(struct batch *batch, const char *from)
                                         print_answers, batch, NULL);
     if (status == LK_OK)
         status = await_answers(batch);
-    if (status != LK_OK) {
-        cli->code = cli_fail(cli, status, "%s", from);
-        return false;
-    }
+    if (status != LK_OK)
+        return cli_fail(cli, status, "%s", from);
     clear_batch(batch);
-    return cli_flush(cli) && batch->writable;
+    if (!cli_flush(cli))
+        return cli->code;
+    return batch->writable ? EXIT_DONE : EXIT_OWN;
 }
 
-static int sum_up(struct batch *batch, const char *from)
+/* `failure`: that was said; how far it came is said in any case. */
+static int sum_up(struct batch *batch, const char *from, int failure)
 {
     struct cli *cli = batch->cli;
     const struct tally *tally = &batch->tally;
+    const char *then = batch->prefix ? "the same command goes on" : "go on from there";
 
+    if (failure == EXIT_DONE && batch->why)
+        failure = EXIT_USAGE;
+    int code = tally_code(tally, batch->interrupted, failure);
     cli_note(cli, "%" PRIu64 " done, %" PRIu64 " refused, %" PRIu64 " without an answer",
              tally->done, tally->refused, tally->unanswered);
-    int code = EXIT_DONE;
     if (batch->interrupted)
-        code = cli_refuse(cli, 128 + batch->interrupted,
-                          "%s: interrupted after line %" PRIu64 "; go on from there", from,
-                          batch->settled);
-    else if (batch->why)
-        code = cli_refuse(cli, EXIT_USAGE,
-                          "%s: line %" PRIu64
-                          ": %s; nothing from there on was done, mend it and go on",
-                          from, batch->lines, batch->why);
-    if (tally->unanswered == 0)
-        return code;
-    /* Whatever else there is to mend, these must be settled. */
-    return cli_refuse(cli, tally->worst,
-                      "%" PRIu64
-                      " operations have no answer; the same lines with the same ids settle them",
-                      tally->unanswered);
+        cli_refuse(cli, code, "%s: interrupted after line %" PRIu64 "; %s", from, batch->settled,
+                   then);
+    if (batch->why)
+        cli_refuse(cli, code,
+                   "%s: line %" PRIu64 ": %s; nothing from there on was done; mend it, then %s",
+                   from, batch->lines, batch->why, then);
+    if (tally->unanswered > 0)
+        cli_refuse(cli, code,
+                   "%" PRIu64
+                   " operations have no answer; the same lines with the same ids settle them",
+                   tally->unanswered);
+    return cli->code = code;
 }
 
 static int do_all(struct batch *batch, const char *from)
@@ -330,13 +331,14 @@ static int do_all(struct batch *batch, const char *from)
         return cli->code;
     if (!make_room(batch))
         return cli_fail(cli, LK_E_NOMEM, "%s", from);
+    int failure = EXIT_DONE;
     do {
         fill(batch);
-        if (batch->count > 0 && !submit(batch, from))
-            return cli->code;
-    } while (!has_stopped(batch)
+        if (batch->count > 0)
+            failure = submit(batch, from);
+    } while (failure == EXIT_DONE && !has_stopped(batch)
              && (!batch->input.at_end || batch->input.begin < batch->input.end));
-    return sum_up(batch, from);
+    return sum_up(batch, from, failure);
 }
 
 static int run_do(struct cli *cli, int argc, char **argv)
@@ -357,8 +359,6 @@ static int run_do(struct cli *cli, int argc, char **argv)
         return cli_usage(cli, "--from FILE is missing");
     if (batch.prefix && !text_is_name(batch.prefix, strlen(batch.prefix), PREFIX_MAX))
         return cli_usage(cli, "--id PREFIX must be 1 to %d bytes of UTF-8", PREFIX_MAX);
-    if (!cli_path(cli, cli->words[0]))
-        return cli->code;
     int failed = lines_open(&batch.input, from, &size);
     if (failed)
         return cli_refuse(cli, EXIT_USAGE, "%s: can't be read: %s; name another file", from,
@@ -394,7 +394,7 @@ const struct verb coupon_do = {
         "exit: 0 every line was answered, refusals too. 75 some are unknown: the same lines "
         "with the same ids\n"
         "settle them. 64 a line is not understood: nothing from there on was done. 128+n a "
-        "signal: what was sent is\n"
-        "answered first; once more ends at once.\n",
+        "signal: what was read is\n"
+        "done and answered first; a second one ends it at once.\n",
     .run = run_do,
 };

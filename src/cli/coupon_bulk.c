@@ -14,10 +14,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "cli/coupon.h"
@@ -227,7 +225,7 @@ static void wait_for_more(struct bulk *bulk)
     bool wants_input = bulk->is_dry && !bulk->input.at_end && !has_stopped(bulk);
     struct pollfd polled[] = {
         { .fd = lk_fd(bulk->loop.client), .events = POLLIN },
-        { .fd = bulk->loop.signals, .events = POLLIN },
+        { .fd = bulk->interrupted ? -1 : bulk->loop.signals, .events = POLLIN },
         { .fd = wants_input ? bulk->input.fd : -1, .events = POLLIN },
     };
     const nfds_t count = sizeof(polled) / sizeof(polled[0]);
@@ -237,7 +235,7 @@ static void wait_for_more(struct bulk *bulk)
         fflush(stdout);
         (void)poll(polled, count, -1);
     }
-    if (polled[1].revents && !bulk->interrupted) {
+    if (polled[1].revents) {
         progress_clear(&bulk->progress);
         bulk->interrupted = loop_take_signal(&bulk->loop, bulk->cli);
     }
@@ -282,22 +280,23 @@ static int sum_up(struct bulk *bulk, const char *from)
     progress_end(&bulk->progress);
     cli_note(cli, "%" PRIu64 " claimed, %" PRIu64 " refused, %" PRIu64 " without an answer",
              bulk->tally.done, bulk->tally.refused, bulk->tally.unanswered);
+    int code = tally_code(&bulk->tally, bulk->interrupted,
+                          bulk->input_error ? EXIT_USAGE : EXIT_DONE);
     if (bulk->interrupted)
-        return cli_refuse(cli, 128 + bulk->interrupted,
-                          "interrupted after %" PRIu64
-                          " lines; the same command with --id %s goes on",
-                          bulk->begun, bulk->prefix);
+        cli_refuse(cli, code,
+                   "interrupted after %" PRIu64 " lines; the same command with --id %s goes on",
+                   bulk->begun, bulk->prefix);
     if (bulk->input_error)
-        return cli_refuse(cli, EXIT_USAGE,
-                          "%s: can't be read after %" PRIu64 " lines: %s; mend it, and the same "
-                          "command with --id %s goes on",
-                          from, bulk->begun, strerror(bulk->input_error), bulk->prefix);
-    if (bulk->tally.unanswered == 0)
-        return EXIT_DONE;
-    return cli_refuse(
-        cli, bulk->tally.worst,
-        "%" PRIu64 " lines have no answer; the same command with --id %s settles and finishes them",
-        bulk->tally.unanswered, bulk->prefix);
+        cli_refuse(cli, code,
+                   "%s: can't be read after %" PRIu64 " lines: %s; mend it, and the same command "
+                   "with --id %s goes on",
+                   from, bulk->begun, strerror(bulk->input_error), bulk->prefix);
+    if (bulk->tally.unanswered > 0)
+        cli_refuse(cli, code,
+                   "%" PRIu64 " lines have no answer; the same command with --id %s settles and "
+                   "finishes them",
+                   bulk->tally.unanswered, bulk->prefix);
+    return code;
 }
 
 int coupon_claim_bulk(struct cli *cli, const char *campaign, const char *from, uint32_t count,

@@ -89,7 +89,7 @@ static void a_signal_waits_for_the_answers_to_what_was_sent(void **state)
     (void)state;
     begin_stalled(&reading, "claim", new_campaign("sent", "9", "1"), "ann\n", "bob\n");
     kill(reading.tool->pid, SIGTERM);
-    tool_await_err(reading.tool, "waiting for the answers");
+    tool_await_err(reading.tool, "ending with the answers");
     assert_null(strstr(tool_out(reading.tool), "bob"));
     zkbox_proxy_heal(reading.proxy);
     assert_int_equal(tool_wait(reading.tool), 128 + SIGTERM);
@@ -130,7 +130,8 @@ static void a_signal_leaves_a_chain_that_is_not_whole(void **state)
     kill(reading.tool->pid, SIGINT);
     assert_int_equal(tool_wait(reading.tool), 128 + SIGINT);
     assert_false(reading.tool->killed);
-    assert_non_null(strstr(tool_err(reading.tool), "interrupted after line 1; go on from there\n"));
+    assert_non_null(
+        strstr(tool_err(reading.tool), "interrupted after line 1; the same command goes on\n"));
     end(&reading);
     says(0, "issued       1\n", "coupon", "show", path);
 }
@@ -142,12 +143,13 @@ static void a_signal_waits_for_the_operations_that_were_sent(void **state)
     (void)state;
     begin_stalled(&reading, "do", new_campaign("sent-do", "9", "1"), CLAIM("ann"), CLAIM("bob"));
     kill(reading.tool->pid, SIGTERM);
-    tool_await_err(reading.tool, "waiting for the answers");
+    tool_await_err(reading.tool, "ending with the answers");
     assert_null(strstr(tool_out(reading.tool), "bob"));
     zkbox_proxy_heal(reading.proxy);
     assert_int_equal(tool_wait(reading.tool), 128 + SIGTERM);
     assert_non_null(strstr(tool_out(reading.tool), "bob\tok\t"));
-    assert_non_null(strstr(tool_err(reading.tool), "interrupted after line 2; go on from there\n"));
+    assert_non_null(
+        strstr(tool_err(reading.tool), "interrupted after line 2; the same command goes on\n"));
     end(&reading);
 }
 
@@ -163,6 +165,42 @@ static void a_second_signal_ends_operations_at_once(void **state)
     assert_int_equal(tool_wait(reading.tool), 128 + SIGINT);
     assert_true(reading.tool->killed);
     end(&reading);
+}
+
+/* What was not understood is told as well, and is not what was done last. */
+static void a_signal_and_a_line_that_is_not_understood_are_both_told(void **state)
+{
+    struct reading reading = { NULL };
+
+    (void)state;
+    begin_stalled(&reading, "do", new_campaign("both", "9", "1"), CLAIM("ann"),
+                  CLAIM("bob") "nothing\n");
+    kill(reading.tool->pid, SIGTERM);
+    tool_await_err(reading.tool, "ending with the answers");
+    zkbox_proxy_heal(reading.proxy);
+    assert_int_equal(tool_wait(reading.tool), 128 + SIGTERM);
+    assert_non_null(strstr(tool_out(reading.tool), "bob\tok\t"));
+    assert_non_null(strstr(tool_err(reading.tool), "interrupted after line 2; "));
+    assert_non_null(strstr(tool_err(reading.tool), ": line 3: it is no JSON; "));
+    end(&reading);
+}
+
+static void another_signal_ends_at_once_too(void **state)
+{
+    static const char *const verbs[] = { "claim", "do" };
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct reading reading = { NULL };
+        begin_stalled(&reading, verbs[i], new_campaign("other", "9", "1"),
+                      i ? CLAIM("ann") : "ann\n", i ? CLAIM("bob") : "bob\n");
+        kill(reading.tool->pid, SIGINT);
+        tool_await_err(reading.tool, "once more ends at once");
+        kill(reading.tool->pid, SIGHUP);
+        assert_int_equal(tool_wait(reading.tool), 128 + SIGHUP);
+        assert_true(reading.tool->killed);
+        end(&reading);
+    }
 }
 
 /* ---- lists that can't be read on ---- */
@@ -198,6 +236,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_signal_leaves_a_chain_that_is_not_whole),
         cmocka_unit_test(a_signal_waits_for_the_operations_that_were_sent),
         cmocka_unit_test(a_second_signal_ends_operations_at_once),
+        cmocka_unit_test(a_signal_and_a_line_that_is_not_understood_are_both_told),
+        cmocka_unit_test(another_signal_ends_at_once_too),
         cmocka_unit_test(a_list_that_breaks_off_is_answered_as_far_as_it_went),
     };
 
