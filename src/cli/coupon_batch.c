@@ -150,7 +150,7 @@ static bool is_full(const struct batch *batch)
     return batch->count >= (is_in_chain(batch) ? ROOM : BATCH);
 }
 
-/* Reads more, or takes a signal, and waits for either unless there is something to do. False: none
+/* Reads more, or takes a signal; waits for either unless there is something to do. False: neither
  * has come. */
 static bool take_more(struct batch *batch)
 {
@@ -331,6 +331,7 @@ static int do_all(struct batch *batch, const char *from)
         return cli->code;
     if (!make_room(batch))
         return cli_fail(cli, LK_E_NOMEM, "%s", from);
+    batch->writable = true;
     int failure = EXIT_DONE;
     do {
         fill(batch);
@@ -343,8 +344,7 @@ static int do_all(struct batch *batch, const char *from)
 
 static int run_do(struct cli *cli, int argc, char **argv)
 {
-    __attribute__((
-        cleanup(free_batch))) struct batch batch = { .cli = cli, .input.fd = -1, .writable = true };
+    __attribute__((cleanup(free_batch))) struct batch batch = { .cli = cli, .input.fd = -1 };
     const char *from = NULL;
     uint64_t size;
     const struct cli_option options[] = {

@@ -21,8 +21,8 @@ bool loop_hear(struct loop *loop, struct cli *cli);
  * (cli->code). */
 int loop_run(struct loop *loop, struct cli *cli, bool (*goes_on)(void *arg), void *arg);
 
-/* For a loop of one's own: the signal that has come, 0 if there is none. It is said that answers are
- * awaited; any further signal does what signals do. */
+/* For a loop of one's own: the signal that has come, 0 if there is none. It is said that answers
+ * are awaited; any further signal does what signals do. */
 int loop_take_signal(struct loop *loop, struct cli *cli);
 
 /* Disconnects, so that what the client has is given back. To be called after handles with callbacks

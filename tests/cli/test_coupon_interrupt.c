@@ -1,5 +1,5 @@
-/* test_coupon_interrupt.c - a list of users or of operations that ends before its end, by a signal or
- * because it can't be read on: what was sent is answered, and how to go on is told. */
+/* test_coupon_interrupt.c - a list of users or of operations that ends before its end, by a signal
+ * or because it can't be read on: what was sent is answered, and how to go on is told. */
 #include "coupons.h"
 
 #include <fcntl.h>
