@@ -108,8 +108,8 @@ static void callbacks_take(lk_client *client, int most, struct list *out)
         callbacks_unsignal(client);
 }
 
-/* How many have run, one at least and at most `most`; negative in a child that was forked by one of them: nothing of
- * the client is its own any more. */
+/* How many have run, one at least and at most `most`; negative in a child that was forked by one of
+ * them: nothing of the client is its own any more. */
 static int callbacks_run_some(lk_client *client, int most)
 {
     struct list taken = { 0 };
