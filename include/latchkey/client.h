@@ -129,8 +129,8 @@ LK_EXPORT int lk_client_close(lk_client *client, int64_t deadline_ns);
  * thread), frees. */
 LK_EXPORT lk_client *lk_client_free(lk_client *client);
 
-/* Readable while callbacks wait. The same descriptor for life; poll it, do not read it. -1 with a
- * callback thread. */
+/* Readable while callbacks wait that no dispatch has taken up. The same descriptor for life; poll it,
+ * do not read it. -1 with a callback thread. */
 LK_EXPORT int lk_fd(const lk_client *client);
 
 /* Runs waiting callbacks, one at a time, in order; waits for the first until the deadline (0: does

@@ -96,7 +96,7 @@ typedef struct lk_campaign_options {
  * and accounts that it has seen, so keep it: what is old is found out by the write, and a refusal
  * is only given on what was read after the call began; but LK_E_SOLD_OUT, once proven, is
  * remembered until the servers tell of new stock, for a session timeout at most. Of the accounts the
- * last 64 MiB are kept, some 180,000 with a coupon each; of others 4 MiB of hints. */
+ * last 64 MiB are kept, some 200,000 with a coupon each; of others 4 MiB of hints. */
 typedef struct lk_ledger lk_ledger;
 LK_API int lk_ledger_new(lk_ledger **out, lk_client *client, const char *path);
 /* Asynchronous operations under way still get their callbacks: LK_E_CANCELLED, or LK_E_UNKNOWN. No
@@ -163,8 +163,8 @@ typedef struct lk_ledger_result {
     int status;
     lk_id id;       /* set wherever something may have been done: what settles LK_E_UNKNOWN */
     uint32_t count; /* coupons below; 1 for all but claims */
-    lk_coupon coupons[LK_CLAIM_MAX];
-    lk_coupon_state state; /* after the operation, as it was answered the first time */
+    lk_coupon coupons[LK_CLAIM_MAX]; /* behind those nothing is written */
+    lk_coupon_state state;           /* after the operation, as it was answered the first time */
     int64_t zxid;    /* of the account's write, the first one of a repeated id; 0: not known, as of
                         what a latchkey wrote that did not keep it */
     int64_t time_ms; /* server time of the write, as stored */

@@ -80,6 +80,22 @@ bool desk_open(struct cli *cli, const char *campaign, struct desk *out)
     return true;
 }
 
+bool desk_open_for_lines(struct cli *cli, const char *campaign, struct loop *loop,
+                         lk_ledger **out_ledger)
+{
+    lk_campaign_info info;
+
+    if (!cli_path(cli, campaign) || !loop_reach(loop, cli, cli_deadline(cli)))
+        return false;
+    int status = lk_ledger_new(out_ledger, loop->client, campaign);
+    if (status == LK_OK)
+        status = lk_campaign_show(*out_ledger, cli_deadline(cli), &info);
+    if (status == LK_OK)
+        return loop_hear(loop, cli);
+    cli->code = cli_fail(cli, status, "%s", campaign);
+    return false;
+}
+
 bool desk_open_to_change(struct cli *cli, const char *id_text, struct desk *out, lk_id *id)
 {
     return desk_open(cli, cli->words[0], out) && choose_id(cli, id_text, id);
@@ -270,6 +286,13 @@ void tally_add(const struct cli *cli, struct tally *tally, int status)
         if (tally->worst == EXIT_DONE || code == EXIT_UNKNOWN)
             tally->worst = code;
     }
+}
+
+int tally_code(const struct tally *tally, int interrupted, int failure)
+{
+    if (interrupted)
+        return 128 + interrupted;
+    return tally->worst == EXIT_UNKNOWN || failure == EXIT_DONE ? tally->worst : failure;
 }
 
 json_t *result_json(const lk_ledger_result *result, uint32_t index, const char *user)

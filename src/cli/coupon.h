@@ -4,6 +4,7 @@
 #define CLI_COUPON_H
 
 #include "cli/cli.h"
+#include "cli/loop.h"
 
 extern const struct verb coupon_create, coupon_add_stock, coupon_grow, coupon_close, coupon_delete;
 extern const struct verb coupon_claim, coupon_freeze, coupon_unfreeze, coupon_redeem, coupon_refund,
@@ -22,6 +23,11 @@ struct desk {
 /* False: that was said, return cli->code. */
 bool desk_open(struct cli *cli, const char *campaign, struct desk *out);
 void desk_close(struct desk *desk);
+
+/* For a verb that does line after line until a signal. Whether there is such a campaign is seen
+ * before: each line would be told the same. */
+bool desk_open_for_lines(struct cli *cli, const char *campaign, struct loop *loop,
+                         lk_ledger **out_ledger);
 
 /* The campaign of the first word, and its change's id: choose_id(). */
 bool desk_open_to_change(struct cli *cli, const char *id_text, struct desk *out, lk_id *id);
@@ -72,6 +78,9 @@ struct tally {
     int worst; /* exit code: 0 when all were answered; unknown goes before everything */
 };
 void tally_add(const struct cli *cli, struct tally *tally, int status);
+/* The exit code: a signal goes before what may have been done, that before a failure of the verb's
+ * own (an exit code, 0: none), that before what was not done. */
+int tally_code(const struct tally *tally, int interrupted, int failure);
 
 /* {"coupon", "user", "state", "id", "zxid", "time", "repeated"} */
 json_t *result_json(const lk_ledger_result *result, uint32_t index, const char *user);

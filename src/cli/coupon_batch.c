@@ -3,7 +3,8 @@
  * What is there to be read goes together, up to BATCH; a chain is never cut. A line that is not
  * understood ends it all: what it meant to be part of can't be known, and half a chain must not
  * happen. Since every operation has an id, the same lines can be given again once they are mended.
- */
+ * A signal ends the reading: what was read is done and printed, but for half a chain; a second one
+ * does what signals do. */
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -19,16 +20,18 @@
 
 struct batch {
     struct cli *cli;
-    struct desk desk;
+    struct loop loop;
+    lk_ledger *ledger;
     struct lines input;
     const char *prefix; /* NULL: ids are made where a line has none */
     size_t count;
-    lk_ledger_op *ops; /* ROOM of each */
-    lk_ledger_result *results;
-    json_t **objects; /* keep the texts of ops */
-    uint64_t lines;   /* read so far */
+    lk_ledger_op *ops;       /* ROOM of each */
+    json_t **objects;        /* keep the texts of ops */
+    uint64_t lines, settled; /* read so far, and up to where nothing is linked to what follows */
     struct tally tally;
+    bool answered, writable; /* writable: stdout takes what is printed */
     const char *why; /* a line was not understood, or the input can't be read; nothing follows */
+    int interrupted; /* the signal; nothing follows */
 };
 
 static void clear_batch(struct batch *batch)
@@ -40,21 +43,22 @@ static void clear_batch(struct batch *batch)
 
 static void free_batch(struct batch *batch)
 {
+    /* The client first: it completes what is in flight, which reads the operations. */
+    batch->ledger = lk_ledger_free(batch->ledger);
+    if (batch->loop.client)
+        loop_end(&batch->loop);
     if (batch->objects)
         clear_batch(batch);
     free(batch->ops);
-    free(batch->results);
     free(batch->objects);
     lines_close(&batch->input);
-    desk_close(&batch->desk);
 }
 
 static bool make_room(struct batch *batch)
 {
     batch->ops = calloc(ROOM, sizeof(*batch->ops));
-    batch->results = calloc(ROOM, sizeof(*batch->results));
     batch->objects = calloc(ROOM, sizeof(json_t *));
-    return batch->ops && batch->results && batch->objects;
+    return batch->ops && batch->objects;
 }
 
 /* ---- a line ---- */
@@ -80,7 +84,7 @@ static const char *take_id(struct batch *batch, const char *id, lk_ledger_op *op
     char text[512];
 
     if (!id && !batch->prefix) {
-        op->id = lk_id_new(batch->desk.client);
+        op->id = lk_id_new(batch->loop.client);
         return NULL;
     }
     if (!id)
@@ -146,12 +150,36 @@ static bool is_full(const struct batch *batch)
     return batch->count >= (is_in_chain(batch) ? ROOM : BATCH);
 }
 
-/* Whether more should be waited for: not when there is something to do. */
-static bool may_wait(const struct batch *batch)
+/* Reads more, or takes a signal; waits for either unless there is something to do. False: neither
+ * has come. */
+static bool take_more(struct batch *batch)
 {
-    struct pollfd polled = { .fd = batch->input.fd, .events = POLLIN };
+    struct pollfd polled[] = {
+        { .fd = batch->input.fd, .events = POLLIN },
+        { .fd = batch->loop.signals, .events = POLLIN },
+    };
+    bool may_wait = batch->count == 0 || is_in_chain(batch);
+    int ready = poll(polled, sizeof(polled) / sizeof(polled[0]), may_wait ? -1 : 0);
 
-    return batch->count == 0 || is_in_chain(batch) || poll(&polled, 1, 0) > 0;
+    if (ready > 0 && polled[1].revents) {
+        batch->interrupted = loop_take_signal(&batch->loop, batch->cli);
+    } else if (ready > 0) {
+        int failed = lines_fill(&batch->input);
+        batch->lines += failed != 0; /* the line that can't be read */
+        batch->why = failed ? strerror(failed) : NULL;
+    }
+    return ready != 0;
+}
+
+static bool has_stopped(const struct batch *batch)
+{
+    return batch->why || batch->interrupted;
+}
+
+static void drop_half_chain(struct batch *batch)
+{
+    while (is_in_chain(batch))
+        json_decref(batch->objects[--batch->count]);
 }
 
 static void fill(struct batch *batch)
@@ -159,19 +187,19 @@ static void fill(struct batch *batch)
     char *line;
     size_t size;
 
-    while (!batch->why && !is_full(batch)) {
+    while (!has_stopped(batch) && !is_full(batch)) {
         if (lines_take(&batch->input, &line, &size)) {
             batch->lines++;
             if (size > 0)
                 take_line(batch, line, size);
-        } else if (batch->input.at_end || !may_wait(batch)) {
+            if (!batch->why && !is_in_chain(batch))
+                batch->settled = batch->lines;
+        } else if (batch->input.at_end || !take_more(batch)) {
             return;
-        } else {
-            int failed = lines_fill(&batch->input);
-            batch->lines += failed != 0; /* the line that can't be read */
-            batch->why = failed ? strerror(failed) : NULL;
         }
     }
+    if (batch->interrupted)
+        drop_half_chain(batch);
     /* Longer than any may be: its end must not pass for a chain of its own. */
     if (is_full(batch) && is_in_chain(batch))
         batch->why = "its chain is too long";
@@ -204,9 +232,8 @@ static bool print_line(const lk_ledger_op *op, const lk_ledger_result *result)
 }
 
 /* Where the id was made here, and is not in the answer, nothing else could settle the line. */
-static void tell_id(struct batch *batch, size_t at)
+static void tell_id(struct batch *batch, size_t at, const lk_ledger_result *result)
 {
-    const lk_ledger_result *result = &batch->results[at];
     const lk_ledger_op *op = &batch->ops[at];
     char id[LK_ID_TEXT_SIZE];
 
@@ -219,64 +246,100 @@ static void tell_id(struct batch *batch, size_t at)
                lk_ledger_verb_name(op->verb), op->user, lk_id_text(result->id, id));
 }
 
-/* False: nobody can read the answers any more; that was said. */
-static bool submit(struct batch *batch)
+static void print_answers(const lk_ledger_result *results, size_t count, void *arg)
 {
+    struct batch *batch = arg;
     struct cli *cli = batch->cli;
-    bool writable = true;
 
-    (void)!lk_ledger_submit(batch->desk.ledger, batch->ops, batch->count, batch->results,
-                            cli_deadline(cli));
-    for (size_t i = 0; i < batch->count; i++) {
-        const lk_ledger_result *result = &batch->results[i];
-        tally_add(cli, &batch->tally, result->status);
-        writable = writable
-                   && (cli->json ? print_json(&batch->ops[i], result)
-                                 : print_line(&batch->ops[i], result));
-        tell_id(batch, i);
+    for (size_t i = 0; i < count; i++) {
+        tally_add(cli, &batch->tally, results[i].status);
+        batch->writable = batch->writable
+                          && (cli->json ? print_json(&batch->ops[i], &results[i])
+                                        : print_line(&batch->ops[i], &results[i]));
+        tell_id(batch, i, &results[i]);
     }
-    clear_batch(batch);
-    return cli_flush(cli) && writable;
+    batch->answered = true;
 }
 
-static int sum_up(struct batch *batch, const char *from)
+static int await_answers(struct batch *batch)
+{
+    while (!batch->answered) {
+        struct pollfd polled[] = {
+            { .fd = lk_fd(batch->loop.client), .events = POLLIN },
+            { .fd = batch->interrupted ? -1 : batch->loop.signals, .events = POLLIN },
+        };
+        (void)poll(polled, sizeof(polled) / sizeof(polled[0]), -1);
+        if (polled[1].revents)
+            batch->interrupted = loop_take_signal(&batch->loop, batch->cli);
+        int ran = lk_dispatch(batch->loop.client, 0);
+        if (ran < 0)
+            return ran;
+    }
+    return LK_OK;
+}
+
+/* LK_OK, or the exit code of what was said. */
+static int submit(struct batch *batch, const char *from)
+{
+    struct cli *cli = batch->cli;
+
+    batch->answered = false;
+    int status = lk_ledger_submit_start(batch->ledger, batch->ops, batch->count, cli_deadline(cli),
+                                        print_answers, batch, NULL);
+    if (status == LK_OK)
+        status = await_answers(batch);
+    if (status != LK_OK)
+        return cli_fail(cli, status, "%s", from);
+    clear_batch(batch);
+    if (!cli_flush(cli))
+        return cli->code;
+    return batch->writable ? EXIT_DONE : EXIT_OWN;
+}
+
+/* `failure`: that was said; how far it came is said in any case. */
+static int sum_up(struct batch *batch, const char *from, int failure)
 {
     struct cli *cli = batch->cli;
     const struct tally *tally = &batch->tally;
+    const char *then = batch->prefix ? "the same command goes on" : "go on from there";
 
+    if (failure == EXIT_DONE && batch->why)
+        failure = EXIT_USAGE;
+    int code = tally_code(tally, batch->interrupted, failure);
     cli_note(cli, "%" PRIu64 " done, %" PRIu64 " refused, %" PRIu64 " without an answer",
              tally->done, tally->refused, tally->unanswered);
+    if (batch->interrupted)
+        cli_refuse(cli, code, "%s: interrupted after line %" PRIu64 "; %s", from, batch->settled,
+                   then);
     if (batch->why)
-        return cli_refuse(cli, EXIT_USAGE,
-                          "%s: line %" PRIu64
-                          ": %s; nothing from there on was done, mend it and go on",
-                          from, batch->lines, batch->why);
-    if (tally->unanswered == 0)
-        return EXIT_DONE;
-    return cli_refuse(cli, tally->worst,
-                      "%" PRIu64
-                      " operations have no answer; the same lines with the same ids settle them",
-                      tally->unanswered);
+        cli_refuse(cli, code,
+                   "%s: line %" PRIu64 ": %s; nothing from there on was done; mend it, then %s",
+                   from, batch->lines, batch->why, then);
+    if (tally->unanswered > 0)
+        cli_refuse(cli, code,
+                   "%" PRIu64
+                   " operations have no answer; the same lines with the same ids settle them",
+                   tally->unanswered);
+    return cli->code = code;
 }
 
 static int do_all(struct batch *batch, const char *from)
 {
     struct cli *cli = batch->cli;
-    lk_campaign_info info;
 
-    if (!desk_open(cli, cli->words[0], &batch->desk))
+    if (!desk_open_for_lines(cli, cli->words[0], &batch->loop, &batch->ledger))
         return cli->code;
-    int status = lk_campaign_show(batch->desk.ledger, cli_deadline(cli), &info);
-    if (status != LK_OK)
-        return cli_fail(cli, status, "%s", cli->words[0]);
     if (!make_room(batch))
         return cli_fail(cli, LK_E_NOMEM, "%s", from);
+    batch->writable = true;
+    int failure = EXIT_DONE;
     do {
         fill(batch);
-        if (batch->count > 0 && !submit(batch))
-            return cli->code;
-    } while (!batch->why && (!batch->input.at_end || batch->input.begin < batch->input.end));
-    return sum_up(batch, from);
+        if (batch->count > 0)
+            failure = submit(batch, from);
+    } while (failure == EXIT_DONE && !has_stopped(batch)
+             && (!batch->input.at_end || batch->input.begin < batch->input.end));
+    return sum_up(batch, from, failure);
 }
 
 static int run_do(struct cli *cli, int argc, char **argv)
@@ -296,8 +359,6 @@ static int run_do(struct cli *cli, int argc, char **argv)
         return cli_usage(cli, "--from FILE is missing");
     if (batch.prefix && !text_is_name(batch.prefix, strlen(batch.prefix), PREFIX_MAX))
         return cli_usage(cli, "--id PREFIX must be 1 to %d bytes of UTF-8", PREFIX_MAX);
-    if (!cli_path(cli, cli->words[0]))
-        return cli->code;
     int failed = lines_open(&batch.input, from, &size);
     if (failed)
         return cli_refuse(cli, EXIT_USAGE, "%s: can't be read: %s; name another file", from,
@@ -332,6 +393,8 @@ const struct verb coupon_do = {
         "\n"
         "exit: 0 every line was answered, refusals too. 75 some are unknown: the same lines "
         "with the same ids\n"
-        "settle them. 64 a line is not understood: nothing from there on was done.\n",
+        "settle them. 64 a line is not understood: nothing from there on was done. 128+n a "
+        "signal: what was read is\n"
+        "done and answered first; a second one ends it at once.\n",
     .run = run_do,
 };

@@ -14,15 +14,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "cli/coupon.h"
 #include "cli/lines.h"
-#include "cli/loop.h"
 #include "cli/progress.h"
 
 #define IN_FLIGHT 4096 /* several full commits */
@@ -222,28 +219,13 @@ static void show_progress(struct bulk *bulk)
     progress_show(&bulk->progress, taken, bulk->input_size, words);
 }
 
-static void take_signal(struct bulk *bulk)
-{
-    struct signalfd_siginfo info;
-    sigset_t again;
-
-    if (read(bulk->loop.signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
-        return;
-    bulk->interrupted = (int)info.ssi_signo;
-    sigemptyset(&again);
-    sigaddset(&again, bulk->interrupted);
-    sigprocmask(SIG_UNBLOCK, &again, NULL);
-    progress_clear(&bulk->progress);
-    cli_note(bulk->cli, "waiting for the answers to what was sent; once more ends at once");
-}
-
 /* Waits for an answer, a signal, or for input if there is room for more. */
 static void wait_for_more(struct bulk *bulk)
 {
     bool wants_input = bulk->is_dry && !bulk->input.at_end && !has_stopped(bulk);
     struct pollfd polled[] = {
         { .fd = lk_fd(bulk->loop.client), .events = POLLIN },
-        { .fd = bulk->loop.signals, .events = POLLIN },
+        { .fd = bulk->interrupted ? -1 : bulk->loop.signals, .events = POLLIN },
         { .fd = wants_input ? bulk->input.fd : -1, .events = POLLIN },
     };
     const nfds_t count = sizeof(polled) / sizeof(polled[0]);
@@ -253,8 +235,10 @@ static void wait_for_more(struct bulk *bulk)
         fflush(stdout);
         (void)poll(polled, count, -1);
     }
-    if (polled[1].revents && !bulk->interrupted)
-        take_signal(bulk);
+    if (polled[1].revents) {
+        progress_clear(&bulk->progress);
+        bulk->interrupted = loop_take_signal(&bulk->loop, bulk->cli);
+    }
     if (wants_input && polled[2].revents)
         bulk->input_error = lines_fill(&bulk->input);
 }
@@ -289,23 +273,6 @@ static int claim_all(struct bulk *bulk, const char *from)
 
 /* ---- the verb ---- */
 
-/* Every line would hear the same of a campaign that is not there: say it once, before. */
-static bool open_campaign(struct bulk *bulk, const char *campaign)
-{
-    lk_campaign_info info;
-
-    if (!cli_path(bulk->cli, campaign)
-        || !loop_connect(&bulk->loop, bulk->cli, cli_deadline(bulk->cli)))
-        return false;
-    int status = lk_ledger_new(&bulk->ledger, bulk->loop.client, campaign);
-    if (status == LK_OK)
-        status = lk_campaign_show(bulk->ledger, cli_deadline(bulk->cli), &info);
-    if (status == LK_OK)
-        return true;
-    bulk->cli->code = cli_fail(bulk->cli, status, "%s", campaign);
-    return false;
-}
-
 static int sum_up(struct bulk *bulk, const char *from)
 {
     struct cli *cli = bulk->cli;
@@ -313,22 +280,23 @@ static int sum_up(struct bulk *bulk, const char *from)
     progress_end(&bulk->progress);
     cli_note(cli, "%" PRIu64 " claimed, %" PRIu64 " refused, %" PRIu64 " without an answer",
              bulk->tally.done, bulk->tally.refused, bulk->tally.unanswered);
+    int code = tally_code(&bulk->tally, bulk->interrupted,
+                          bulk->input_error ? EXIT_USAGE : EXIT_DONE);
     if (bulk->interrupted)
-        return cli_refuse(cli, 128 + bulk->interrupted,
-                          "interrupted after %" PRIu64
-                          " lines; the same command with --id %s goes on",
-                          bulk->begun, bulk->prefix);
+        cli_refuse(cli, code,
+                   "interrupted after %" PRIu64 " lines; the same command with --id %s goes on",
+                   bulk->begun, bulk->prefix);
     if (bulk->input_error)
-        return cli_refuse(cli, EXIT_USAGE,
-                          "%s: can't be read after %" PRIu64 " lines: %s; mend it, and the same "
-                          "command with --id %s goes on",
-                          from, bulk->begun, strerror(bulk->input_error), bulk->prefix);
-    if (bulk->tally.unanswered == 0)
-        return EXIT_DONE;
-    return cli_refuse(
-        cli, bulk->tally.worst,
-        "%" PRIu64 " lines have no answer; the same command with --id %s settles and finishes them",
-        bulk->tally.unanswered, bulk->prefix);
+        cli_refuse(cli, code,
+                   "%s: can't be read after %" PRIu64 " lines: %s; mend it, and the same command "
+                   "with --id %s goes on",
+                   from, bulk->begun, strerror(bulk->input_error), bulk->prefix);
+    if (bulk->tally.unanswered > 0)
+        cli_refuse(cli, code,
+                   "%" PRIu64 " lines have no answer; the same command with --id %s settles and "
+                   "finishes them",
+                   bulk->tally.unanswered, bulk->prefix);
+    return code;
 }
 
 int coupon_claim_bulk(struct cli *cli, const char *campaign, const char *from, uint32_t count,
@@ -345,7 +313,7 @@ int coupon_claim_bulk(struct cli *cli, const char *campaign, const char *from, u
     if (failed)
         return cli_refuse(cli, EXIT_USAGE, "%s: can't be read: %s; name another file", from,
                           strerror(failed));
-    if (!open_campaign(&bulk, campaign))
+    if (!desk_open_for_lines(cli, campaign, &bulk.loop, &bulk.ledger))
         return cli->code;
     bulk.ring = calloc(IN_FLIGHT, sizeof(*bulk.ring));
     bulk.occurrences = json_object();

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "cli/coupon.h"
-#include "cli/loop.h"
 
 struct pass {
     int status;

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "cli/coupon.h"
-#include "cli/loop.h"
 
 struct onlooker {
     struct cli *cli;

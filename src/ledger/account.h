@@ -89,6 +89,10 @@ enum verdict {
     VERDICT_APPLIED,
     VERDICT_NEEDS_STOCK, /* all is well but that too little stock is known of; nothing changed */
 };
+/* No answer yet. Of the coupons only the first: to clear the room of all, a kilobyte, would be the
+ * dearest part of a claim. */
+void result_clear(lk_ledger_result *result, lk_id id);
+
 /* Judges one operation, whose form has been checked (ledger_op_check), and applies it if nothing is
  * against it. The account may be settled also when the operation is refused. */
 enum verdict account_apply(struct account *account, const struct judge *judge,

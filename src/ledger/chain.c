@@ -136,7 +136,7 @@ static enum chain_verdict chain_apply(struct round *round, struct chain_view *vi
         int status = job->result->status == LK_E_UNKNOWN ? LK_E_UNKNOWN : LK_E_LINKED;
         for (size_t j = 0; j < chain->count; j++) {
             if (j != i)
-                *chain->jobs[j].result = (lk_ledger_result){ .status = status };
+                job_refuse(&chain->jobs[j], status);
         }
         return CHAIN_REFUSED;
     }
@@ -145,7 +145,7 @@ static enum chain_verdict chain_apply(struct round *round, struct chain_view *vi
     if (repeated == 0)
         return CHAIN_APPLIED;
     for (size_t i = 0; i < chain->count; i++)
-        *chain->jobs[i].result = (lk_ledger_result){ .status = LK_E_LINKED };
+        job_refuse(&chain->jobs[i], LK_E_LINKED);
     return CHAIN_REFUSED;
 }
 

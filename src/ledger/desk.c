@@ -14,6 +14,12 @@ int64_t ledger_now_ms(const struct lk_ledger *ledger)
 
 /* ---- jobs ---- */
 
+void job_refuse(struct job *job, int status)
+{
+    result_clear(job->result, job->body.id);
+    job->result->status = status;
+}
+
 static void job_leave(struct job *job, int status)
 {
     list_remove(&job->node);
@@ -42,7 +48,7 @@ void job_fail(struct job *job, int status)
     /* Without a campaign there is no seal, and nothing can be applied any more. */
     if (job->unsettled && status != LK_E_NOT_FOUND)
         status = LK_E_UNKNOWN;
-    *job->result = (lk_ledger_result){ 0 };
+    result_clear(job->result, job->body.id);
     list_remove(&job->node);
     if (chain && !chain->is_over)
         chain_break(chain, status);
@@ -62,7 +68,7 @@ int job_withdraw(struct job *job, int status)
         status = LK_E_UNKNOWN;
     else if (status == LK_E_DEADLINE)
         status = deadline_status(job->ledger->client);
-    *job->result = (lk_ledger_result){ 0 };
+    result_clear(job->result, job->body.id);
     job_leave(job, status);
     seat_place(job->seat);
     return status;
@@ -247,7 +253,8 @@ int lk_ledger_do(lk_ledger *ledger, const lk_ledger_op *op, int64_t deadline_ns,
     if (!ledger || !op || !out)
         return LK_E_INVALID;
     struct job job = { .ledger = ledger, .body = *op, .result = out };
-    *out = (lk_ledger_result){ .status = ledger_op_check(op), .id = op->id };
+    result_clear(out, op->id);
+    out->status = ledger_op_check(op);
     if (out->status != LK_OK)
         return out->status;
     out->status = client_enter(ledger->client);
@@ -260,7 +267,7 @@ int lk_ledger_do(lk_ledger *ledger, const lk_ledger_op *op, int64_t deadline_ns,
     if (status == LK_OK)
         op_wait(&job.op);
     else
-        *out = (lk_ledger_result){ .status = status, .id = job.body.id };
+        job_refuse(&job, status);
     client_leave(ledger->client);
     return out->status;
 }
@@ -282,10 +289,11 @@ static void async_deliver(struct callback *callback)
 static struct async *async_new(struct lk_ledger *ledger, const lk_ledger_op *op)
 {
     size_t user_size = strlen(op->user) + 1, order_size = op->order ? strlen(op->order) + 1 : 0;
-    struct async *async = calloc(1, sizeof(*async) + user_size + order_size);
+    struct async *async = malloc(sizeof(*async) + user_size + order_size);
 
     if (!async)
         return NULL;
+    result_clear(&async->result, op->id);
     async->job = (struct job){ .ledger = ledger, .body = *op, .result = &async->result };
     async->job.body.user = memcpy(async->texts, op->user, user_size);
     if (op->order)

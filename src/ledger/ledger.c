@@ -56,7 +56,7 @@ static void ledger_withdraw(struct lk_ledger *ledger)
         while (!list_is_empty(&seat->jobs)) {
             struct job *job = seat_first(seat);
             bool perhaps = job->writes || job->unsettled;
-            *job->result = (lk_ledger_result){ 0 };
+            result_clear(job->result, job->body.id);
             job_finish(job, perhaps ? LK_E_UNKNOWN : LK_E_CANCELLED);
         }
     }

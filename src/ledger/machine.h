@@ -33,6 +33,14 @@
 /* Out of memory is an answer, not an exit. */
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
+#include <xxhash.h>
+
+/* Each user in the way costs a look-up a miss of the caches: shorter lists than uthash keeps. And its
+ * own function is slower than the one that is here anyway. */
+#undef HASH_BKT_CAPACITY_THRESH
+#define HASH_BKT_CAPACITY_THRESH 6U
+#undef HASH_FUNCTION
+#define HASH_FUNCTION(key, size, hash) ((hash) = (unsigned)XXH3_64bits(key, size))
 
 #include "ledger/account.h"
 #include "ledger/names.h"
@@ -41,7 +49,7 @@
 #include "ledger/servertime.h"
 #include "session/flight.h"
 
-#define SEATS_IDLE_BYTES_MAX ((size_t)64 << 20) /* some 180,000 users with a coupon each */
+#define SEATS_IDLE_BYTES_MAX ((size_t)64 << 20) /* some 200,000 users with a coupon each */
 #define SEATS_READING_MAX 256
 #define COMMIT_SEATS_MAX 1024
 #define COMMIT_SIZE_MAX (400 * 1000) /* of accounts and their paths; shards come on top */
@@ -90,14 +98,13 @@ struct seat {
     struct queue *queue;
     struct lk_ledger *ledger;
     enum seat_state state;
-    bool must_read; /* a claim must not take it for a new user's */
-    char *path;     /* NULL while idle */
-    void *bytes;    /* the record; NULL: there is none */
-    size_t size;
+    bool must_read;  /* a claim must not take it for a new user's */
     int32_t version; /* VERSION_NONE: there is no znode */
-    int64_t zxid;    /* of the commit that wrote the record; 0: not known */
+    void *bytes;     /* the record; NULL: there is none */
+    size_t size;
+    int64_t zxid; /* of the commit that wrote the record; 0: not known */
     struct list jobs;
-    struct flight reading;
+    struct reading *reading; /* NULL: none is under way */
     char user[];
 };
 
@@ -197,6 +204,7 @@ void job_renew_id(struct job *job);
 /* Jobs that came after `ticket` are left: they ask for a newer answer. */
 void ledger_fail_waiting(struct lk_ledger *ledger, int status, uint64_t ticket);
 void ledger_fail_claims(struct lk_ledger *ledger, int status);
+void job_refuse(struct job *job, int status); /* its result: this status and the id, nothing else */
 void job_finish(struct job *job, int status); /* unlinks it; it is gone then */
 void job_fail(struct job *job, int status);   /* as above, but for what may still be applied */
 int deadline_status(const lk_client *client); /* of what was not sent by then */

@@ -12,6 +12,7 @@
  *
  * follow: see ledger/rotate.h. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "ledger/machine.h"
 
@@ -30,15 +31,35 @@ static bool commit_creates(const struct commit *commit)
 struct multi {
     struct keeper_request *operations;
     size_t count;
+    char *paths, *path; /* of the accounts, and where the next goes */
 };
 
 /* Shelves and seats may need two each. */
 static bool multi_open(struct multi *multi, const struct commit *commit)
 {
-    size_t most = 5 + 2 * (commit->stock.count + commit->seat_count);
+    size_t most = 5 + 2 * (commit->stock.count + commit->seat_count), size = 1;
 
-    *multi = (struct multi){ .operations = calloc(most, sizeof(*multi->operations)) };
-    return multi->operations;
+    for (size_t i = 0; i < commit->seat_count; i++)
+        size += name_account_size(commit->ledger->path, commit->seats[i].seat->user);
+    *multi = (struct multi){ .operations = malloc(most * sizeof(*multi->operations)),
+                             .paths = malloc(size) };
+    multi->path = multi->paths;
+    return multi->operations && multi->paths;
+}
+
+static void multi_close(struct multi *multi)
+{
+    free(multi->operations);
+    free(multi->paths);
+}
+
+static const char *multi_path(struct multi *multi, const struct seat *seat)
+{
+    char *path = multi->path;
+
+    name_account_into(seat->ledger->path, seat->user, path);
+    multi->path += strlen(path) + 1;
+    return path;
 }
 
 static void multi_add(struct multi *multi, struct keeper_request request)
@@ -53,10 +74,10 @@ static void multi_write(struct multi *multi, lk_access access, const char *path,
     multi->count += write_of(&multi->operations[multi->count], path, record, version, access);
 }
 
-static void multi_check(struct multi *multi, lk_access access, const struct seat *seat)
+static void multi_check(struct multi *multi, lk_access access, const char *path, int32_t version)
 {
-    multi_add(multi, seat->version == VERSION_NONE ? create_of(seat->path, NULL, access)
-                                                   : check_of(seat->path, seat->version));
+    multi_add(multi,
+              version == VERSION_NONE ? create_of(path, NULL, access) : check_of(path, version));
 }
 
 static int multi_write_shelves(struct multi *multi, lk_access access, const struct commit *commit,
@@ -108,16 +129,19 @@ int commit_send(struct commit *commit, void (*landed)(struct flight *flight))
     lk_access access = client_access(ledger->client);
     struct multi multi;
 
-    if (!multi_open(&multi, commit))
+    if (!multi_open(&multi, commit)) {
+        multi_close(&multi);
         return LK_E_NOMEM;
+    }
     multi_add(&multi, check_there(ledger->seal_path));
     int status = multi_write_shelves(&multi, access, commit, shards);
     for (size_t i = 0; i < commit->seat_count; i++) {
         const struct commit_seat *place = &commit->seats[i];
+        const char *path = multi_path(&multi, place->seat);
         if (commit->is_witness)
-            multi_check(&multi, access, place->seat);
+            multi_check(&multi, access, path, place->seat->version);
         else
-            multi_write(&multi, access, place->seat->path, place->seat->version, &place->record);
+            multi_write(&multi, access, path, place->seat->version, &place->record);
     }
     if (commit->is_witness && commit_creates(commit))
         multi_add(&multi, check_of(ledger->seal_path, SEAL_VERSION_NEVER));
@@ -130,7 +154,7 @@ int commit_send(struct commit *commit, void (*landed)(struct flight *flight))
         record_free(&shards[i]);
     record_free(&renewal.record);
     free(renewal.seal_path);
-    free(multi.operations);
+    multi_close(&multi);
     return status;
 }
 

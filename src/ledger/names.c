@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <latchkey/ledger.h>
@@ -52,7 +53,12 @@ char *name_accounts(const char *campaign)
 
 void bucket_name(size_t bucket, char name[BUCKET_NAME_SIZE])
 {
-    snprintf(name, BUCKET_NAME_SIZE, "%03x", (unsigned)(bucket % BUCKETS));
+    static const char digits[] = "0123456789abcdef";
+
+    bucket %= BUCKETS;
+    for (size_t i = BUCKET_NAME_SIZE - 1; i-- > 0; bucket /= 16)
+        name[i] = digits[bucket % 16];
+    name[BUCKET_NAME_SIZE - 1] = '\0';
 }
 
 char *name_bucket(const char *campaign, size_t bucket)
@@ -68,15 +74,6 @@ size_t user_bucket(const char *user)
     return (size_t)(XXH3_64bits(user, strlen(user)) % BUCKETS);
 }
 
-char *name_account(const char *campaign, const char *user)
-{
-    char bucket[BUCKET_NAME_SIZE], name[USER_NAME_SIZE];
-
-    bucket_name(user_bucket(user), bucket);
-    user_encode(user, name);
-    return name_format("%s/accounts/%s/%s", campaign, bucket, name);
-}
-
 static bool byte_stays(char c, bool first)
 {
     if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
@@ -84,7 +81,7 @@ static bool byte_stays(char c, bool first)
     return c == '-' || c == '_' || c == '@' || c == '+' || (c == '.' && !first);
 }
 
-void user_encode(const char *user, char name[USER_NAME_SIZE])
+void user_encode(const char *user, char name[])
 {
     for (const char *at = user; *at; at++) {
         if (byte_stays(*at, at == user))
@@ -93,6 +90,39 @@ void user_encode(const char *user, char name[USER_NAME_SIZE])
             name += sprintf(name, "%%%02X", (unsigned char)*at);
     }
     *name = '\0';
+}
+
+static const char accounts[] = "/accounts/";
+
+size_t name_account_size(const char *campaign, const char *user)
+{
+    size_t size = strlen(campaign) + sizeof(accounts) + BUCKET_NAME_SIZE;
+
+    for (const char *at = user; *at; at++)
+        size += byte_stays(*at, at == user) ? 1 : 3;
+    return size;
+}
+
+void name_account_into(const char *campaign, const char *user, char *path)
+{
+    size_t size = strlen(campaign);
+
+    memcpy(path, campaign, size);
+    path += size;
+    memcpy(path, accounts, sizeof(accounts) - 1);
+    path += sizeof(accounts) - 1;
+    bucket_name(user_bucket(user), path);
+    path[BUCKET_NAME_SIZE - 1] = '/';
+    user_encode(user, path + BUCKET_NAME_SIZE);
+}
+
+char *name_account(const char *campaign, const char *user)
+{
+    char *path = malloc(name_account_size(campaign, user));
+
+    if (path)
+        name_account_into(campaign, user, path);
+    return path;
 }
 
 bool user_decode(const char *name, char *user, size_t size)

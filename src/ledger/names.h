@@ -7,7 +7,7 @@
  *   CAMPAIGN/accounts/BBB/USER    the accounts, in BUCKETS hashed buckets so that each listing
  *                                 stays small
  *
- * All malloc'ed; NULL without memory. */
+ * What is returned is malloc'ed; NULL without memory. */
 #ifndef LEDGER_NAMES_H
 #define LEDGER_NAMES_H
 
@@ -30,10 +30,13 @@ char *name_account(const char *campaign, const char *user);
 
 size_t user_bucket(const char *user);
 void bucket_name(size_t bucket, char name[BUCKET_NAME_SIZE]);
+/* The same as name_account() into memory of the caller's, of name_account_size() bytes. */
+size_t name_account_size(const char *campaign, const char *user);
+void name_account_into(const char *campaign, const char *user, char *path);
 
 /* A user as one part of a path: letters, digits, '-', '_', '@', '+' and inner dots stay, all else
  * is %XX. */
-void user_encode(const char *user, char name[USER_NAME_SIZE]);
+void user_encode(const char *user, char name[]); /* three for each byte at most, and the NUL */
 /* False: not what user_encode() makes. */
 bool user_decode(const char *name, char *user, size_t size);
 

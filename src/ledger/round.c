@@ -156,9 +156,14 @@ void seat_fail_unread(struct round *round, struct seat *seat, int status)
     round->has_done = true;
 }
 
+static size_t seat_path_size(const struct seat *seat)
+{
+    return name_account_size(seat->ledger->path, seat->user);
+}
+
 size_t seat_size_bound(const struct seat *seat)
 {
-    size_t size = seat->size, weight = strlen(seat->path) + WEIGHT;
+    size_t size = seat->size, weight = seat_path_size(seat) + WEIGHT;
 
     list_for_each (node, &seat->jobs) {
         size += GROWTH_MAX;
@@ -196,7 +201,7 @@ void commit_add(struct commit *commit, struct seat *seat, struct record_out *rec
     if (record)
         place->record = *record;
     commit->newcomers += seat_is_newcomer(seat);
-    commit->size += place->record.size + strlen(seat->path) + WEIGHT;
+    commit->size += place->record.size + seat_path_size(seat) + WEIGHT;
     commit->record_count = ++commit->seat_count;
     seat->state = SEAT_WRITING;
     seat_place(seat);

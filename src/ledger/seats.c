@@ -11,52 +11,45 @@
 
 #include "ledger/machine.h"
 
-#define ALLOCATOR_SIZE 48 /* what it and the hash table take beside, or nearly so */
+#define ALLOCATOR_SIZE 72 /* what it and the hash table take beside, or nearly so */
 
-static struct seat *seat_new(struct lk_ledger *ledger, const char *user)
+struct reading {
+    struct flight flight;
+    struct seat *seat;
+};
+
+static struct seat *seat_new(struct lk_ledger *ledger, const char *user, size_t size, unsigned hash)
 {
-    size_t size = strlen(user) + 1;
-    struct seat *seat = calloc(1, sizeof(*seat) + size);
+    struct seat *seat = calloc(1, sizeof(*seat) + size + 1);
+
     if (!seat)
         return NULL;
-    memcpy(seat->user, user, size);
+    memcpy(seat->user, user, size + 1);
     seat->ledger = ledger;
     seat->version = VERSION_NONE;
     seat->must_read = seen_has(ledger->seen, user);
-    seat->path = name_account(ledger->path, user);
-    if (seat->path) {
-        HASH_ADD_KEYPTR(hh, ledger->seats, seat->user, (unsigned)(size - 1), seat);
-        if (seat->hh.tbl)
-            return seat;
-    }
-    free(seat->path);
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, ledger->seats, seat->user, (unsigned)size, hash, seat);
+    if (seat->hh.tbl)
+        return seat;
     free(seat);
     return NULL;
 }
 
 struct seat *seat_of(struct lk_ledger *ledger, const char *user)
 {
+    size_t size = strlen(user);
     struct seat *seat;
+    unsigned hash;
 
-    HASH_FIND_STR(ledger->seats, user, seat);
-    if (!seat)
-        return seat_new(ledger, user);
-    if (!seat->path)
-        seat->path = name_account(ledger->path, user);
-    return seat->path ? seat : NULL;
+    HASH_VALUE(user, size, hash);
+    HASH_FIND_BYHASHVALUE(hh, ledger->seats, user, size, hash, seat);
+    return seat ? seat : seat_new(ledger, user, size, hash);
 }
 
 /* The same for as long as it is idle. */
 static size_t seat_memory(const struct seat *seat)
 {
-    return sizeof(*seat) + strlen(seat->user) + seat->size + ALLOCATOR_SIZE;
-}
-
-/* Most seats are idle ones. */
-static void seat_slim(struct seat *seat)
-{
-    free(seat->path);
-    seat->path = NULL;
+    return sizeof(*seat) + seat->hh.keylen + seat->size + ALLOCATOR_SIZE;
 }
 
 static void seat_leave(struct seat *seat)
@@ -70,13 +63,20 @@ static void seat_leave(struct seat *seat)
     seat->queue = NULL;
 }
 
+static void seat_end_reading(struct seat *seat)
+{
+    if (seat->reading)
+        flight_drop(&seat->reading->flight);
+    free(seat->reading);
+    seat->reading = NULL;
+}
+
 void seat_free(struct seat *seat)
 {
     seat_leave(seat);
-    flight_drop(&seat->reading);
+    seat_end_reading(seat);
     HASH_DEL(seat->ledger->seats, seat);
     free(seat->bytes);
-    free(seat->path);
     free(seat);
 }
 
@@ -165,8 +165,6 @@ void seat_place(struct seat *seat)
         if (queue == &ledger->idle)
             ledger->idle_bytes += seat_memory(seat);
     }
-    if (queue == &ledger->idle)
-        seat_slim(seat);
     if (queue == &ledger->held)
         chain_look(seat_first(seat)->chain);
 }
@@ -213,11 +211,11 @@ static int seat_install(struct seat *seat, const struct answer *answer)
 
 static void seat_landed(struct flight *flight)
 {
-    struct seat *seat = container_of(flight, struct seat, reading);
+    struct seat *seat = container_of(flight, struct reading, flight)->seat;
     struct lk_ledger *ledger = seat->ledger;
 
     int status = seat_install(seat, &flight->answers[0]);
-    flight_drop(flight);
+    seat_end_reading(seat);
     if (status == LK_OK && !seat->must_read && !list_is_empty(&seat->jobs)
         && seat_begins_with_claim(seat))
         newcomer_was(ledger, seat->bytes != NULL);
@@ -232,13 +230,29 @@ static void seat_landed(struct flight *flight)
 
 /* What is read may be old, at a server that lags. The version in the commit finds out, and is refused
  * by that server only when it has caught up. */
+static int seat_send_reading(struct seat *seat)
+{
+    struct lk_ledger *ledger = seat->ledger;
+    char *path = name_account(ledger->path, seat->user);
+    const struct keeper_request get = { .verb = KEEPER_GET, .path = path };
+    int status = LK_E_NOMEM;
+
+    seat->reading = calloc(1, sizeof(*seat->reading));
+    if (path && seat->reading) {
+        seat->reading->seat = seat;
+        status = flight_send(&seat->reading->flight, ledger->client, &get, 1, seat_landed);
+    }
+    free(path);
+    return status;
+}
+
 static void seat_read(struct seat *seat)
 {
     struct lk_ledger *ledger = seat->ledger;
-    const struct keeper_request get = { .verb = KEEPER_GET, .path = seat->path };
+    int status = seat_send_reading(seat);
 
-    int status = flight_send(&seat->reading, ledger->client, &get, 1, seat_landed);
     if (status != LK_OK) {
+        seat_end_reading(seat);
         seat_fail(seat, status);
         return;
     }

@@ -116,7 +116,7 @@ static bool batch_fill(struct batch *batch, const lk_ledger_op *ops, size_t coun
 
     for (size_t i = 0; i < count && batch->is_copied; i++)
         texts += batch_text_size(&ops[i]);
-    batch->jobs = calloc(1, count * (sizeof(*batch->jobs) + sizeof(*batch->chains)) + texts + 1);
+    batch->jobs = malloc(count * (sizeof(*batch->jobs) + sizeof(*batch->chains)) + texts + 1);
     if (!batch->jobs)
         return false;
     batch->chains = (struct chain *)(batch->jobs + count);
@@ -159,13 +159,14 @@ static bool chain_is_sound(const lk_ledger_op *ops, size_t first, size_t end)
 static struct batch *batch_new(struct lk_ledger *ledger, const lk_ledger_op *ops, size_t count,
                                lk_ledger_result *results)
 {
-    struct batch *batch = calloc(1, sizeof(*batch));
+    bool is_countable = count < SIZE_MAX / (sizeof(*results) + sizeof(struct job));
+    struct batch *batch = is_countable ? calloc(1, sizeof(*batch)) : NULL;
 
     if (!batch)
         return NULL;
     batch->ledger = ledger;
     batch->is_copied = !results;
-    batch->results = results ? results : calloc(count + 1, sizeof(*results));
+    batch->results = results ? results : malloc((count + 1) * sizeof(*results));
     if (!batch->results || !batch_fill(batch, ops, count)) {
         batch_free(batch);
         return NULL;
@@ -176,7 +177,7 @@ static struct batch *batch_new(struct lk_ledger *ledger, const lk_ledger_op *ops
 static void batch_refuse(struct batch *batch, size_t first, size_t end, int status)
 {
     for (size_t i = first; i < end; i++) {
-        batch->results[i] = (lk_ledger_result){ .status = status, .id = batch->jobs[i].body.id };
+        job_refuse(&batch->jobs[i], status);
         batch->waiting--;
     }
 }
@@ -192,7 +193,7 @@ static int batch_enqueue(struct batch *batch, size_t first, size_t end)
         struct job *job = &batch->jobs[i];
         job_choose_id(job);
         job->chain = chain;
-        batch->results[i] = (lk_ledger_result){ .id = job->body.id };
+        result_clear(job->result, job->body.id);
         if (job_enqueue(job) == LK_OK)
             continue;
         while (i-- > first)
@@ -246,8 +247,10 @@ int lk_ledger_submit(lk_ledger *ledger, const lk_ledger_op *ops, size_t count,
         }
         client_leave(ledger->client);
     }
-    for (size_t i = 0; i < count; i++)
-        results[i] = (lk_ledger_result){ .status = status, .id = ops[i].id };
+    for (size_t i = 0; i < count; i++) {
+        result_clear(&results[i], ops[i].id);
+        results[i].status = status;
+    }
     if (batch)
         batch_free(batch);
     return status;

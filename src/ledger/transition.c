@@ -466,10 +466,20 @@ static int64_t account_newest_ms(const struct account *account)
     return newest_ms;
 }
 
+void result_clear(lk_ledger_result *result, lk_id id)
+{
+    size_t head = offsetof(lk_ledger_result, coupons[1]);
+    size_t tail = offsetof(lk_ledger_result, coupons) + sizeof(result->coupons);
+
+    memset(result, 0, head);
+    memset((char *)result + tail, 0, sizeof(*result) - tail);
+    result->id = id;
+}
+
 enum verdict account_apply(struct account *account, const struct judge *judge,
                            const lk_ledger_op *op, lk_ledger_result *result)
 {
-    *result = (lk_ledger_result){ .id = op->id };
+    result_clear(result, op->id);
     result->status = judge_id(account, op, result);
     if (result->status == LK_OK) {
         result->repeated = true;

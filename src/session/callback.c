@@ -93,19 +93,40 @@ void callbacks_forget(lk_client *client, const void *owner)
         condition_wait(client, &client->callbacks_changed, LK_FOREVER);
 }
 
-/* False in a child that was forked by the callback: nothing of the client is its own any more. */
-static bool callback_run(lk_client *client, struct callback *callback)
+/* The next that waits; nobody can take out those without an owner, so as many of them as wait leave
+ * the monitor together. */
+static void callbacks_take(lk_client *client, int most, struct list *out)
 {
-    client->running_owner = callback->owner;
+    const void *owner = container_of(client->callbacks.next, struct callback, node)->owner;
+
+    client->running_owner = owner;
+    do {
+        list_append(out, list_take(&client->callbacks));
+    } while (--most > 0 && !owner && !list_is_empty(&client->callbacks)
+             && !container_of(client->callbacks.next, struct callback, node)->owner);
     if (list_is_empty(&client->callbacks))
         callbacks_unsignal(client);
+}
+
+/* How many have run, one at least and at most `most`; negative in a child that was forked by one of
+ * them: nothing of the client is its own any more. */
+static int callbacks_run_some(lk_client *client, int most)
+{
+    struct list taken = { 0 };
+    int count = 0;
+
+    callbacks_take(client, most, &taken);
     client_leave(client);
-    callback->run(callback);
-    if (client_enter_closed(client) != LK_OK)
-        return false;
+    for (struct list *node; (node = list_take(&taken)) != NULL; count++) {
+        struct callback *callback = container_of(node, struct callback, node);
+        callback->run(callback);
+        if (!birth_was_here(&client->birth))
+            return -1;
+    }
+    client_enter_closed(client);
     client->running_owner = NULL;
     pthread_cond_broadcast(&client->callbacks_changed);
-    return true;
+    return count;
 }
 
 /* Inside the monitor. False: none came by the deadline, or none will. */
@@ -139,10 +160,12 @@ int callbacks_run(lk_client *client, int64_t deadline_ns)
     int waiting = 0;
     list_for_each (node, &client->callbacks)
         waiting++;
-    for (; (count < waiting || client->closing) && !list_is_empty(&client->callbacks); count++)
-        if (!callback_run(client,
-                          container_of(list_take(&client->callbacks), struct callback, node)))
+    while ((count < waiting || client->closing) && !list_is_empty(&client->callbacks)) {
+        int ran = callbacks_run_some(client, waiting - count);
+        if (ran < 0)
             return LK_E_FORKED;
+        count += ran;
+    }
     client->dispatching = false;
     pthread_cond_broadcast(&client->callbacks_changed);
     client_leave(client);

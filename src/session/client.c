@@ -21,7 +21,7 @@
 
 int client_enter_closed(lk_client *client)
 {
-    if (client->pid != getpid())
+    if (!birth_was_here(&client->birth))
         return LK_E_FORKED;
     pthread_mutex_lock(&client->monitor);
     client->now_ns = client->world->now_ns(client->world);
@@ -77,6 +77,7 @@ static void client_destroy(lk_client *client)
         explicit_bzero(client->auth, strlen(client->auth));
     free(client->auth);
     free(client->label);
+    birth_forget(&client->birth);
     free(client);
 }
 
@@ -207,7 +208,7 @@ static int client_make(struct keeper_world *world, const lk_client_options *opti
     if (!client)
         return LK_E_NOMEM;
     atomic_init(&client->references, 1);
-    client->pid = getpid();
+    birth_note(&client->birth);
     client->world = world;
     client->servers = copy_text(options->servers, &failed);
     client->root = copy_text(root, &failed);
@@ -295,7 +296,7 @@ int lk_client_close(lk_client *client, int64_t deadline_ns)
 
 lk_client *lk_client_free(lk_client *client)
 {
-    if (!client || client->pid != getpid())
+    if (!client || !birth_was_here(&client->birth))
         return NULL;
     (void)lk_client_close(client, 0);
     ticker_join(client);
@@ -365,7 +366,7 @@ int lk_dispatch(lk_client *client, int64_t deadline_ns)
         return LK_E_INVALID;
     if (client->callback_fd < 0)
         return LK_E_STATE;
-    if (client->pid != getpid())
+    if (!birth_was_here(&client->birth))
         return LK_E_FORKED;
     client_ref(client);
     int status = callbacks_run(client, deadline_ns);

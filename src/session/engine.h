@@ -3,8 +3,7 @@
 #ifndef ENGINE_H
 #define ENGINE_H
 
-#include <sys/types.h>
-
+#include "session/birth.h"
 #include "session/session.h"
 
 /* libzookeeper wakes its thread through a 64 KiB pipe, and a caller who finds it full breaks the
@@ -51,7 +50,7 @@ struct lease {
 
 struct lk_client {
     atomic_uint references; /* not guarded */
-    pid_t pid;              /* constant, as all options below */
+    struct birth birth;     /* constant, as all options below */
     struct keeper_world *world;
     char *servers, *root, *auth_scheme, *auth, *label;
     int64_t session_timeout_ms;

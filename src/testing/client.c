@@ -3,10 +3,8 @@
 #include "sim.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "program.h"
 #include "session/engine.h"
@@ -47,38 +45,6 @@ static int64_t wall_ms(struct keeper_world *keeper_world)
 static uint64_t draw(struct keeper_world *keeper_world)
 {
     return chance_next(&client_of(keeper_world)->chance);
-}
-
-/* The engine asks at each entry whether it was forked, which would be a third of a world's time. */
-static atomic_int known_pid;
-static pthread_once_t forks_are_watched = PTHREAD_ONCE_INIT;
-
-pid_t __real_getpid(void);
-pid_t __wrap_getpid(void);
-
-static void forget_pid(void)
-{
-    known_pid = 0;
-}
-
-static void watch_forks(void)
-{
-    pthread_atfork(NULL, NULL, forget_pid);
-}
-
-pid_t __wrap_getpid(void)
-{
-    /* Outside a world there may be forks without handlers: zkbox's guardian is one. */
-    if (!sim_used())
-        return __real_getpid();
-    pid_t pid = atomic_load_explicit(&known_pid, memory_order_relaxed);
-
-    if (pid)
-        return pid;
-    pthread_once(&forks_are_watched, watch_forks);
-    pid = __real_getpid();
-    known_pid = pid;
-    return pid;
 }
 
 /* The world's time at which the client's clock has reached at_ns. */

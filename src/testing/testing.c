@@ -41,7 +41,7 @@ int users_client(const lk_client *lk, struct sim_client **out)
     struct sim_client *client = container_of(lk->world, struct sim_client, keeper_world);
     if (client->sim != sim_used())
         return LK_E_STATE;
-    if (lk->pid != getpid())
+    if (!birth_was_here(&lk->birth))
         return LK_E_FORKED;
     *out = client;
     return LK_OK;

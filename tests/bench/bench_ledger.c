@@ -5,8 +5,7 @@
  *
  * A server as in production: its own tick, each commit on the disk, all of the compiler, and a heap
  * for a million accounts; each part has its own, warmed. What is compared takes turns, each time in
- * a campaign of its own, and medians of the ratios of neighbours are told: what the machine, its
- * disk and the garbage collector do beside, they do to both. It prints; it judges nothing. */
+ * a campaign of its own. It prints; it judges nothing. */
 #include <getopt.h>
 #include <string.h>
 
@@ -69,7 +68,7 @@ static bool read_arguments(struct bench *bench, bool chosen[PARTS], int argc, ch
             exit(64);
     }
     if (bench->rounds == 0)
-        bench->rounds = bench->is_quick ? 3 : 7;
+        bench->rounds = bench->is_quick ? 3 : 9;
     if (bench->claims == 0)
         bench->claims = bench->is_quick ? 20000 : 200000;
     MUST(bench->rounds <= ROUNDS_MAX);

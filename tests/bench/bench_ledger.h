@@ -12,7 +12,7 @@
 #include "raw.h"
 #include "report.h"
 
-enum { ROUNDS_MAX = 9, USER_SIZE = 16, CAMPAIGN_SIZE = 20, HEAP_MB = 4096, YOUNG_MB = 192 };
+enum { ROUNDS_MAX = 20, USER_SIZE = 16, CAMPAIGN_SIZE = 20, HEAP_MB = 4096, YOUNG_MB = 192 };
 
 struct bench {
     struct report report;
@@ -54,6 +54,14 @@ struct rate {
 };
 double cpu_us_now(void); /* that this process has used so far */
 double server_cpu_us_now(struct bench *bench);
+
+/* Of rounds of one size: all that was done, over all the time it took. A collector's pause or a
+ * snapshot falls on few rounds, now on those of one side, now on the other's: a median would weigh
+ * it fully or not at all. */
+double rate_of_all(const double *rates, size_t rounds);
+/* As "NAME_rate" and "NAME_ratio": of what raw creates did in turns with it. */
+void rate_tell(struct bench *bench, const char *name, const double *rates, const double *raws,
+               const char *words);
 
 /* `count` accounts are created, so many in one multi, so many multis in flight. */
 struct rate raw_rate(struct bench *bench, size_t batch, size_t in_flight, size_t count);

@@ -18,7 +18,7 @@ static const struct kind {
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 struct series {
-    double rate[ROUNDS_MAX], ratio[ROUNDS_MAX], cpu_us[ROUNDS_MAX], server_cpu_us[ROUNDS_MAX];
+    double rate[ROUNDS_MAX], cpu_us[ROUNDS_MAX], server_cpu_us[ROUNDS_MAX];
 };
 
 static void cpu_tell(struct bench *bench, struct series *series, const char *name)
@@ -33,26 +33,9 @@ static void cpu_tell(struct bench *bench, struct series *series, const char *nam
                   "  of processor time in the server for each");
 }
 
-static void series_tell(struct bench *bench, struct series *series, const struct kind *kind)
-{
-    char key[60];
-    struct spread rate = spread_of(series->rate, bench->rounds);
-    struct spread ratio = spread_of(series->ratio, bench->rounds);
-
-    snprintf(key, sizeof key, "%s_rate", kind->name);
-    report_figure(&bench->report, key, rate.median, "/s", "%s (%.0f to %.0f)", kind->words,
-                  rate.lowest, rate.highest);
-    snprintf(key, sizeof key, "%s_ratio", kind->name);
-    report_figure(&bench->report, key, ratio.median, "x",
-                  "  of raw creates, median of %zu ratios (%.3f to %.3f)", bench->rounds,
-                  ratio.lowest, ratio.highest);
-    cpu_tell(bench, series, kind->name);
-}
-
-static void series_put(struct series *series, size_t round, struct rate rate, double raw)
+static void series_put(struct series *series, size_t round, struct rate rate)
 {
     series->rate[round] = rate.a_second;
-    series->ratio[round] = rate.a_second / raw;
     series->cpu_us[round] = rate.cpu_us;
     series->server_cpu_us[round] = rate.server_cpu_us;
 }
@@ -78,18 +61,16 @@ void part_callers(struct bench *bench)
 
     raw_know_best(bench);
     for (size_t round = 0; round < bench->rounds; round++) {
-        struct rate raw = raw_rate(bench, bench->batch, bench->in_flight, bench->claims);
-        series_put(&raws, round, raw, raw.a_second);
+        series_put(&raws, round, raw_rate(bench, bench->batch, bench->in_flight, bench->claims));
         for (size_t i = 0; i < KINDS; i++)
-            series_put(&series[i], round, sell(bench, &kinds[i]), raw.a_second);
+            series_put(&series[i], round, sell(bench, &kinds[i]));
     }
-    report_note(&bench->report, "One process, %d callers at once, %zu claims a round.", OUTSTANDING,
-                bench->claims);
-    struct spread raw = spread_of(raws.rate, bench->rounds);
-    report_figure(&bench->report, "callers_raw_rate", raw.median, "/s",
-                  "raw creates, B %zu, %zu in flight (%.0f to %.0f)", bench->batch,
-                  bench->in_flight, raw.lowest, raw.highest);
+    report_note(&bench->report, "One process, %d callers at once, %zu rounds of %zu claims.",
+                OUTSTANDING, bench->rounds, bench->claims);
+    rate_tell(bench, "callers_raw", raws.rate, NULL, "raw creates at their best");
     cpu_tell(bench, &raws, "callers_raw");
-    for (size_t i = 0; i < KINDS; i++)
-        series_tell(bench, &series[i], &kinds[i]);
+    for (size_t i = 0; i < KINDS; i++) {
+        rate_tell(bench, kinds[i].name, series[i].rate, raws.rate, kinds[i].words);
+        cpu_tell(bench, &series[i], kinds[i].name);
+    }
 }

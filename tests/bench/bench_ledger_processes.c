@@ -93,43 +93,33 @@ static struct together sell_together(struct bench *bench, const char *callers)
     };
 }
 
-static void tell_together(struct bench *bench, const char *callers, struct spread rate,
-                          struct spread ratio, struct spread conflicts)
-{
-    char key[60];
-
-    snprintf(key, sizeof key, "processes_%s_rate", callers);
-    report_figure(&bench->report, key, rate.median, "/s",
-                  "claims by %d processes, %s callers each (%.0f to %.0f)", WORKERS, callers,
-                  rate.lowest, rate.highest);
-    snprintf(key, sizeof key, "processes_%s_ratio", callers);
-    report_figure(&bench->report, key, ratio.median, "x",
-                  "  of raw creates, median of %zu ratios (%.3f to %.3f)", bench->rounds,
-                  ratio.lowest, ratio.highest);
-    snprintf(key, sizeof key, "processes_%s_conflicts", callers);
-    report_figure(&bench->report, key, conflicts.median * 100, "%",
-                  "  commits in vain, of all commits (%.1f to %.1f)", conflicts.lowest * 100,
-                  conflicts.highest * 100);
-}
-
 void part_processes(struct bench *bench)
 {
     static const char *const callers[] = { "1024", "4096" };
     enum { KINDS = sizeof callers / sizeof *callers };
-    double rate[KINDS][ROUNDS_MAX], ratio[KINDS][ROUNDS_MAX], conflicts[KINDS][ROUNDS_MAX];
+    double raws[ROUNDS_MAX], rates[KINDS][ROUNDS_MAX], conflicts[KINDS][ROUNDS_MAX];
 
     raw_know_best(bench);
     for (size_t round = 0; round < bench->rounds; round++) {
-        double raw = raw_rate(bench, bench->batch, bench->in_flight, bench->claims).a_second;
+        raws[round] = raw_rate(bench, bench->batch, bench->in_flight, bench->claims).a_second;
         for (size_t i = 0; i < KINDS; i++) {
             struct together together = sell_together(bench, callers[i]);
-            rate[i][round] = together.rate;
-            ratio[i][round] = together.rate / raw;
+            rates[i][round] = together.rate;
             conflicts[i][round] = together.conflicts;
         }
     }
-    report_note(&bench->report, "%d processes on one campaign.", WORKERS);
-    for (size_t i = 0; i < KINDS; i++)
-        tell_together(bench, callers[i], spread_of(rate[i], bench->rounds),
-                      spread_of(ratio[i], bench->rounds), spread_of(conflicts[i], bench->rounds));
+    report_note(&bench->report, "%d processes on one campaign, %zu rounds of %zu claims.", WORKERS,
+                bench->rounds, bench->claims);
+    rate_tell(bench, "processes_raw", raws, NULL, "raw creates at their best");
+    for (size_t i = 0; i < KINDS; i++) {
+        char name[40], words[60];
+        snprintf(name, sizeof name, "processes_%s", callers[i]);
+        snprintf(words, sizeof words, "claims, %s callers each", callers[i]);
+        rate_tell(bench, name, rates[i], raws, words);
+        struct spread in_vain = spread_of(conflicts[i], bench->rounds);
+        snprintf(name, sizeof name, "processes_%s_conflicts", callers[i]);
+        report_figure(&bench->report, name, in_vain.median * 100, "%",
+                      "  commits in vain, of all commits (%.1f to %.1f)", in_vain.lowest * 100,
+                      in_vain.highest * 100);
+    }
 }

@@ -267,6 +267,37 @@ struct rate raw_rate(struct bench *bench, size_t batch, size_t in_flight, size_t
     return rate;
 }
 
+double rate_of_all(const double *rates, size_t rounds)
+{
+    double time = 0;
+
+    for (size_t i = 0; i < rounds; i++)
+        time += 1 / rates[i];
+    return (double)rounds / time;
+}
+
+void rate_tell(struct bench *bench, const char *name, const double *rates, const double *raws,
+               const char *words)
+{
+    double sorted[ROUNDS_MAX], ratios[ROUNDS_MAX], all = rate_of_all(rates, bench->rounds);
+    char key[60];
+
+    memcpy(sorted, rates, bench->rounds * sizeof *rates);
+    struct spread spread = spread_of(sorted, bench->rounds);
+    snprintf(key, sizeof key, "%s_rate", name);
+    report_figure(&bench->report, key, all, "/s", "%s (rounds: %.0f to %.0f)", words, spread.lowest,
+                  spread.highest);
+    if (!raws)
+        return;
+    for (size_t i = 0; i < bench->rounds; i++)
+        ratios[i] = rates[i] / raws[i];
+    spread = spread_of(ratios, bench->rounds);
+    snprintf(key, sizeof key, "%s_ratio", name);
+    report_figure(&bench->report, key, all / rate_of_all(raws, bench->rounds), "x",
+                  "  of raw creates (rounds: %.3f to %.3f, median %.3f)", spread.lowest,
+                  spread.highest, spread.median);
+}
+
 static void raw_tell(struct bench *bench, size_t batch, size_t in_flight, struct spread rate)
 {
     char name[40];

@@ -125,14 +125,16 @@ static void an_unknown_line_without_an_id_is_told_the_one_that_settles_it(void *
     char from[64], id[64] = "", line[128];
 
     (void)state;
-    write_file(from, "{\"verb\":\"claim\",\"user\":\"ann\"}\n");
+    write_file(from, "{\"verb\":\"claim\",\"user\":\"ann\"}\nand this is nothing\n");
     zkbox_proxy *proxy = proxy_that_loses(COMMIT, 100);
     const struct setting setting = { .servers = zkbox_proxy_address(proxy) };
     struct tool *tool = tool_start_in(
         &setting, ARGS("-q", "--connect-timeout", "3", "coupon", "do", path, "--from", from));
     assert_int_equal(zkbox_proxy_wait_lost(proxy, 30000), 0);
     zkbox_proxy_cut(proxy);
+    /* What may have been done goes before what was not understood. */
     assert_int_equal(tool_wait(tool), 75);
+    assert_non_null(strstr(tool_err(tool), ": line 2: it is no JSON"));
     assert_string_equal(tool_out(tool), "claim\tann\tunknown\t\n");
     told = strstr(tool_err(tool), "\"id\": \"");
     assert_non_null(told);

@@ -84,6 +84,7 @@ static void any_user_is_one_part_of_a_path_and_comes_back(void **state)
         user_encode(users[i], name);
         assert_null(strchr(name, '/'));
         char *path = name_account("/sale", users[i]);
+        assert_int_equal(strlen(path) + 1, name_account_size("/sale", users[i]));
         assert_int_equal(path_check(path), LK_OK);
         assert_string_equal(path_name(path), name);
         free(path);

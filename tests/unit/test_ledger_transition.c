@@ -26,6 +26,26 @@ static void a_campaign_is_judged_before_limit_and_stock(void **state)
     assert_int_equal(CLAIM(s), LK_E_CAMPAIGN_CLOSED);
 }
 
+/* What stands behind its coupons is whatever stood there before. */
+static void a_result_that_is_cleared_says_nothing(void **state)
+{
+    static const lk_coupon no_coupon;
+    lk_ledger_result result;
+
+    (void)state;
+    memset(&result, 0xff, sizeof(result));
+    result_clear(&result, LK_ID_NONE);
+    assert_int_equal(result.status, LK_OK);
+    assert_int_equal(result.count, 0);
+    assert_memory_equal(&result.coupons[0], &no_coupon, sizeof(no_coupon));
+    assert_int_equal(result.state, 0);
+    assert_int_equal(result.zxid, 0);
+    assert_int_equal(result.time_ms, 0);
+    assert_false(result.repeated);
+    assert_null(result.differs);
+    assert_int_equal(result.retry_ms, 0);
+}
+
 static void a_claim_is_all_or_none(void **state)
 {
     struct story *s = *state;
@@ -272,6 +292,7 @@ static void nor_does_it_after_an_unfreeze_of_what_was_not_frozen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        STORY_TEST(a_result_that_is_cleared_says_nothing),
         STORY_TEST(a_campaign_is_judged_before_limit_and_stock),
         STORY_TEST(a_claim_is_all_or_none),
         STORY_TEST(void_coupons_do_not_count_against_the_limit),

@@ -7,6 +7,9 @@
 
 #include <cmocka.h>
 
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "session/engine.h"
@@ -264,6 +267,146 @@ static void a_read_stays_behind_its_barrier_when_that_is_sent_again(void **state
     assert_int_equal(replies, 3);
 }
 
+/* ---- callbacks ---- */
+
+enum does { NOTHING, POSTS, FORGETS, CLOSES, FREES, DISPATCHES };
+
+/* Writes its name down when it runs, "-name" when it is forgotten. */
+struct told {
+    struct callback callback;
+    char name;
+    enum does does;
+};
+static char story[40];
+static const int owner;
+
+static void tell(const char *before, char name)
+{
+    size_t size = strlen(story);
+    snprintf(story + size, sizeof story - size, "%s%c", before, name);
+}
+
+static void post(char name, enum does does, const void *of);
+
+static void told_run(struct callback *callback)
+{
+    struct told *told = container_of(callback, struct told, callback);
+
+    tell("", told->name);
+    switch (told->does) {
+    case NOTHING:
+        break;
+    case POSTS:
+        post('p', NOTHING, NULL);
+        break;
+    case FORGETS:
+        enter();
+        callbacks_forget(stage.client, &owner);
+        client_leave(stage.client);
+        break;
+    case CLOSES:
+        assert_int_equal(lk_client_close(stage.client, 0), LK_E_DEADLINE);
+        break;
+    case FREES:
+        stage.client = lk_client_free(stage.client);
+        break;
+    case DISPATCHES:
+        assert_int_equal(lk_dispatch(stage.client, 0), LK_E_WOULD_DEADLOCK);
+        break;
+    }
+    free(told);
+}
+
+static void told_forget(struct callback *callback)
+{
+    struct told *told = container_of(callback, struct told, callback);
+
+    tell("-", told->name);
+    free(told);
+}
+
+static void post(char name, enum does does, const void *of)
+{
+    struct told *told = malloc(sizeof *told);
+
+    assert_non_null(told);
+    *told = (struct told){ { .owner = of, .run = told_run, .forget = told_forget }, name, does };
+    enter();
+    callback_post(stage.client, &told->callback);
+    client_leave(stage.client);
+}
+
+static bool is_readable(void)
+{
+    struct pollfd ready = { .fd = lk_fd(stage.client), .events = POLLIN };
+    return poll(&ready, 1, 0) == 1;
+}
+
+static int begin_story(void **state)
+{
+    story[0] = '\0';
+    return begin(state);
+}
+
+static void callbacks_run_in_their_order_whoever_owns_them(void **state)
+{
+    (void)state;
+    post('a', NOTHING, NULL);
+    post('b', DISPATCHES, NULL);
+    post('X', NOTHING, &owner);
+    post('c', NOTHING, NULL);
+    assert_true(is_readable());
+    assert_int_equal(lk_dispatch(stage.client, 0), 4);
+    assert_string_equal(story, "abXc");
+    assert_false(is_readable());
+}
+
+static void a_callback_that_another_asked_for_waits_for_the_next_dispatch(void **state)
+{
+    (void)state;
+    post('a', POSTS, NULL);
+    post('b', NOTHING, NULL);
+    assert_int_equal(lk_dispatch(stage.client, 0), 2);
+    assert_string_equal(story, "ab");
+    assert_true(is_readable());
+    assert_int_equal(lk_dispatch(stage.client, 0), 1);
+    assert_string_equal(story, "abp");
+    assert_false(is_readable());
+}
+
+static void a_callback_can_forget_what_waits_behind_it(void **state)
+{
+    (void)state;
+    post('a', FORGETS, NULL);
+    post('b', NOTHING, NULL);
+    post('X', NOTHING, &owner);
+    post('c', NOTHING, NULL);
+    assert_int_equal(lk_dispatch(stage.client, 0), 3);
+    assert_string_equal(story, "a-Xbc");
+    assert_false(is_readable());
+}
+
+static void all_callbacks_run_though_one_closes_the_client(void **state)
+{
+    (void)state;
+    post('a', CLOSES, NULL);
+    post('b', NOTHING, NULL);
+    post('X', NOTHING, &owner);
+    assert_int_equal(lk_dispatch(stage.client, 0), 3);
+    assert_string_equal(story, "abX");
+}
+
+static void all_callbacks_run_though_one_frees_the_client(void **state)
+{
+    (void)state;
+    post('a', NOTHING, NULL);
+    post('b', FREES, NULL);
+    post('c', NOTHING, NULL);
+    post('X', NOTHING, &owner);
+    assert_int_equal(lk_dispatch(stage.client, 0), 4);
+    assert_string_equal(story, "abcX");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +415,16 @@ int main(void)
             a_new_session_does_not_wait_for_the_requests_of_the_last_one, begin, end),
         cmocka_unit_test_setup_teardown(a_read_stays_behind_its_barrier_when_that_is_sent_again,
                                         begin, end),
+        cmocka_unit_test_setup_teardown(callbacks_run_in_their_order_whoever_owns_them, begin_story,
+                                        end),
+        cmocka_unit_test_setup_teardown(
+            a_callback_that_another_asked_for_waits_for_the_next_dispatch, begin_story, end),
+        cmocka_unit_test_setup_teardown(a_callback_can_forget_what_waits_behind_it, begin_story,
+                                        end),
+        cmocka_unit_test_setup_teardown(all_callbacks_run_though_one_closes_the_client, begin_story,
+                                        end),
+        cmocka_unit_test_setup_teardown(all_callbacks_run_though_one_frees_the_client, begin_story,
+                                        end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
