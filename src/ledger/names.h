@@ -36,7 +36,7 @@ void name_account_into(const char *campaign, const char *user, char *path);
 
 /* A user as one part of a path: letters, digits, '-', '_', '@', '+' and inner dots stay, all else
  * is %XX. */
-void user_encode(const char *user, char name[]); /* three for each byte at most, and the NUL */
+void user_encode(const char *user, char name[]); /* USER_NAME_SIZE is room for any */
 /* False: not what user_encode() makes. */
 bool user_decode(const char *name, char *user, size_t size);
 

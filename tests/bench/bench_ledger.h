@@ -55,11 +55,8 @@ struct rate {
 double cpu_us_now(void); /* that this process has used so far */
 double server_cpu_us_now(struct bench *bench);
 
-/* Of rounds of one size: all that was done, over all the time it took. A collector's pause or a
- * snapshot falls on few rounds, now on those of one side, now on the other's: a median would weigh
- * it fully or not at all. */
-double rate_of_all(const double *rates, size_t rounds);
-/* As "NAME_rate" and "NAME_ratio": of what raw creates did in turns with it. */
+/* As "NAME_rate" and "NAME_ratio", of what raw creates did in turns with it; `raws` NULL: the rate
+ * alone. */
 void rate_tell(struct bench *bench, const char *name, const double *rates, const double *raws,
                const char *words);
 

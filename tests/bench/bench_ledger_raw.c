@@ -267,7 +267,10 @@ struct rate raw_rate(struct bench *bench, size_t batch, size_t in_flight, size_t
     return rate;
 }
 
-double rate_of_all(const double *rates, size_t rounds)
+/* Of rounds of one size: all that was done, over all the time it took. A collector's pause or a
+ * snapshot falls on few rounds, now on those of one side, now on the other's: a median would weigh
+ * it fully or not at all. */
+static double rate_of_all(const double *rates, size_t rounds)
 {
     double time = 0;
 
